@@ -1,0 +1,66 @@
+"""Words that every room shares: specs, rows, protocols, sites, registry, seeds, errors. Standard library only."""
+
+from bitproof.core.errors import (
+    BitproofError,
+    DataError,
+    MissingExtra,
+    ModelError,
+    ShapeError,
+    SpecError,
+    StoreError,
+    UnknownName,
+)
+from bitproof.core.protocols import (
+    GRADIENT_MODES,
+    Attack,
+    Attacked,
+    Color,
+    Corruption,
+    Decoder,
+    Info,
+    Noise,
+    Penalized,
+    Resizer,
+    Scheduled,
+    Victim,
+)
+from bitproof.core.registry import Card, Registry
+from bitproof.core.rows import SCHEMA, SampleRow, VariantRow
+from bitproof.core.seeds import digest, seed
+from bitproof.core.sites import SITES, Geometry
+from bitproof.core.specs import Spec, bind, split
+
+__all__ = [
+    "GRADIENT_MODES",
+    "SCHEMA",
+    "SITES",
+    "Attack",
+    "Attacked",
+    "BitproofError",
+    "Card",
+    "Color",
+    "Corruption",
+    "DataError",
+    "Decoder",
+    "Geometry",
+    "Info",
+    "MissingExtra",
+    "ModelError",
+    "Noise",
+    "Penalized",
+    "Registry",
+    "Resizer",
+    "SampleRow",
+    "Scheduled",
+    "ShapeError",
+    "Spec",
+    "SpecError",
+    "StoreError",
+    "UnknownName",
+    "VariantRow",
+    "Victim",
+    "bind",
+    "digest",
+    "seed",
+    "split",
+]

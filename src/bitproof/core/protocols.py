@@ -1,0 +1,130 @@
+"""What rooms ask of one another. Arrays are ``Any`` here: core knows neither torch nor NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from bitproof.core.sites import Geometry
+
+#: How a low-bit network's gradient is taken: see ``bitproof.models.victim``.
+GRADIENT_MODES = ("exact", "ste", "ste-full", "soft", "bpda")
+
+
+class Victim(Protocol):
+    """All that an attack knows of a network: float inputs N×3×H×W inside ``bounds``, normalisation inside."""
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The lowest and highest input value, (0.0, 1.0) for pictures."""
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether ``loss`` carries a gradient to ``x``."""
+
+    def logits(self, x: Any) -> Any:
+        """N×… → N×classes."""
+
+    def loss(self, x: Any, y: Any) -> Any:
+        """Cross-entropy of each sample, N×… and N → N; differentiable in ``x`` where ``differentiable``."""
+
+    def decide(self, x: Any) -> Any:
+        """Predicted class of each sample, N×… → N."""
+
+    def with_gradient(self, mode: str) -> Victim:
+        """The same network with another gradient mode (``GRADIENT_MODES``)."""
+
+
+class Noise(Protocol):
+    """What every noise class carries; what it is called with depends on its ``site`` (see the protocols below)."""
+
+    site: ClassVar[str]
+    family: ClassVar[str]  # natural, system or adversarial
+    kinds: ClassVar[tuple[str, ...]]  # kinds of input it fits, of ``sites.SITES``
+    source: ClassVar[str]
+    version: ClassVar[int]
+
+
+class Decoder(Noise, Protocol):
+    """Site ``decode``: file bytes → uint8 H×W×3 RGB. Raises DataError on bytes it cannot read."""
+
+    def __call__(self, data: bytes) -> Any:
+        """Decode one file."""
+
+
+class Resizer(Noise, Protocol):
+    """Site ``resize``: uint8 H×W×3 → uint8 size×size×3, a new array."""
+
+    def __call__(self, image: Any, geometry: Geometry) -> Any:
+        """Scale and crop one picture."""
+
+
+class Color(Noise, Protocol):
+    """Site ``color``: uint8 H×W×3 → uint8 H×W×3, a new array."""
+
+    def __call__(self, image: Any) -> Any:
+        """Convert one picture."""
+
+
+class Corruption(Noise, Protocol):
+    """Site ``image``: uint8 H×W×3 → uint8 H×W×3, a new array that ``seed`` alone determines."""
+
+    severity: int
+
+    def __call__(self, image: Any, seed: int) -> Any:
+        """Corrupt one picture."""
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What an attack returns: adversarial inputs N×…, success N (bool), forward queries N, gradients N."""
+
+    x: Any
+    success: Any
+    queries: Any
+    gradients: Any
+
+
+class Attack(Noise, Protocol):
+    """Site ``tensor``: seeks an input inside the budget and ``victim.bounds`` that is classified wrongly."""
+
+    needs_gradient: ClassVar[bool]
+
+    def __call__(self, victim: Victim, x: Any, y: Any, seeds: Sequence[int]) -> Attacked:
+        """Attack a batch; sample i draws from ``seeds[i]`` alone, so its random numbers do not depend on the batch."""
+
+
+@dataclass(frozen=True)
+class Info:
+    """A quantizer's numbers: ``x_hat = (q − zero_point)·scale`` for codes ``low ≤ q ≤ high``.
+
+    ``scale`` and ``zero_point`` are arrays that broadcast against the tensor; both are frozen numbers at evaluation.
+    """
+
+    bits: int
+    scale: Any
+    zero_point: Any
+    low: int
+    high: int
+
+    @property
+    def levels(self) -> int:
+        """Number of codes."""
+        return self.high - self.low + 1
+
+
+@runtime_checkable
+class Scheduled(Protocol):
+    """A module whose numbers follow the training's progress (ReCU τ, FDA order)."""
+
+    def on_step(self, progress: float) -> None:
+        """Called before each optimizer step with the share of training done, 0 to 1."""
+
+
+@runtime_checkable
+class Penalized(Protocol):
+    """A module that adds a term to the loss (PACT's decay of α)."""
+
+    def penalty(self) -> Any:
+        """The term, a scalar array."""

@@ -1,0 +1,39 @@
+"""The named places of a pipeline, and how a picture is brought to a model's input size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bitproof.core.errors import SpecError
+
+#: The sites of each kind of input, in the order in which a sample passes them.
+SITES: dict[str, tuple[str, ...]] = {
+    "image": ("decode", "resize", "color", "image", "tensor", "model"),
+}
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How a decoded picture becomes the model's input.
+
+    ``shorter`` scales the shorter side to ``resize`` pixels, ``square`` scales both sides to it and drops the aspect ratio;
+    the middle ``size`` × ``size`` pixels are kept. ``interpolation`` names the clean occupant of the resize site.
+    """
+
+    size: int
+    resize: int
+    mode: str = "shorter"
+    interpolation: str = "pil-bilinear"
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("shorter", "square"):
+            raise SpecError(f"Geometry mode {self.mode!r} is unknown: 'shorter' or 'square'.")
+        if not 0 < self.size <= self.resize:
+            raise SpecError(f"A crop of {self.size} px from a side of {self.resize} px is impossible: 0 < size ≤ resize.")
+
+    def scaled(self, height: int, width: int) -> tuple[int, int]:
+        """Return the (height, width) in px to which a picture of ``height`` × ``width`` px is scaled before the crop."""
+        if self.mode == "square":
+            return self.resize, self.resize
+        short = min(height, width)
+        return self.resize * height // short, self.resize * width // short
