@@ -1,0 +1,127 @@
+"""Things that stand at one site of a pipeline and make the sample worse: corruptions, system noises, attacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bitproof.core import SITES, Noise, Registry, Spec, SpecError, UnknownName, bind, split
+from bitproof.noises.families import BENCHMARK, EXTRA, FAMILIES
+
+_CORRUPTIONS = "bitproof.noises.corruptions"
+_SYSTEM = "bitproof.noises.system"
+_ATTACKS = "bitproof.noises.attacks"
+
+NOISES = Registry(
+    "noise",
+    {
+        "gaussian_noise": f"{_CORRUPTIONS}.noise:GaussianNoise",
+        "shot_noise": f"{_CORRUPTIONS}.noise:ShotNoise",
+        "impulse_noise": f"{_CORRUPTIONS}.noise:ImpulseNoise",
+        "defocus_blur": f"{_CORRUPTIONS}.blur:DefocusBlur",
+        "glass_blur": f"{_CORRUPTIONS}.blur:GlassBlur",
+        "motion_blur": f"{_CORRUPTIONS}.blur:MotionBlur",
+        "zoom_blur": f"{_CORRUPTIONS}.blur:ZoomBlur",
+        "snow": f"{_CORRUPTIONS}.weather:Snow",
+        "frost": f"{_CORRUPTIONS}.weather:Frost",
+        "fog": f"{_CORRUPTIONS}.weather:Fog",
+        "brightness": f"{_CORRUPTIONS}.digital:Brightness",
+        "contrast": f"{_CORRUPTIONS}.digital:Contrast",
+        "elastic_transform": f"{_CORRUPTIONS}.digital:ElasticTransform",
+        "pixelate": f"{_CORRUPTIONS}.digital:Pixelate",
+        "jpeg_compression": f"{_CORRUPTIONS}.digital:JpegCompression",
+        "speckle_noise": f"{_CORRUPTIONS}.noise:SpeckleNoise",
+        "gaussian_blur": f"{_CORRUPTIONS}.blur:GaussianBlur",
+        "spatter": f"{_CORRUPTIONS}.weather:Spatter",
+        "saturate": f"{_CORRUPTIONS}.digital:Saturate",
+        "decode-pil": f"{_SYSTEM}.decode:DecodePil",
+        "decode-cv": f"{_SYSTEM}.decode:DecodeCv",
+        "decode-ffmpeg": f"{_SYSTEM}.decode:DecodeFfmpeg",
+        "decode-fastdct": f"{_SYSTEM}.decode:DecodeFastDct",
+        "decode-fastup": f"{_SYSTEM}.decode:DecodeFastUpsample",
+        "decode-fast": f"{_SYSTEM}.decode:DecodeFast",
+        "pil-nearest": f"{_SYSTEM}.resize:PilNearest",
+        "pil-box": f"{_SYSTEM}.resize:PilBox",
+        "pil-bilinear": f"{_SYSTEM}.resize:PilBilinear",
+        "pil-hamming": f"{_SYSTEM}.resize:PilHamming",
+        "pil-cubic": f"{_SYSTEM}.resize:PilCubic",
+        "pil-lanczos": f"{_SYSTEM}.resize:PilLanczos",
+        "cv-nearest": f"{_SYSTEM}.resize:CvNearest",
+        "cv-bilinear": f"{_SYSTEM}.resize:CvBilinear",
+        "cv-area": f"{_SYSTEM}.resize:CvArea",
+        "cv-cubic": f"{_SYSTEM}.resize:CvCubic",
+        "cv-lanczos": f"{_SYSTEM}.resize:CvLanczos",
+        "bgr": f"{_SYSTEM}.color:Bgr",
+        "yuv-444": f"{_SYSTEM}.color:Yuv444",
+        "yuv-420": f"{_SYSTEM}.color:Yuv420",
+    },
+)
+
+ATTACKS = Registry(
+    "attack",
+    {
+        "fgsm-linf": f"{_ATTACKS}.pgd:FgsmLinf",
+        "pgd-linf": f"{_ATTACKS}.pgd:PgdLinf",
+        "pgd-l2": f"{_ATTACKS}.pgd:PgdL2",
+        "pgd-l1": f"{_ATTACKS}.pgd:PgdL1",
+        "mim-linf": f"{_ATTACKS}.mim:MimLinf",
+        "noise-linf": f"{_ATTACKS}.control:NoiseLinf",
+        "noise-l2": f"{_ATTACKS}.control:NoiseL2",
+    },
+)
+
+__all__ = ["ATTACKS", "BENCHMARK", "EXTRA", "FAMILIES", "NOISES", "expand", "noise"]
+
+
+def noise(spec: Spec | str) -> Any:
+    """Build the noise or attack that ``spec`` names, with the settings that it gives.
+
+    Raises UnknownName where neither registry holds the name, SpecError where a setting does not fit.
+    """
+    spec = Spec.parse(spec) if isinstance(spec, str) else spec
+    for registry in (NOISES, ATTACKS):
+        if spec.name in registry:
+            return registry.build(spec)
+    listing = f"'bitproof list noises' and 'bitproof list attacks' show all {len(NOISES) + len(ATTACKS)}."
+    raise UnknownName("noise", spec.name, [*NOISES, *ATTACKS, *FAMILIES, "clean"], listing)
+
+
+def expand(text: str, clean: tuple[str, ...] = ()) -> list[str]:
+    """Return the cells that ``text`` asks for: a family's members, or one canonical spec.
+
+    ``fog:severity=3+decode-cv`` → ``["decode-cv+fog:3"]``; ``corruptions:3`` → 15 specs. ``clean`` names the occupants of the
+    clean pipeline, which a system family leaves out. Raises SpecError on a bad setting and on two noises at one site.
+    """
+    parts = [_canonical(part) for part in split(text, "+")]
+    if len(parts) == 1:
+        return _members(parts[0], clean)
+    sites: dict[str, Spec] = {}
+    for part in parts:
+        if part.name in FAMILIES or part.name == "clean":
+            raise SpecError(f"{text!r}: {part.name!r} cannot be joined by '+'; name one noise of each site instead.")
+        site = noise(part).site
+        if site in sites:
+            raise SpecError(
+                f"{text!r} puts {str(sites[site])!r} and {str(part)!r} at the site {site!r}; a cell carries one noise a site."
+            )
+        sites[site] = part
+    return ["+".join(str(sites[site]) for site in sorted(sites, key=_position))]
+
+
+def _members(spec: Spec, clean: tuple[str, ...]) -> list[str]:
+    if spec == Spec("clean"):
+        return ["clean"]
+    if spec.name in FAMILIES:
+        return bind(spec, FAMILIES[spec.name]).members(clean)
+    noise(spec)
+    return [str(spec)]
+
+
+def _canonical(text: str) -> Spec:
+    spec = Spec.parse(text)
+    severity = [(None, value) for key, value in spec.items if key == "severity"]
+    return Spec(spec.name, (*severity, *(item for item in spec.items if item[0] != "severity")))
+
+
+def _position(site: str) -> int:
+    order = [name for sites in SITES.values() for name in sites]
+    return order.index(site) if site in order else len(order)

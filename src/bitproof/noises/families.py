@@ -1,0 +1,112 @@
+"""Words that stand for many noises. A family's fields are the settings of its spec, as ``bitproof.core.bind`` reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from bitproof.core import SpecError
+
+#: The test corruptions of ImageNet-C (1903.12261), in the order of its paper.
+BENCHMARK = (
+    "gaussian_noise",
+    "shot_noise",
+    "impulse_noise",
+    "defocus_blur",
+    "glass_blur",
+    "motion_blur",
+    "zoom_blur",
+    "snow",
+    "frost",
+    "fog",
+    "brightness",
+    "contrast",
+    "elastic_transform",
+    "pixelate",
+    "jpeg_compression",
+)
+
+#: The validation corruptions of ImageNet-C.
+EXTRA = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
+
+#: The decoders and resizes of RobustMQ's system noise; the clean two of a task are left out of its cells.
+SYSTEM = (
+    *("decode-pil", "decode-cv", "decode-ffmpeg"),
+    *("pil-nearest", "pil-box", "pil-bilinear", "pil-hamming", "pil-cubic", "pil-lanczos"),
+    *("cv-nearest", "cv-bilinear", "cv-area", "cv-cubic", "cv-lanczos"),
+)
+
+#: RobustART's budgets, for inputs in [0, 1]: small, middle, large (add_noise_utils.py of DIG-Beihang/RobustART@068a4fd).
+BUDGETS = {
+    "fgsm-linf": ("0.5/255", "2/255", "8/255"),
+    "pgd-linf": ("0.5/255", "2/255", "8/255"),
+    "pgd-l2": ("0.5", "2", "8"),
+    "pgd-l1": ("100", "400", "1600"),
+}
+
+
+class Family(Protocol):
+    """A word and its settings."""
+
+    def members(self, clean: tuple[str, ...]) -> list[str]:
+        """Return the specs that the word stands for; ``clean`` names the occupants of the clean pipeline."""
+
+
+def _graded(names: tuple[str, ...], severity: int | None) -> list[str]:
+    if severity not in (None, 1, 2, 3, 4, 5):
+        raise SpecError(f"Severity {severity} is out of range: 1, 2, 3, 4 or 5; without one, all five.")
+    return [f"{name}:{s}" for name in names for s in ([severity] if severity else range(1, 6))]
+
+
+@dataclass(frozen=True)
+class Corruptions:
+    """The 15 test corruptions of ImageNet-C, at one severity or at all five."""
+
+    severity: int | None = None
+
+    def members(self, clean: tuple[str, ...]) -> list[str]:
+        """Return 15 or 75 specs."""
+        return _graded(BENCHMARK, self.severity)
+
+
+@dataclass(frozen=True)
+class CorruptionsExtra:
+    """The 4 validation corruptions of ImageNet-C, at one severity or at all five."""
+
+    severity: int | None = None
+
+    def members(self, clean: tuple[str, ...]) -> list[str]:
+        """Return 4 or 20 specs."""
+        return _graded(EXTRA, self.severity)
+
+
+@dataclass(frozen=True)
+class System:
+    """The other decoders and resizes that a deployment may bring."""
+
+    def members(self, clean: tuple[str, ...]) -> list[str]:
+        """Return the 14 of them without those of the clean pipeline."""
+        return [name for name in SYSTEM if name not in clean]
+
+
+@dataclass(frozen=True)
+class Attacks:
+    """White-box gradient attacks at RobustART's three budgets of each norm."""
+
+    protocol: str | None = None
+
+    def members(self, clean: tuple[str, ...]) -> list[str]:
+        """Return 12 specs; a ``protocol`` spells out every constant, so that a later default cannot change them."""
+        if self.protocol not in (None, "robustart"):
+            raise SpecError(
+                f"Unknown protocol {self.protocol!r} of 'attacks'. Allowed: 'robustart'; without one, bitproof's defaults."
+            )
+        return [f"{name}:eps={eps}" for name, budgets in BUDGETS.items() for eps in budgets]
+
+
+FAMILIES: dict[str, type[Family]] = {
+    "corruptions": Corruptions,
+    "corruptions-extra": CorruptionsExtra,
+    "system": System,
+    "attacks": Attacks,
+}
