@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bitproof.core import SITES, Noise, Registry, Spec, SpecError, UnknownName, bind, split
+from bitproof.core import SITES, Registry, Spec, SpecError, UnknownName, bind, split
 from bitproof.noises.families import BENCHMARK, EXTRA, FAMILIES
 
 _CORRUPTIONS = "bitproof.noises.corruptions"

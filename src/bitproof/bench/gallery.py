@@ -1,0 +1,58 @@
+"""Thumbnails for the report: what each noise makes of one picture of each task."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import torch
+from PIL import Image
+
+from bitproof.bench.pictures import Picture, PictureCache, Pipeline, draw, to_tensor
+from bitproof.bench.plan import Cell, Plan, parts
+from bitproof.bench.variants import Variants
+from bitproof.core import BitproofError
+from bitproof.noises import noise
+from bitproof.results import Store
+
+#: The longer side of a thumbnail, px.
+SIDE = 160
+
+
+def write_gallery(plan: Plan, store: Store, variants: Variants, cache: PictureCache) -> None:
+    """Store one thumbnail a task and noise; noises whose cells failed have none."""
+    have = {(entry["task"], entry["noise"]) for entry in store.gallery()}
+    for cell in plan.cells:
+        key = (cell.variant.task, cell.noise)
+        if key in have:
+            continue
+        have.add(key)
+        sample = plan.samples(cell)[0]
+        try:
+            picture = _picture(cell, plan, variants, cache)
+        except BitproofError:  # the cell's own failure tells why
+            continue
+        store.write_picture(cell.variant.task, cell.noise, sample.id, _png(picture))
+
+
+def _picture(cell: Cell, plan: Plan, variants: Variants, cache: PictureCache) -> Picture:
+    task, network = plan.tasks[cell.variant.task], plan.networks[cell.variant.model]
+    specs = {noise(spec).site: spec for spec in parts(cell.noise)}
+    attack = specs.pop("tensor", None)
+    sample = plan.samples(cell)[0]
+    picture = Pipeline(task, network.geometry, tuple(specs.values()), cell.variant.seed, cache).picture(sample)
+    if attack is None:
+        return picture
+    built = noise(attack)
+    victim = variants.victim(cell.variant).with_gradient(built.grad)
+    attacked = built(victim, to_tensor(picture[None]), torch.tensor([sample.label]), [draw(attack, cell.variant.seed, sample)])
+    rounded: Picture = (attacked.x[0].detach().permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+    return rounded
+
+
+def _png(picture: Picture) -> bytes:
+    image = Image.fromarray(np.asarray(picture))
+    image.thumbnail((SIDE, SIDE))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

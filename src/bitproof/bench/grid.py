@@ -1,0 +1,205 @@
+"""The grid file: one request, validated word by word, with the offending line in every error."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from bitproof.convert import Recipe
+from bitproof.core import BitproofError, Spec, SpecError
+from bitproof.models import check_spec
+from bitproof.noises import expand
+from bitproof.training import Training
+
+#: The families that ``limit`` may bound one by one.
+FAMILIES = ("clean", "natural", "system", "adversarial", "mixed")
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Calibration(BaseModel):
+    """Where the pictures that set the ranges come from: ``data``, else ``train``, else held out of the task's own data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    n: Positive = 256
+    data: str | None = None
+
+
+class GeometryOverride(BaseModel):
+    """What the grid changes of every model's own input geometry (px)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    size: Positive | None = None
+    resize: Positive | None = None
+    mode: Literal["shorter", "square"] | None = None
+    interpolation: str | None = None
+
+
+class Grid(BaseModel):
+    """Every task × model × recipe × seed, each put through every noise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    tasks: Annotated[tuple[str, ...], Field(min_length=1, description="[task/]source:where, e.g. imagenet:/data/val")]
+    models: Annotated[tuple[str, ...], Field(min_length=1, description="timm/NAME, python:FILE.py#factory,…, onnx:FILE.onnx")]
+    recipes: Annotated[tuple[str, ...], Field(min_length=1, description="fp32, float, METHOD:wNaM")] = ("fp32",)
+    noises: Annotated[tuple[str, ...], Field(min_length=1, description="clean, a family, or specs joined by +")] = ("clean",)
+    train: Annotated[str | None, Field(description="data for training, and for calibration unless that names its own")] = None
+    calibration: Calibration = Calibration()
+    training: Training | None = None
+    defenses: tuple[Literal["none"], ...] = ("none",)
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    limit: Annotated[
+        Positive | dict[Literal["clean", "natural", "system", "adversarial", "mixed"], Positive] | None,
+        Field(description="samples a cell: one number, or one a family"),
+    ] = None
+    batch_size: Positive = 32
+    threads: Annotated[Positive | None, Field(description="CPU threads of a forward; part of every cell's id")] = None
+    geometry: GeometryOverride = GeometryOverride()
+
+    @field_validator("recipes")
+    @classmethod
+    def _recipes(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        return _each(texts, lambda text: str(Recipe.parse(text)))
+
+    @field_validator("noises")
+    @classmethod
+    def _noises(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        return _each(texts, _known)
+
+    @field_validator("tasks")
+    @classmethod
+    def _tasks(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        return _each(texts, lambda text: str(Spec.parse(text)))
+
+    @field_validator("models")
+    @classmethod
+    def _models(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        return _each(texts, check_spec)
+
+    @model_validator(mode="after")
+    def _trainable(self) -> Grid:
+        trained = [text for text in self.recipes if Recipe.parse(text).trains]
+        if trained and (self.training is None or self.train is None):
+            missing = "training: {epochs: …, lr: …}" if self.training is None else "train: DATA"
+            raise ValueError(f"recipe {trained[0]!r} is trained, so the grid needs the key {missing}")
+        return self
+
+    def limit_of(self, family: str) -> int | None:
+        """How many samples a cell of ``family`` takes; None means all."""
+        return self.limit.get(family) if isinstance(self.limit, dict) else self.limit  # type: ignore[call-overload]
+
+
+def _each(texts: tuple[str, ...], read: Any) -> tuple[str, ...]:
+    """Apply ``read`` to each text; the first that fails is named. Repeats are refused: they would be one cell twice."""
+    seen: list[str] = []
+    for position, text in enumerate(texts):
+        try:
+            canonical = read(text)
+        except BitproofError as error:
+            raise _At(position, str(error)) from None
+        if canonical in seen:
+            raise _At(position, f"{canonical!r} is listed twice")
+        seen.append(canonical)
+    return tuple(seen)
+
+
+def _known(noises: str) -> str:
+    expand(noises)
+    return noises
+
+
+class _At(ValueError):
+    """A fact about the entry at ``position`` of a list."""
+
+    def __init__(self, position: int, fact: str) -> None:
+        super().__init__(fact)
+        self.position = position
+
+
+def load_grids(path: Path) -> list[Grid]:
+    """Read a grid file; each YAML document of it is one grid. Raises SpecError naming file, line and field."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"The grid {str(path)!r} cannot be read: {error}.") from None
+    return parse_grids(text, str(path))
+
+
+def parse_grids(text: str, source: str = "grid") -> list[Grid]:
+    """Validate the text of a grid file. Raises SpecError naming ``source``, line and field."""
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise SpecError(f"{source}: YAML aliases (*name) are not allowed in a grid; write the value out.")
+        nodes = [node for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node is not None]
+        values = [value for value in yaml.safe_load_all(text) if value is not None]
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark else ""
+        raise SpecError(f"{source}{line}: not valid YAML: {getattr(error, 'problem', None) or error}.") from None
+    except (ValueError, RecursionError) as error:
+        raise SpecError(f"{source}: not valid YAML: {error}.") from None
+    if not values:
+        raise SpecError(f"{source} holds no grid. It needs at least the keys tasks and models; 'bitproof schema' prints them all.")
+    return [_validate(value, _lines(node, source), source) for value, node in zip(values, nodes, strict=True)]
+
+
+def _validate(value: Any, lines: dict[tuple[Any, ...], int], source: str) -> Grid:
+    if not isinstance(value, dict):
+        raise SpecError(
+            f"{source} line {lines[()]}: a grid is a mapping of keys such as tasks and models, found {type(value).__name__}."
+        )
+    try:
+        return Grid.model_validate(value)
+    except ValidationError as error:
+        facts = [_fact(item, lines, source) for item in error.errors()]
+        raise SpecError("\n".join(dict.fromkeys(facts))) from None
+
+
+def _fact(item: Any, lines: dict[tuple[Any, ...], int], source: str) -> str:
+    location, cause = tuple(item["loc"]), item.get("ctx", {}).get("error")
+    if isinstance(cause, _At):
+        location = (*location, cause.position)
+    place = location
+    while place not in lines:
+        place = place[:-1]
+    message = str(cause) if cause is not None else item["msg"]
+    if item["type"] == "extra_forbidden":
+        message = f"unknown key; allowed here: {_allowed(location)}"
+    elif item["type"] != "missing" and cause is None:
+        message += f", found {json.dumps(item['input'], default=str)}"
+    return f"{source} line {lines[place]}, {'.'.join(map(str, location)) or 'grid'}: {message}"
+
+
+def _allowed(location: tuple[Any, ...]) -> str:
+    schema = Grid.model_json_schema()
+    for key in location[:-1]:
+        part = schema["properties"].get(key, {})
+        reference = next((p["$ref"] for p in [part, *part.get("anyOf", [])] if "$ref" in p), None)
+        if reference is None:
+            return "see 'bitproof schema'"
+        schema = {**Grid.model_json_schema()["$defs"][reference.rsplit("/", 1)[-1]]}
+    return ", ".join(schema["properties"])
+
+
+def _lines(node: yaml.Node, source: str, path: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], int]:
+    """Map each key path of a YAML node to its line; a key written twice is refused, since YAML would keep the last."""
+    lines = {path: node.start_mark.line + 1}
+    if isinstance(node, yaml.MappingNode):
+        for key, child in node.value:
+            if (*path, key.value) in lines:
+                raise SpecError(f"{source} line {key.start_mark.line + 1}: the key {key.value!r} stands twice.")
+            lines |= _lines(child, source, (*path, key.value))
+            lines[(*path, key.value)] = key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for i, child in enumerate(node.value):
+            lines |= _lines(child, source, (*path, i))
+    return lines
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a grid, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Grid.model_json_schema()}

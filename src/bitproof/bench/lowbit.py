@@ -1,0 +1,32 @@
+"""One low-bit variant, made from specs and written to a folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from bitproof.bench.pictures import PictureCache, Pipeline, to_tensor
+from bitproof.bench.weights import write_weights
+from bitproof.convert import Report
+from bitproof.convert import quantize as convert
+from bitproof.models import load as load_model
+from bitproof.tasks import load as load_task
+
+
+def quantize(model: str, recipe: str, calibration: str, n: int, out: Path | None = None, batch_size: int = 32) -> Report:
+    """Make the variant ``recipe`` of ``model``, its ranges set on ``n`` pictures of ``calibration``; return the report.
+
+    With ``out``, the state dict (``model.safetensors``) and the report (``report.json``) are written there.
+    """
+    network, task = load_model(model), load_task(calibration)
+    pipeline = Pipeline(task, network.geometry, (), 0, PictureCache(0))
+    samples = task.data.calibration(n, seed=0)
+    chunks = (samples[i : i + batch_size] for i in range(0, n, batch_size))
+    batches = (to_tensor(np.stack([pipeline.picture(sample) for sample in chunk])) for chunk in chunks)
+    converted = convert(network.module, recipe, list(batches))
+    if out is not None:
+        write_weights(out / "model.safetensors", converted.model.state_dict())
+        (out / "report.json").write_text(json.dumps(converted.report.to_dict(), indent=2), encoding="utf-8")
+    return converted.report

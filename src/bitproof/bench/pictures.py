@@ -1,0 +1,147 @@
+"""The way of one picture up to the tensor site: decode → resize → color → image, with a bounded memory of what was made."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bitproof.core import DataError, Geometry, ModelError, ShapeError, SpecError, seed
+from bitproof.noises import noise
+from bitproof.tasks import ImageTask, Sample
+
+Picture = NDArray[np.uint8]
+
+
+class PictureCache:
+    """Pictures by key, least recently used out first once they weigh more than ``limit_bytes``."""
+
+    def __init__(self, limit_bytes: int = 1 << 30) -> None:
+        self.limit_bytes = limit_bytes
+        self._kept: OrderedDict[tuple[Any, ...], Picture] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[Any, ...], make: Callable[[], Picture]) -> Picture:
+        """Return the picture under ``key``, made by ``make`` if it is not kept. Callers must not write into it."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        picture = make()
+        picture.flags.writeable = False
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = picture
+                self._bytes += picture.nbytes
+            while self._bytes > self.limit_bytes:
+                self._bytes -= self._kept.popitem(last=False)[1].nbytes
+        return picture
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The occupants of an image's first four sites for one cell."""
+
+    task: ImageTask
+    geometry: Geometry
+    noises: tuple[str, ...]
+    run_seed: int
+    cache: PictureCache
+
+    @cached_property
+    def occupants(self) -> dict[str, str]:
+        """Site → spec: the clean occupants, replaced by the noises that stand at their site."""
+        return {**self.task.clean(self.geometry), **{noise(spec).site: spec for spec in self.noises}}
+
+    @cached_property
+    def _built(self) -> dict[str, Any]:
+        return {site: noise(spec) for site, spec in self.occupants.items()}
+
+    def picture(self, sample: Sample) -> Picture:
+        """Return uint8 size×size×3. Raises DataError naming the sample that cannot be read."""
+        at = self.occupants
+        sized_key = (self.task.data.digest, sample.id, at["decode"], at["resize"], self.geometry)
+        sized = self.cache.get(sized_key, lambda: self._sized(sample))
+        later = tuple(at.get(site) for site in ("color", "image"))
+        if not any(later):
+            return sized
+        return self.cache.get((*sized_key, *later, self.run_seed), lambda: self._noised(sized, sample))
+
+    def _sized(self, sample: Sample) -> Picture:
+        try:
+            sized: Picture = self._built["resize"](self._built["decode"](sample.read()), self.geometry)
+            return sized
+        except (DataError, ShapeError) as error:
+            raise DataError(f"{sample.id!r} of {self.task.spec!r}: {error}") from None
+
+    def _noised(self, image: Picture, sample: Sample) -> Picture:
+        if "color" in self._built:
+            image = self._built["color"](image)
+        if "image" in self._built:
+            image = self._built["image"](image, draw(self.occupants["image"], self.run_seed, sample))
+        return image
+
+
+def draw(spec: str, run_seed: int, sample: Sample) -> int:
+    """The seed of one noise on one sample: made from the run's seed, the noise's name and severity, and the sample's id."""
+    return seed(run_seed, spec.partition(":")[0], getattr(noise(spec), "severity", 0), sample.id)
+
+
+def batches(pipeline: Pipeline, samples: Sequence[Sample], size: int, workers: int) -> Iterator[tuple[list[Sample], torch.Tensor]]:
+    """Yield (samples, float N×3×S×S in [0, 1]); the next batches are made by ``workers`` threads while one is used."""
+    chunks = [list(samples[i : i + size]) for i in range(0, len(samples), size)]
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        pending: list[list[Future[Picture]]] = []
+        for i, chunk in enumerate(chunks):
+            while len(pending) < min(i + 3, len(chunks)):
+                pending.append([pool.submit(pipeline.picture, sample) for sample in chunks[len(pending)]])
+            pictures = [future.result() for future in pending[i]]
+            pending[i] = []
+            yield chunk, to_tensor(np.stack(pictures))
+
+
+def to_tensor(pictures: Picture) -> torch.Tensor:
+    """uint8 N×H×W×3 → float32 N×3×H×W in [0, 1]: the clean occupant of the tensor site."""
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous().float().div_(255)
+
+
+class TrainingPictures(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
+    """Clean training pictures at the model's input size, decoded once and kept as uint8 (N·S·S·3 bytes of memory)."""
+
+    def __init__(self, pipeline: Pipeline, workers: int, classes: int) -> None:
+        data = pipeline.task.data
+        if not data.labelled:
+            raise SpecError(f"{pipeline.task.spec!r} has no labels, so nothing can be trained on it.")
+        data.check_classes(classes)
+        with ThreadPoolExecutor(max_workers=workers) as pool:
+            pictures = list(pool.map(pipeline.picture, data.samples))
+        self.x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
+        self.y = torch.tensor([sample.label for sample in data.samples])
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        return self.x[index].float().div_(255), int(self.y[index])
+
+    def batch(self, indices: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return (uint8 N×3×S×S, labels N) of ``indices``: the fast path of the training loop."""
+        rows = torch.as_tensor(indices)
+        return self.x[rows], self.y[rows]
+
+
+def finite(logits: torch.Tensor, samples: Sequence[Sample]) -> torch.Tensor:
+    """Return ``logits``; raises ModelError naming the first sample whose logits are not numbers."""
+    bad = ~torch.isfinite(logits).all(dim=1)
+    if bad.any():
+        raise ModelError(f"The logits of sample {samples[int(bad.nonzero()[0])].id!r} are not finite numbers.")
+    return logits

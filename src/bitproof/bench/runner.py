@@ -1,0 +1,148 @@
+"""Runs what a grid asks for, cell after cell; what is done stays done, whatever ends the process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import torch
+
+from bitproof.bench.cell import run_cell
+from bitproof.bench.environment import environment
+from bitproof.bench.gallery import write_gallery
+from bitproof.bench.grid import parse_grids
+from bitproof.bench.pictures import PictureCache
+from bitproof.bench.plan import Cell, Plan
+from bitproof.bench.predict import cell_weight
+from bitproof.bench.variants import Variants
+from bitproof.core import BitproofError, SpecError, StoreError
+from bitproof.results import Store
+
+
+class Reporter(Protocol):
+    """Where a run tells how far it is. The command line draws a bar; a test can listen."""
+
+    def begin(self, total: float) -> None:
+        """The run weighs ``total`` units of work."""
+
+    def advance(self, units: float) -> None:
+        """So many units are done."""
+
+    def say(self, text: str) -> None:
+        """What is being done now."""
+
+
+class Silent:
+    """Tells nobody."""
+
+    def begin(self, total: float) -> None:
+        """Ignore."""
+
+    def advance(self, units: float) -> None:
+        """Ignore."""
+
+    def say(self, text: str) -> None:
+        """Ignore."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run left behind: cells in the grid, cells that were done before, and those that failed now."""
+
+    cells: int
+    already: int
+    failed: int
+
+
+def run(grid: str | Path, out: str | Path, reporter: Reporter | None = None) -> Outcome:
+    """Run a grid (a file, or the text of one) into the results directory ``out``, and finish what an earlier run left.
+
+    Raises SpecError for a grid that makes no sense, DataError and ModelError for what it names, StoreError where ``out``
+    cannot be written. A cell that fails is recorded with its error and the others go on.
+    """
+    text, source = _read(grid)
+    grids = parse_grids(text, source)
+    store = Store.create(Path(out))
+    with store.lock():
+        plans = [Plan(g) for g in grids]
+        store.write_grid(text)
+        store.write_environment(environment(plans))
+        return _run(plans, store, reporter or Silent())
+
+
+def _read(grid: str | Path) -> tuple[str, str]:
+    if isinstance(grid, str) and "\n" in grid:
+        return grid, "grid"
+    try:
+        return Path(grid).read_text(encoding="utf-8"), str(grid)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"The grid {str(grid)!r} cannot be read: {error}.") from None
+
+
+def _run(plans: list[Plan], store: Store, reporter: Reporter) -> Outcome:
+    done = store.done()
+    cells = [cell for plan in plans for cell in plan.cells]
+    reporter.begin(sum(cell_weight(cell, plan) for plan in plans for cell in plan.cells if cell.id not in done))
+    failed = 0
+    for plan in plans:
+        failed += _run_plan(plan, store, done, reporter)
+    return Outcome(len(cells), sum(cell.id in done for cell in cells), failed)
+
+
+def _run_plan(plan: Plan, store: Store, done: set[str], reporter: Reporter) -> int:
+    cache = PictureCache()
+    variants = Variants(plan, store, cache, reporter.say)
+    failed = 0
+    with _threads(plan.threads):
+        for cell in plan.cells:
+            if cell.id not in done:
+                failed += not _run_cell(cell, plan, variants, store, cache, reporter)
+        write_gallery(plan, store, variants, cache)
+    return failed
+
+
+def _run_cell(cell: Cell, plan: Plan, variants: Variants, store: Store, cache: PictureCache, reporter: Reporter) -> bool:
+    weight = cell_weight(cell, plan)
+    share = weight / max(1, len(plan.samples(cell)))
+    try:
+        victim = variants.victim(cell.variant)
+        reporter.say(f"{cell.variant.model}  {cell.variant.recipe}  {cell.noise}")
+        rows = run_cell(cell, plan, victim, cache, lambda n: reporter.advance(n * share))
+    except StoreError:
+        raise
+    except (BitproofError, RuntimeError, MemoryError) as error:
+        store.write_failure(cell.id, _failure(cell, error))
+        reporter.advance(weight)
+        return False
+    store.write_cell(cell.id, rows)
+    return True
+
+
+def _failure(cell: Cell, error: Exception) -> dict[str, object]:
+    kind = "" if isinstance(error, BitproofError) else f"{type(error).__name__}: "
+    variant = cell.variant
+    return {
+        "task": variant.task,
+        "model": variant.model,
+        "recipe": str(variant.recipe),
+        "noise": cell.noise,
+        "seed": variant.seed,
+        "error": f"{kind}{error}",
+    }
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Use ``count`` threads for a forward; OpenCV stays at one, since pictures are made in parallel already."""
+    before, before_cv = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(count)
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        cv2.setNumThreads(before_cv)

@@ -1,0 +1,166 @@
+"""Variants are made once, kept on disk, and loaded from there ever after."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from bitproof.bench.pictures import PictureCache, Pipeline, TrainingPictures, to_tensor
+from bitproof.bench.plan import Plan, Variant
+from bitproof.bench.weights import read_weights, write_weights
+from bitproof.convert import Converted, insert, quantize
+from bitproof.core import BitproofError, SpecError, StoreError, VariantRow, digest
+from bitproof.models import Network, TorchVictim
+from bitproof.results import Store
+from bitproof.tasks import ImageTask, Sample
+from bitproof.training import Progress, train
+
+#: How many networks stay in memory; the others are loaded again from disk.
+KEPT = 16
+
+
+class Variants:
+    """Makes, stores and hands out the networks of a plan."""
+
+    def __init__(self, plan: Plan, store: Store, cache: PictureCache, log: Callable[[str], None] = lambda text: None) -> None:
+        self.plan, self.store, self.cache, self.log = plan, store, cache, log
+        self._kept: OrderedDict[str, TorchVictim] = OrderedDict()
+        self._failed: dict[str, BitproofError] = {}
+        self._training: dict[str, TrainingPictures] = {}
+
+    def victim(self, variant: Variant) -> TorchVictim:
+        """Return the network of ``variant``, made now if it was not yet. A variant that failed fails again with the same error."""
+        if variant.id in self._failed:
+            raise self._failed[variant.id]
+        if variant.id not in self._kept:
+            try:
+                self._kept[variant.id] = self._open(variant)
+            except StoreError:
+                raise
+            except BitproofError as error:
+                self._failed[variant.id] = error
+                raise
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(variant.id)
+        return self._kept[variant.id]
+
+    def _open(self, variant: Variant) -> TorchVictim:
+        network = self.plan.networks[variant.model]
+        if variant.recipe.bits is not None and not network.differentiable:
+            raise SpecError(f"{variant.model!r} is a finished session and cannot be made low-bit; use the recipe 'fp32' with it.")
+        path = self.store.variant_dir(variant.id) / "model.safetensors"
+        if not path.exists():
+            self._make(variant, network, path)
+        if str(variant.recipe) == "fp32":
+            return TorchVictim(network.module, differentiable=network.differentiable)
+        model = insert(network.module, variant.recipe).model
+        model.load_state_dict(read_weights(path))
+        return TorchVictim(model.eval())
+
+    def _make(self, variant: Variant, network: Network, path: Path) -> None:
+        start = time.monotonic()
+        converted = self._converted(variant, network)
+        if variant.recipe.trains:
+            self._train(variant, converted.model, path.parent)
+        row = self._row(variant, network, converted, time.monotonic() - start)
+        self.store.write_variant(row, {"name": str(variant.recipe), **converted.report.to_dict()})
+        write_weights(path, {} if str(variant.recipe) == "fp32" else converted.model.state_dict())
+        (path.parent / "checkpoint.pt").unlink(missing_ok=True)
+
+    def _converted(self, variant: Variant, network: Network) -> Converted:
+        if variant.recipe.bits is None:
+            return insert(network.module, variant.recipe)
+        self.log(f"calibrating {variant.model} {variant.recipe}")
+        return quantize(network.module, variant.recipe, list(self._calibration(variant, network)))
+
+    def _calibration(self, variant: Variant, network: Network) -> Iterator[torch.Tensor]:
+        """Clean pictures N×3×S×S in [0, 1], from the calibration data or from the held-out end of the task's own."""
+        source = self.plan.calibration_source or self.plan.tasks[variant.task]
+        samples = source.data.calibration(self.plan.grid.calibration.n, seed=variant.seed)
+        size = self.plan.grid.batch_size
+        for i in range(0, len(samples), size):
+            yield self._batch(source, network, samples[i : i + size])
+
+    def _batch(self, source: ImageTask, network: Network, samples: list[Sample]) -> torch.Tensor:
+        pipeline = Pipeline(source, network.geometry, (), 0, self.cache)
+        return to_tensor(np.stack([pipeline.picture(sample) for sample in samples]))
+
+    def _train(self, variant: Variant, model: nn.Module, folder: Path) -> None:
+        settings = self.plan.grid.training
+        if settings is None:
+            raise SpecError(f"The recipe {str(variant.recipe)!r} is trained, so the grid needs the key training.")
+        self.log(f"training {variant.model} {variant.recipe}")
+
+        def tell(progress: Progress) -> None:
+            self.log(f"training {variant.model} {variant.recipe}: {progress}")
+
+        checkpoint = folder / "checkpoint.pt"
+        train(
+            model,
+            self._pictures(self.plan.networks[variant.model]),
+            settings,
+            seed=digest_seed(variant),
+            teacher=self._teacher(variant),
+            checkpoint=checkpoint,
+            progress=tell,
+        )
+        model.eval()
+
+    def _pictures(self, network: Network) -> TrainingPictures:
+        key = str(network.geometry)
+        if key not in self._training:
+            source = self.plan.train_source
+            if source is None:
+                raise SpecError("A trained recipe needs the key train: DATA in the grid.")
+            pipeline = Pipeline(source, network.geometry, (), 0, PictureCache(limit_bytes=0))
+            self._training = {key: TrainingPictures(pipeline, self.plan.threads, network.classes)}
+        return self._training[key]
+
+    def _teacher(self, variant: Variant) -> nn.Module | None:
+        by_id = {v.id: v for v in self.plan.variants}
+        return self.victim(by_id[variant.needs[0]]).module if variant.needs else None
+
+    def _row(self, variant: Variant, network: Network, converted: Converted, time_s: float) -> VariantRow:
+        report = converted.report
+        changed = sum(layer.changed for layer in report.layers)
+        return VariantRow(
+            variant=variant.id,
+            task=variant.task,
+            model=variant.model,
+            recipe=str(variant.recipe),
+            seed=variant.seed,
+            settings=report.defaults,
+            size_bytes=report.size_bytes,
+            float_bytes=report.float_bytes,
+            latency_ms=_latency_ms(converted.model, network.geometry.size),
+            threads=self.plan.threads,
+            time_s=time_s,
+            layers_low_bit=changed,
+            layers_float=len(report.layers) - changed,
+            differentiable=network.differentiable,
+        )
+
+
+def digest_seed(variant: Variant) -> int:
+    """The seed of a training: equal for all recipes of a model and run seed, so that they see the same batches."""
+    return int(digest("training", variant.model, variant.seed), 16)
+
+
+def _latency_ms(model: nn.Module, size: int) -> float:
+    """Median of 9 forwards of one picture, after two that warm up."""
+    x = torch.zeros(1, 3, size, size)
+    times = []
+    with torch.inference_mode():
+        for _ in range(11):
+            start = time.perf_counter()
+            model(x)
+            times.append(1e3 * (time.perf_counter() - start))
+    return statistics.median(times[2:])

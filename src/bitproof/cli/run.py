@@ -1,0 +1,45 @@
+"""``bitproof run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from bitproof.bench import Outcome
+
+NAME = "run"
+
+
+def command(
+    grid: Annotated[Path, typer.Argument(help="The grid file (YAML).")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Results directory; an earlier run in it is finished.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List trainings and cells, predict time and disk, run nothing.")
+    ] = False,
+) -> None:
+    """Run a grid: make the variants, put each through every noise, keep one row a sample."""
+    if dry_run:
+        from bitproof.cli.predicted import print_prediction
+
+        print_prediction(grid)
+        return
+    if out is None:
+        raise typer.BadParameter("where to? Type -o DIR", param_hint="-o")
+    from bitproof.bench import run
+    from bitproof.cli.progress import Bar
+
+    with Bar() as bar:
+        outcome = run(grid, out, bar)
+    finish(outcome, out)
+
+
+def finish(outcome: Outcome, out: Path) -> None:
+    """Say what happened; exit with 1 when a cell failed."""
+    typer.echo(f"{outcome.cells} cells: {outcome.already} were done before, {outcome.failed} failed. Rows in {out}.")
+    if outcome.failed:
+        typer.secho(f"The errors are in {out / 'failures'} and in the report.", fg="red", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"Next: bitproof results {out}   or: bitproof report {out}")

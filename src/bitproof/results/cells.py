@@ -1,0 +1,57 @@
+"""One Parquet file a finished cell. Its name holds a fingerprint of its bytes, so a damaged file counts as not done."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from bitproof.core import SampleRow, StoreError
+from bitproof.results.files import explained, fingerprint, read_bytes, sync_folder, write_bytes
+from bitproof.results.schema import SAMPLES, to_frame
+
+
+def write(folder: Path, cell: str, rows: Sequence[SampleRow] | pl.DataFrame) -> None:
+    """Store the rows of a finished cell; an earlier file of the cell gives way once the new one is safe."""
+    data = encode(to_frame(cell, rows))
+    path = folder / f"{cell}-{fingerprint(data)}.parquet"
+    write_bytes(path, data)
+    with explained("replaced", folder):
+        for other in folder.glob(f"{cell}-*.parquet"):
+            if other != path:
+                other.unlink(missing_ok=True)
+        sync_folder(folder)
+
+
+def encode(frame: pl.DataFrame) -> bytes:
+    """Return ``frame`` as the bytes of a Parquet file."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def decode(data: bytes, path: Path) -> pl.DataFrame:
+    """Return the frame in the bytes of ``path``. Raises StoreError where its columns are not those of this version."""
+    try:
+        frame = pl.read_parquet(io.BytesIO(data))
+    except pl.exceptions.PolarsError as error:
+        raise StoreError(f"{str(path)!r} is no Parquet file that this polars can read: {error}.") from None
+    if frame.schema != SAMPLES:
+        raise StoreError(f"{str(path)!r} has other columns than this version of bitproof writes: {', '.join(frame.columns)}.")
+    return frame
+
+
+def whole(folder: Path) -> Iterator[tuple[str, Path, bytes]]:
+    """Yield (cell, path, bytes) of every undamaged file, each cell once, in the order of names. Warns of the others."""
+    last = ""
+    for path in sorted(folder.glob("*-*.parquet")):
+        cell, _, expected = path.stem.rpartition("-")
+        data = read_bytes(path)
+        if fingerprint(data) != expected:
+            warnings.warn(f"{str(path)!r} is damaged and ignored; the next run does its cell again.", stacklevel=2)
+        elif cell != last:  # two whole files of one cell: the runner was killed between writing one and removing the other
+            last = cell
+            yield cell, path, data

@@ -1,0 +1,35 @@
+"""The compact form of a results directory: a handful of files that can be committed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bitproof.core import StoreError
+from bitproof.results import layout, reading
+from bitproof.results.cells import encode
+from bitproof.results.files import fingerprint, write_bytes, write_json
+from bitproof.results.store import Store
+
+
+def compact(src: str | Path, dst: str | Path, *, pictures: bool = True) -> Store:
+    """Copy the results of ``src`` into few files in ``dst``, which ``load`` and ``Store.open`` read just as well.
+
+    Model files and earlier grids stay behind. ``pictures=False`` leaves the gallery behind too, where the terms of a data set
+    ask for it. ``dst`` may be new, empty, or an earlier compact form, which is replaced.
+    Raises StoreError where ``dst`` is a working directory or holds something else.
+    """
+    source, target = Store.open(src), Path(dst)
+    if any((target / folder).exists() for folder in (layout.ROWS, layout.VARIANTS)):
+        raise StoreError(f"{str(target)!r} is a directory that runs write to; choose another one for its compact form.")
+    if not (target / layout.MARK).is_file():
+        layout.check_new(target)
+    rows = encode(reading.load(src))
+    write_bytes(target / layout.COMPACT_ROWS, rows)
+    write_json(target / layout.COMPACT_VARIANTS, reading.variant_records(source.path))
+    write_json(target / layout.COMPACT_FAILURES, {failure["cell"]: failure for failure in source.failures()})
+    gallery = reading.records(source.path, layout.GALLERY) if pictures else {}
+    write_json(target / layout.COMPACT_GALLERY, gallery)
+    write_json(target / layout.ENVIRONMENT, source.environment())
+    write_bytes(target / layout.GRID, source.grid().encode())
+    write_json(target / layout.MARK, {**layout.mark(), "rows": fingerprint(rows)})
+    return Store.open(target)

@@ -1,0 +1,113 @@
+"""Writing a file so that it is there whole or not at all, whatever ends the process."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bitproof.core import StoreError
+
+#: What an unfinished file is called: hidden, in the folder of the file that it will become.
+TEMPORARY = ".writing-"
+
+
+@contextmanager
+def explained(action: str, path: Path) -> Iterator[None]:
+    """Turn an OSError into a StoreError that names ``path``."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{str(path)!r} cannot be {action}: {error.strerror or error}. What was stored before is untouched."
+        ) from error
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace ``path`` by ``data`` in one step that survives SIGKILL, power loss and a full disk. Raises StoreError."""
+    with explained("written", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = _open_temporary(path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                temporary.chmod(0o666 & ~_umask())
+                temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def _open_temporary(folder: Path) -> tuple[int, Path]:
+    """Open a new file that its writer holds locked, so that ``sweep`` can tell an orphan from a file being written."""
+    while True:
+        descriptor, name = tempfile.mkstemp(prefix=TEMPORARY, dir=folder)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor, Path(name)
+        os.close(descriptor)  # swept between its creation and its lock
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and removals in ``folder`` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the unfinished files below ``folder`` whose writers are gone; one that cannot be removed is left."""
+    for path in folder.rglob(f"{TEMPORARY}*"):
+        try:
+            with path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink(missing_ok=True)
+        except OSError:
+            continue
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as JSON. Raises StoreError where it is not JSON (NaN and infinity are not)."""
+    try:
+        text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise StoreError(
+            f"{path.name!r} takes text, finite numbers, true, false, null, lists and dicts of these: {error}."
+        ) from None
+    write_bytes(path, text.encode() + b"\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file. Raises StoreError naming it."""
+    try:
+        return json.loads(read_bytes(path))
+    except ValueError as error:
+        raise StoreError(f"{str(path)!r} is damaged: it is no JSON ({error}).") from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file. Raises StoreError naming it."""
+    with explained("read", path):
+        return path.read_bytes()
+
+
+def fingerprint(data: bytes) -> str:
+    """Eight hex digits of BLAKE2 that tell whether ``data`` is what was written."""
+    return hashlib.blake2b(data, digest_size=4).hexdigest()

@@ -1,0 +1,64 @@
+"""Where things lie in a results directory, and how a directory is recognised."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from bitproof.core import SCHEMA, StoreError
+from bitproof.results.files import explained, read_json
+
+MARK = "store.json"
+LOCK = ".lock"
+GRID, GRIDS = "grid.yaml", "grids"
+ENVIRONMENT, ENVIRONMENTS = "environment.json", "environments"
+ROWS, VARIANTS, FAILURES, GALLERY = "rows", "variants", "failures", "gallery"
+
+#: The compact form: one file for each folder of the working form.
+COMPACT_ROWS, COMPACT_VARIANTS, COMPACT_FAILURES, COMPACT_GALLERY = "rows.parquet", "variants.json", "failures.json", "gallery.json"
+
+#: What people put into a directory before its first run.
+_WELCOME = {"README.md", GRID}
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]*")
+
+
+def check_id(kind: str, value: str) -> str:
+    """Return ``value`` where it can name a file. Raises StoreError."""
+    if not _ID.fullmatch(value):
+        raise StoreError(f"{value!r} cannot be the id of a {kind}: letters, digits, _ and . are allowed.")
+    return value
+
+
+def check_new(path: Path) -> None:
+    """Raise StoreError where ``path`` is not a folder, or holds things that are not bitproof's."""
+    if path.exists() and not path.is_dir():
+        raise StoreError(f"{str(path)!r} is a file; a results directory was asked for. Choose another name.")
+    with explained("read", path):
+        names = sorted(item.name for item in path.iterdir()) if path.exists() else []
+    if foreign := [name for name in names if name not in _WELCOME and not name.startswith(".")]:
+        raise StoreError(
+            f"{str(path)!r} holds {', '.join(map(repr, foreign[:3]))} and no {MARK!r}: it is no results directory. "
+            "Choose an empty or a new one."
+        )
+
+
+def mark() -> dict[str, Any]:
+    """What ``store.json`` of a new directory says."""
+    return {"bitproof": "results", "schema": SCHEMA}
+
+
+def read_mark(path: Path) -> dict[str, Any]:
+    """Return what ``store.json`` says. Raises StoreError where it is absent, damaged or of a newer bitproof."""
+    if not (path / MARK).is_file():
+        raise StoreError(f"{str(path)!r} is no results directory: it has no {MARK!r}. 'bitproof run GRID -o {path}' makes one.")
+    found = read_json(path / MARK)
+    schema = found.get("schema") if isinstance(found, dict) else None
+    if not isinstance(found, dict) or not isinstance(schema, int):
+        raise StoreError(f"{str(path / MARK)!r} is damaged: it does not say which schema the directory has.")
+    if schema > SCHEMA:
+        raise StoreError(
+            f"{str(path)!r} was written by a newer bitproof (schema {schema}; this one reads up to {SCHEMA}). "
+            "Type: pip install --upgrade bitproof"
+        )
+    return found

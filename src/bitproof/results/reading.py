@@ -1,0 +1,75 @@
+"""Reading a results directory in its working or its compact form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from bitproof.core import StoreError
+from bitproof.results import layout
+from bitproof.results.cells import decode, whole
+from bitproof.results.files import fingerprint, read_bytes, read_json
+from bitproof.results.schema import SAMPLES, VARIANTS
+
+
+def load(path: str | Path) -> pl.DataFrame:
+    """Return every row of a results directory, one a sample and cell, with the columns of ``core.SampleRow``.
+
+    Cells come in the order of their ids; a damaged file is left out with a warning. Raises StoreError.
+    """
+    path = Path(path)
+    old, new = compact_rows(path), {cell: decode(data, file) for cell, file, data in whole(path / layout.ROWS)}
+    parts = {str(cell): part for (cell,), part in old.group_by("cell", maintain_order=True)} | new
+    return pl.concat([parts[cell] for cell in sorted(parts)]) if parts else SAMPLES.to_frame()
+
+
+def variants(path: str | Path) -> pl.DataFrame:
+    """Return one row a variant with the columns of ``core.VariantRow``, in the order of ids. Raises StoreError."""
+    found = variant_records(Path(path))
+    try:
+        return pl.DataFrame([found[key]["row"] for key in sorted(found)], schema=VARIANTS)
+    except (KeyError, TypeError, pl.exceptions.PolarsError) as error:
+        raise StoreError(f"{str(path)!r} holds a variant whose row has other fields than this version writes: {error}.") from None
+
+
+def imagenet(path: str | Path) -> frozenset[str]:
+    """The tasks of a results directory that are 1000-class ImageNet (see ``is_imagenet``)."""
+    return frozenset(filter(is_imagenet, variants(path)["task"].unique()))
+
+
+def is_imagenet(task: str) -> bool:
+    """Whether a task's data source is ``imagenet``: its 1000-class validation pictures, on which mCE is defined."""
+    return task.partition(":")[0].rpartition("/")[2] == "imagenet"
+
+
+def compact_rows(path: Path) -> pl.DataFrame:
+    """The rows of the compact form, or none. Raises StoreError where they are not those that ``store.json`` tells of."""
+    expected, file = layout.read_mark(path).get("rows"), path / layout.COMPACT_ROWS
+    if expected is None:
+        return SAMPLES.to_frame()
+    data = read_bytes(file)
+    if fingerprint(data) != expected:
+        raise StoreError(f"{str(file)!r} is damaged: it is not the file that {layout.MARK!r} tells of. Fetch it again.")
+    return decode(data, file)
+
+
+def variant_records(path: Path) -> dict[str, dict[str, Any]]:
+    """Return id → {"row", "report"} of every variant."""
+    layout.read_mark(path)
+    found = dict(_compact(path, layout.COMPACT_VARIANTS, {}))
+    for file in sorted((path / layout.VARIANTS).glob("*/row.json")):
+        found[file.parent.name] = {"row": read_json(file), "report": read_json(file.with_name("report.json"))}
+    return found
+
+
+def records(path: Path, folder: str) -> dict[str, dict[str, Any]]:
+    """Return name → content of the JSON files in ``folder``, with those of the compact form."""
+    layout.read_mark(path)
+    found = dict(_compact(path, f"{folder}.json", {}))
+    return found | {file.stem: read_json(file) for file in sorted((path / folder).glob("*.json"))}
+
+
+def _compact(path: Path, name: str, default: Any) -> Any:
+    return read_json(path / name) if (path / name).is_file() else default

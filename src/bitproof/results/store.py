@@ -1,0 +1,145 @@
+"""The results directory as its runner writes it: one file a finished cell, nothing ever half written.
+
+    store.json            what this directory is, and its schema
+    grid.yaml, grids/     the newest request, and the earlier ones
+    environment.json, …s/ the newest machine and versions, and the earlier ones
+    rows/CELL-HASH.parquet, failures/CELL.json
+    variants/ID/          row.json, report.json and what the runner puts beside them
+    gallery/DIGEST.json   one picture of a noise
+
+The compact form (see ``compact``) holds the same in one file each.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from bitproof.core import SampleRow, StoreError, VariantRow, digest
+from bitproof.results import cells, layout, reading
+from bitproof.results.files import explained, fingerprint, read_bytes, read_json, sweep, write_bytes, write_json
+from bitproof.results.lock import locked
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class Store:
+    """A results directory. Every write is atomic and durable; every method raises StoreError naming the path at fault."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: str | Path) -> Store:
+        """Make the directory, or open the one that is there. Raises StoreError where ``path`` holds something else."""
+        path = Path(path)
+        if not (path / layout.MARK).is_file():
+            layout.check_new(path)
+            write_json(path / layout.MARK, layout.mark())
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Store:
+        """Open a directory that exists, and remove what killed writers left unfinished in it."""
+        path = Path(path)
+        layout.read_mark(path)
+        sweep(path)
+        return cls(path)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the directory as its only runner. Raises StoreError naming the process that holds it."""
+        with locked(self.path / layout.LOCK):
+            yield
+
+    # cells
+
+    def done(self) -> set[str]:
+        """The ids of the cells whose rows are here and undamaged."""
+        compact = reading.compact_rows(self.path)["cell"].unique()
+        return {*compact, *(cell for cell, _, _ in cells.whole(self.path / layout.ROWS))}
+
+    def write_cell(self, cell: str, rows: Sequence[SampleRow] | pl.DataFrame) -> None:
+        """Store the rows of a finished cell, and forget an earlier failure of it."""
+        cells.write(self.path / layout.ROWS, layout.check_id("cell", cell), rows)
+        self._failure(cell).unlink(missing_ok=True)
+
+    def write_failure(self, cell: str, info: dict[str, Any]) -> None:
+        """Store why a cell failed: the error's text, noise, model, recipe."""
+        write_json(self._failure(layout.check_id("cell", cell)), {**info, "cell": cell})
+
+    def failures(self) -> list[dict[str, Any]]:
+        """What ``write_failure`` stored of cells that have not succeeded since, in the order of cell ids."""
+        found = reading.records(self.path, layout.FAILURES)
+        done = self.done() if found else set()
+        return [found[cell] for cell in sorted(found) if cell not in done]
+
+    def _failure(self, cell: str) -> Path:
+        return self.path / layout.FAILURES / f"{cell}.json"
+
+    # variants
+
+    def variant_dir(self, variant: str) -> Path:
+        """The folder of a variant's files, made if it is not there."""
+        path = self.path / layout.VARIANTS / layout.check_id("variant", variant)
+        with explained("made", path):
+            path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def write_variant(self, row: VariantRow, report: dict[str, Any]) -> None:
+        """Store what a variant is and what was done to its layers; the row comes last, so a variant that has one is whole."""
+        path = self.variant_dir(row.variant)
+        write_json(path / "report.json", report)
+        write_json(path / "row.json", dataclasses.asdict(row))
+
+    def reports(self) -> dict[str, dict[str, Any]]:
+        """The reports of ``write_variant`` by variant id."""
+        return {key: record["report"] for key, record in sorted(reading.variant_records(self.path).items())}
+
+    # what the run was
+
+    def write_grid(self, text: str) -> None:
+        """Store the request as it was given; a different earlier one is kept in ``grids/``."""
+        self._supersede(layout.GRID, layout.GRIDS, text.encode())
+        write_bytes(self.path / layout.GRID, text.encode())
+
+    def grid(self) -> str:
+        """The newest request, or "" where none was stored."""
+        path = self.path / layout.GRID
+        return read_bytes(path).decode() if path.is_file() else ""
+
+    def write_environment(self, info: dict[str, Any]) -> None:
+        """Store versions and machine; a different earlier record is kept in ``environments/``."""
+        if info != self.environment():
+            self._supersede(layout.ENVIRONMENT, layout.ENVIRONMENTS, b"")
+            write_json(self.path / layout.ENVIRONMENT, info)
+
+    def environment(self) -> dict[str, Any]:
+        """The newest machine and versions, or {} where none were stored."""
+        path = self.path / layout.ENVIRONMENT
+        return dict(read_json(path)) if path.is_file() else {}
+
+    def _supersede(self, name: str, folder: str, new: bytes) -> None:
+        path = self.path / name
+        if path.is_file() and (old := read_bytes(path)) != new:
+            write_bytes(self.path / folder / f"{fingerprint(old)}{path.suffix}", old)
+
+    # pictures
+
+    def write_picture(self, task: str, noise: str, sample: str, png: bytes) -> None:
+        """Store what a noise makes of a sample, as the bytes of a PNG file."""
+        if not png.startswith(_PNG):
+            raise StoreError(f"The picture of {noise!r} on {sample!r} is no PNG file: it starts with {png[:8]!r}.")
+        entry = {"task": task, "noise": noise, "sample": sample, "png": base64.b64encode(png).decode()}
+        write_json(self.path / layout.GALLERY / f"{digest(task, noise, sample)}.json", entry)
+
+    def gallery(self) -> list[dict[str, Any]]:
+        """The pictures as {task, noise, sample, png}, ``png`` in base64; by task, noise and sample."""
+        found = reading.records(self.path, layout.GALLERY).values()
+        return sorted(found, key=lambda entry: (entry["task"], entry["noise"], entry["sample"]))
