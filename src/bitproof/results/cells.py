@@ -17,11 +17,11 @@ from bitproof.results.schema import SAMPLES, to_frame
 def write(folder: Path, cell: str, rows: Sequence[SampleRow] | pl.DataFrame) -> None:
     """Store the rows of a finished cell; an earlier file of the cell gives way once the new one is safe."""
     data = encode(to_frame(cell, rows))
-    path = folder / f"{cell}-{fingerprint(data)}.parquet"
+    path = folder / _name(cell, data)
     write_bytes(path, data)
     with explained("replaced", folder):
         for other in folder.glob(f"{cell}-*.parquet"):
-            if other != path:
+            if other != path and _cell(other) == cell:
                 other.unlink(missing_ok=True)
         sync_folder(folder)
 
@@ -46,12 +46,19 @@ def decode(data: bytes, path: Path) -> pl.DataFrame:
 
 def whole(folder: Path) -> Iterator[tuple[str, Path, bytes]]:
     """Yield (cell, path, bytes) of every undamaged file, each cell once, in the order of names. Warns of the others."""
-    last = ""
-    for path in sorted(folder.glob("*-*.parquet")):
-        cell, _, expected = path.stem.rpartition("-")
-        data = read_bytes(path)
-        if fingerprint(data) != expected:
+    seen = set()
+    for path in sorted(folder.glob("*.parquet")):
+        cell, data = _cell(path), read_bytes(path)
+        if path.name != _name(cell, data):
             warnings.warn(f"{str(path)!r} is damaged and ignored; the next run does its cell again.", stacklevel=2)
-        elif cell != last:  # two whole files of one cell: the runner was killed between writing one and removing the other
-            last = cell
+        elif cell not in seen:  # two whole files of one cell: a runner was killed between writing one and removing the other
+            seen.add(cell)
             yield cell, path, data
+
+
+def _name(cell: str, data: bytes) -> str:
+    return f"{cell}-{fingerprint(data)}.parquet"
+
+
+def _cell(path: Path) -> str:
+    return path.stem.rpartition("-")[0]

@@ -25,10 +25,10 @@ def compact(src: str | Path, dst: str | Path, *, pictures: bool = True) -> Store
         layout.check_new(target)
     rows = encode(reading.load(src))
     write_bytes(target / layout.COMPACT_ROWS, rows)
-    write_json(target / layout.COMPACT_VARIANTS, reading.variant_records(source.path))
-    write_json(target / layout.COMPACT_FAILURES, {failure["cell"]: failure for failure in source.failures()})
+    write_json(target / f"{layout.VARIANTS}.json", reading.variant_records(source.path))
+    write_json(target / f"{layout.FAILURES}.json", {failure["cell"]: failure for failure in source.failures()})
     gallery = reading.records(source.path, layout.GALLERY) if pictures else {}
-    write_json(target / layout.COMPACT_GALLERY, gallery)
+    write_json(target / f"{layout.GALLERY}.json", gallery)
     write_json(target / layout.ENVIRONMENT, source.environment())
     write_bytes(target / layout.GRID, source.grid().encode())
     write_json(target / layout.MARK, {**layout.mark(), "rows": fingerprint(rows)})

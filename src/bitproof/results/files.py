@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +39,6 @@ def write_bytes(path: Path, data: bytes) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-                temporary.chmod(0o666 & ~_umask())
                 temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -50,17 +49,12 @@ def write_bytes(path: Path, data: bytes) -> None:
 def _open_temporary(folder: Path) -> tuple[int, Path]:
     """Open a new file that its writer holds locked, so that ``sweep`` can tell an orphan from a file being written."""
     while True:
-        descriptor, name = tempfile.mkstemp(prefix=TEMPORARY, dir=folder)
+        path = folder / f"{TEMPORARY}{secrets.token_hex(8)}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.fstat(descriptor).st_nlink:
-            return descriptor, Path(name)
+            return descriptor, path
         os.close(descriptor)  # swept between its creation and its lock
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def sync_folder(folder: Path) -> None:
@@ -85,13 +79,15 @@ def sweep(folder: Path) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as JSON. Raises StoreError where it is not JSON (NaN and infinity are not)."""
+    write_bytes(path, encode_json(path.name, value))
+
+
+def encode_json(name: str, value: Any) -> bytes:
+    """Return ``value`` as the bytes of a JSON file. Raises StoreError naming the file."""
     try:
-        text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+        return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     except (TypeError, ValueError) as error:
-        raise StoreError(
-            f"{path.name!r} takes text, finite numbers, true, false, null, lists and dicts of these: {error}."
-        ) from None
-    write_bytes(path, text.encode() + b"\n")
+        raise StoreError(f"{name!r} takes text, finite numbers, true, false, null, lists and dicts of these: {error}.") from None
 
 
 def read_json(path: Path) -> Any:

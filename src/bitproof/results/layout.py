@@ -15,18 +15,18 @@ GRID, GRIDS = "grid.yaml", "grids"
 ENVIRONMENT, ENVIRONMENTS = "environment.json", "environments"
 ROWS, VARIANTS, FAILURES, GALLERY = "rows", "variants", "failures", "gallery"
 
-#: The compact form: one file for each folder of the working form.
-COMPACT_ROWS, COMPACT_VARIANTS, COMPACT_FAILURES, COMPACT_GALLERY = "rows.parquet", "variants.json", "failures.json", "gallery.json"
+#: The compact form has these rows, and ``FOLDER.json`` in the place of each other folder.
+COMPACT_ROWS = "rows.parquet"
 
 #: What people put into a directory before its first run.
 _WELCOME = {"README.md", GRID}
-_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]*")
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def check_id(kind: str, value: str) -> str:
     """Return ``value`` where it can name a file. Raises StoreError."""
     if not _ID.fullmatch(value):
-        raise StoreError(f"{value!r} cannot be the id of a {kind}: letters, digits, _ and . are allowed.")
+        raise StoreError(f"{value!r} cannot be the id of a {kind}: letters, digits, _ . and - are allowed.")
     return value
 
 
@@ -36,7 +36,8 @@ def check_new(path: Path) -> None:
         raise StoreError(f"{str(path)!r} is a file; a results directory was asked for. Choose another name.")
     with explained("read", path):
         names = sorted(item.name for item in path.iterdir()) if path.exists() else []
-    if foreign := [name for name in names if name not in _WELCOME and not name.startswith(".")]:
+    foreign = [name for name in names if name not in _WELCOME and not name.startswith(".")]
+    if foreign and MARK not in foreign:  # another process may have made it in the meantime
         raise StoreError(
             f"{str(path)!r} holds {', '.join(map(repr, foreign[:3]))} and no {MARK!r}: it is no results directory. "
             "Choose an empty or a new one."

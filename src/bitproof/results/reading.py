@@ -28,10 +28,11 @@ def load(path: str | Path) -> pl.DataFrame:
 def variants(path: str | Path) -> pl.DataFrame:
     """Return one row a variant with the columns of ``core.VariantRow``, in the order of ids. Raises StoreError."""
     found = variant_records(Path(path))
-    try:
-        return pl.DataFrame([found[key]["row"] for key in sorted(found)], schema=VARIANTS)
-    except (KeyError, TypeError, pl.exceptions.PolarsError) as error:
-        raise StoreError(f"{str(path)!r} holds a variant whose row has other fields than this version writes: {error}.") from None
+    rows = [found[key]["row"] for key in sorted(found)]
+    for row in rows:
+        if row.keys() != VARIANTS.keys():
+            raise StoreError(f"{str(path)!r} holds a variant with the fields {', '.join(row)}; expected {', '.join(VARIANTS)}.")
+    return pl.DataFrame(rows, schema=VARIANTS)
 
 
 def imagenet(path: str | Path) -> frozenset[str]:
@@ -58,7 +59,7 @@ def compact_rows(path: Path) -> pl.DataFrame:
 def variant_records(path: Path) -> dict[str, dict[str, Any]]:
     """Return id → {"row", "report"} of every variant."""
     layout.read_mark(path)
-    found = dict(_compact(path, layout.COMPACT_VARIANTS, {}))
+    found = _compact(path, layout.VARIANTS)
     for file in sorted((path / layout.VARIANTS).glob("*/row.json")):
         found[file.parent.name] = {"row": read_json(file), "report": read_json(file.with_name("report.json"))}
     return found
@@ -67,9 +68,9 @@ def variant_records(path: Path) -> dict[str, dict[str, Any]]:
 def records(path: Path, folder: str) -> dict[str, dict[str, Any]]:
     """Return name → content of the JSON files in ``folder``, with those of the compact form."""
     layout.read_mark(path)
-    found = dict(_compact(path, f"{folder}.json", {}))
-    return found | {file.stem: read_json(file) for file in sorted((path / folder).glob("*.json"))}
+    return _compact(path, folder) | {file.stem: read_json(file) for file in sorted((path / folder).glob("*.json"))}
 
 
-def _compact(path: Path, name: str, default: Any) -> Any:
-    return read_json(path / name) if (path / name).is_file() else default
+def _compact(path: Path, folder: str) -> dict[str, dict[str, Any]]:
+    file = path / f"{folder}.json"
+    return dict(read_json(file)) if file.is_file() else {}

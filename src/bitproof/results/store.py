@@ -23,7 +23,7 @@ import polars as pl
 
 from bitproof.core import SampleRow, StoreError, VariantRow, digest
 from bitproof.results import cells, layout, reading
-from bitproof.results.files import explained, fingerprint, read_bytes, read_json, sweep, write_bytes, write_json
+from bitproof.results.files import encode_json, explained, fingerprint, read_bytes, read_json, sweep, write_bytes, write_json
 from bitproof.results.lock import locked
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -68,7 +68,8 @@ class Store:
     def write_cell(self, cell: str, rows: Sequence[SampleRow] | pl.DataFrame) -> None:
         """Store the rows of a finished cell, and forget an earlier failure of it."""
         cells.write(self.path / layout.ROWS, layout.check_id("cell", cell), rows)
-        self._failure(cell).unlink(missing_ok=True)
+        with explained("removed", self._failure(cell)):
+            self._failure(cell).unlink(missing_ok=True)
 
     def write_failure(self, cell: str, info: dict[str, Any]) -> None:
         """Store why a cell failed: the error's text, noise, model, recipe."""
@@ -107,7 +108,6 @@ class Store:
     def write_grid(self, text: str) -> None:
         """Store the request as it was given; a different earlier one is kept in ``grids/``."""
         self._supersede(layout.GRID, layout.GRIDS, text.encode())
-        write_bytes(self.path / layout.GRID, text.encode())
 
     def grid(self) -> str:
         """The newest request, or "" where none was stored."""
@@ -116,9 +116,7 @@ class Store:
 
     def write_environment(self, info: dict[str, Any]) -> None:
         """Store versions and machine; a different earlier record is kept in ``environments/``."""
-        if info != self.environment():
-            self._supersede(layout.ENVIRONMENT, layout.ENVIRONMENTS, b"")
-            write_json(self.path / layout.ENVIRONMENT, info)
+        self._supersede(layout.ENVIRONMENT, layout.ENVIRONMENTS, encode_json(layout.ENVIRONMENT, info))
 
     def environment(self) -> dict[str, Any]:
         """The newest machine and versions, or {} where none were stored."""
@@ -129,6 +127,7 @@ class Store:
         path = self.path / name
         if path.is_file() and (old := read_bytes(path)) != new:
             write_bytes(self.path / folder / f"{fingerprint(old)}{path.suffix}", old)
+        write_bytes(path, new)
 
     # pictures
 
