@@ -1,0 +1,63 @@
+"""Percentile: the range without its rarest values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from bitproof.core import SpecError
+from bitproof.quantizers.affine import Ranged
+from bitproof.quantizers.search import Histogram
+
+
+def row_percentile(rows: Tensor, q: float) -> tuple[Tensor, Tensor]:
+    """Return the values that cut (100 − q)/2 % of each row at either end: rows C×n → C, C (nearest ranks)."""
+    n = rows.shape[1]
+    cut = int((1 - q / 100) / 2 * n)
+    ordered = rows.sort(1).values
+    return ordered[:, cut], ordered[:, n - 1 - cut]
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class Percentile(Ranged):
+    """Post-training quantization over the middle ``q`` per cent of the values.
+
+    Forward: lo and hi cut (100 − q)/2 % of the calibration values at either end (unsigned data keep lo = 0), never beyond
+    their minimum and maximum; then as min–max: s = (hi − lo) / (2^bits − 1), z = round(−lo / s).
+    Activations are counted in 16,384 bins, weights sorted exactly, per channel where there are channels.
+    Backward: dx = g inside the range, widened by half a step, else 0.
+    Shapes: any → the same. Raises SpecError unless 50 < q ≤ 100.
+
+    Source: arXiv 2004.09602, section 4 (percentile calibration).
+    Differs from the paper: the tails are cut at both ends together, not of |x|; weights use the percentile too.
+    """
+
+    source: ClassVar[str] = "arXiv 2004.09602"
+
+    q: float = 99.99
+
+    def __post_init__(self) -> None:
+        if not 50 < self.q <= 100:
+            raise SpecError(f"percentile q={self.q:g} is outside 50 < q ≤ 100. Type for example q=99.99.")
+        super().__post_init__()
+        self._histogram = Histogram()
+        self._rows: list[Tensor] = []
+
+    def collect(self, x: Tensor) -> None:
+        """Count the values, or keep them where there are channels (weights)."""
+        if self.channels is None:
+            self._histogram.add(x)
+        else:
+            self._rows.append(x.movedim(self.axis, 0).reshape(self.channels, -1))
+
+    def span(self, lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
+        """Cut the tails."""
+        if self.channels is None:
+            low, high = self._histogram.percentile(self.q)
+        else:
+            low, high = row_percentile(torch.cat(self._rows, 1), self.q)
+        self._histogram, self._rows = Histogram(), []
+        return low.to(lo).reshape(self.shape).clamp(lo, hi), high.to(hi).reshape(self.shape).clamp(lo, hi)

@@ -1,0 +1,76 @@
+"""Candidate ranges and their score, shared by the methods that search; memory stays bounded at any number of batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from bitproof.quantizers.ste import snap
+
+#: Shares of the full range that an error search tries.
+RATIOS = tuple(i / 100 for i in range(100, 4, -1))
+
+_CHUNK = 2**20  # values scored at once: a few MB, so that the passes stay in the cache
+
+
+class Histogram:
+    """Counts of all values seen, in equal bins over [−R, R]; R is a power of two that doubles as values grow.
+
+    Doubling merges pairs of bins, so the counts do not depend on how the values were batched.
+    """
+
+    bins = 16384
+
+    def __init__(self) -> None:
+        self._radius = 0.0
+        self._counts = torch.zeros(self.bins, dtype=torch.float64)
+
+    def add(self, x: Tensor) -> None:
+        """Count the values of ``x``, any shape, finite."""
+        largest = float(x.abs().max())
+        if largest > 0:
+            self._grow(2.0 ** math.ceil(math.log2(largest)))
+        radius = self._radius or 1.0
+        self._counts += torch.histc(x.float(), self.bins, -radius, radius).to(self._counts)
+
+    def _grow(self, radius: float) -> None:
+        if not self._radius and self._counts.any():  # only zeros so far: any radius describes them
+            self._radius = radius
+        while 0 < self._radius < radius:
+            quarter = self.bins // 4
+            merged = self._counts.view(-1, 2).sum(1)
+            self._counts = torch.nn.functional.pad(merged, (quarter, quarter))
+            self._radius *= 2
+        self._radius = max(self._radius, radius)
+
+    def values(self) -> tuple[Tensor, Tensor]:
+        """Return the centres of the filled bins (float32) and their counts (float64)."""
+        width = 2 * (self._radius or 1.0) / self.bins
+        filled = self._counts > 0
+        centres = (torch.arange(self.bins, dtype=torch.float64) + 0.5) * width - (self._radius or 1.0)
+        return centres[filled].float(), self._counts[filled]
+
+    def percentile(self, q: float) -> tuple[Tensor, Tensor]:
+        """Return the values below and above which lie (100 − q)/2 % of the counts each, as 0-d tensors."""
+        centres, counts = self.values()
+        share = counts.cumsum(0) / counts.sum()
+        tail = (1 - q / 100) / 2
+        ends = torch.searchsorted(share, torch.tensor([tail, 1 - tail], dtype=share.dtype)).clamp(max=len(centres) - 1)
+        return centres[ends[0]], centres[ends[1]]
+
+
+def best_ratio(error: Callable[[float], Tensor]) -> Tensor:
+    """Return the ratio of ``RATIOS`` with the smallest ``error(ratio)``, element by element; the wider range wins a tie."""
+    errors = torch.stack([error(ratio) for ratio in RATIOS])
+    return torch.tensor(RATIOS, device=errors.device)[errors.argmin(0)]
+
+
+def rounding_error(rows: Tensor, s: Tensor, lower: int, upper: int) -> Tensor:
+    """Return Σ (x_hat − x)² of each row: rows C×n, s C → C."""
+    total = torch.zeros(len(rows), device=rows.device)
+    for chunk in torch.split(rows, max(1, _CHUNK // len(rows)), dim=1):
+        total += snap(chunk, s[:, None], lower, upper).sub_(chunk).square_().sum(1)
+    return total
