@@ -1,0 +1,174 @@
+"""Digital changes: brightness, contrast, saturation, elastic distortion, pixelation, JPEG."""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as Pillow
+
+from bitproof.noises.corruptions.base import Image, ImageCorruption
+from bitproof.noises.corruptions.filters import SLACK, Floats, truncate
+
+_GREY = np.arange(256.0)
+
+
+@lru_cache(maxsize=32)
+def _brighter(add: float) -> Image:
+    """256 × 256: the new level of an element from its pixel's V = max(R, G, B) (row) and itself (column)."""
+    value = _GREY[:, None]
+    raised = np.minimum(value + 255 * add, 255)
+    return (np.where(value > 0, np.minimum(_GREY, value) * raised / np.maximum(value, 1), raised) + SLACK).astype(np.uint8)
+
+
+def brightness(image: Image, rng: np.random.Generator, add: float) -> Image:
+    """Add to V of HSV. At equal hue and saturation R, G and B are in proportion to V, so no HSV is needed."""
+    planes = cv2.split(image)
+    row = cv2.max(cv2.max(planes[0], planes[1]), planes[2]).astype(np.uint16) << np.uint16(8)
+    return np.asarray(cv2.merge([np.take(_brighter(add), row | plane) for plane in planes]))
+
+
+@lru_cache(maxsize=32)
+def _saturation(multiply: float, add: float) -> tuple[Floats, Floats]:
+    """256 × 256 by V and min(R, G, B): the factor of V − element, and what greys lose in G and B, for hue 0 is red."""
+    value, least = _GREY[:, None], _GREY[None, :]
+    saturation = np.clip((value - least) / np.maximum(value, 1), 0, 1)
+    changed = np.clip(saturation * multiply + add, 0, 1)
+    factor = changed / np.where(saturation > 0, saturation, 1)
+    loss = np.where(value == least, value * changed, 0)
+    return factor.astype(np.float32), loss.astype(np.float32)
+
+
+def saturate(image: Image, rng: np.random.Generator, multiply: float, add: float) -> Image:
+    """Scale S of HSV and add to it. At equal hue and V each of V − R, V − G, V − B is in proportion to S."""
+    planes = cv2.split(image)
+    value = cv2.max(cv2.max(planes[0], planes[1]), planes[2])
+    least = cv2.min(cv2.min(planes[0], planes[1]), planes[2])
+    cell = value.astype(np.uint16) << np.uint16(8) | least
+    factor, loss = (np.take(table, cell) for table in _saturation(multiply, add))
+    red, green, blue = (value - factor * cv2.subtract(value, plane) for plane in planes)
+    return truncate(cv2.merge([red, green - loss, blue - loss]))
+
+
+def contrast(image: Image, rng: np.random.Generator, gain: float) -> Image:
+    """Scale about the mean of each channel."""
+    means = np.array(cv2.mean(image)[:3])
+    levels = np.clip((_GREY[:, None] - means) * gain + means + SLACK, 0, 255)
+    return np.asarray(cv2.LUT(image, levels.astype(np.uint8)[None]))
+
+
+def pixelate(image: Image, rng: np.random.Generator, scale: float) -> Image:
+    """Shrink with a box filter, enlarge with a box filter."""
+    height, width = image.shape[:2]
+    small = Pillow.fromarray(image).resize((int(width * scale), int(height * scale)), Pillow.Resampling.BOX)
+    return np.array(small.resize((width, height), Pillow.Resampling.BOX))
+
+
+def jpeg_compression(image: Image, rng: np.random.Generator, quality: int) -> Image:
+    """Write as JPEG, chroma 4:2:0, and read back."""
+    file = io.BytesIO()
+    Pillow.fromarray(image).save(file, "JPEG", quality=quality)
+    return np.array(Pillow.open(file))
+
+
+@lru_cache(maxsize=16)
+def smoothing(side: int, sigma_px: float) -> npt.NDArray[np.float64]:
+    """Return the side × side matrix of a Gaussian, cut at 3σ, on a line that is mirrored at its ends.
+
+    A matrix takes any σ: at 224 px the reference's first is 171 px, whose filter would be 1025 taps wide.
+    """
+    radius = int(3 * sigma_px + 0.5)
+    i = np.arange(-radius, radius + 1)
+    weights = np.exp(-0.5 * (i / max(sigma_px, 1e-9)) ** 2)
+    place = (np.arange(side)[:, None] + i) % (2 * side)
+    mirrored = np.minimum(place, 2 * side - 1 - place)
+    matrix = np.zeros((side, side))
+    np.add.at(matrix, (np.arange(side)[:, None], mirrored), weights / weights.sum())
+    return matrix
+
+
+def displace(image: Floats, corners: Floats, rows: Floats, columns: Floats) -> Floats:
+    """Move three inner points by ``corners`` (3 × (x, y), px), then each pixel by a field (H×W, px), with linear interpolation."""
+    height, width = image.shape[:2]
+    centre, reach = np.array([width // 2, height // 2], np.float32), min(height, width) // 3
+    before = centre + np.array([[reach, reach], [reach, -reach], [-reach, -reach]], np.float32)
+    matrix = cv2.getAffineTransform(before, before + corners)
+    skewed = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)
+    x = np.arange(width, dtype=np.float32) + columns
+    y = np.arange(height, dtype=np.float32)[:, None] + rows
+    return np.asarray(cv2.remap(skewed, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
+
+
+def elastic_transform(image: Image, rng: np.random.Generator, amplitude_px: float, sigma_px: float, jitter_px: float) -> Image:
+    """Skew at random, then displace by smoothed noise."""
+    height, width = image.shape[:2]
+    corners = rng.uniform(-jitter_px, jitter_px, (3, 2)).astype(np.float32)
+    noise = rng.uniform(-1, 1, (2, height, width))
+    # in double precision, so that the order in which a library sums cannot show once it is rounded to float32
+    field = amplitude_px * (smoothing(height, sigma_px) @ noise @ smoothing(width, sigma_px).T)
+    columns, rows = field.astype(np.float32)
+    return truncate(displace(image.astype(np.float32), corners, rows, columns))
+
+
+class Brightness(ImageCorruption):
+    """Brightness: more light.
+
+    V ← min(V + add, 1) in HSV. uint8 H×W×3 → uint8 H×W×3.
+    Differs from the paper: nothing.
+    """
+
+    corrupt = staticmethod(brightness)
+
+
+class Saturate(ImageCorruption):
+    """Saturation: paler or more vivid colours.
+
+    S ← clip(S·multiply + add, 0, 1) in HSV; greys have hue 0, so adding makes them red. uint8 H×W×3 → uint8 H×W×3.
+    Differs from the paper: nothing.
+    """
+
+    corrupt = staticmethod(saturate)
+
+
+class Contrast(ImageCorruption):
+    """Contrast: less difference from the mean.
+
+    y = ⌊clip((x − mean)·gain + mean)⌋ in each channel. uint8 H×W×3 → uint8 H×W×3.
+    Differs from the paper: nothing.
+    """
+
+    corrupt = staticmethod(contrast)
+
+
+class ElasticTransform(ImageCorruption):
+    """Elastic transform: small regions stretched and squeezed.
+
+    y(p) = x(A(p + d(p))): A moves three points by U(−jitter, jitter), d = amplitude·G_σ(U(−1, 1)), cut at 3σ.
+    uint8 H×W×3 → uint8 H×W×3. Amplitude, σ and jitter are in pixels of the set's own picture size, whatever the picture's.
+    Differs from the paper: in a picture that is not square, the three points are taken in its own width and height.
+    """
+
+    corrupt = staticmethod(elastic_transform)
+
+
+class Pixelate(ImageCorruption):
+    """Pixelation: fewer, larger pixels.
+
+    y = box↑(box↓(x, scale)), by Pillow. uint8 H×W×3 → uint8 H×W×3.
+    Differs from the paper: nothing.
+    """
+
+    corrupt = staticmethod(pixelate)
+
+
+class JpegCompression(ImageCorruption):
+    """JPEG compression at low quality.
+
+    y = decode(encode(x, quality)), chroma 4:2:0, by Pillow. uint8 H×W×3 → uint8 H×W×3.
+    Differs from the paper: nothing.
+    """
+
+    corrupt = staticmethod(jpeg_compression)
