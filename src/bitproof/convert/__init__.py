@@ -1,0 +1,8 @@
+"""A float model → a low-bit model: which layer gets what, folding, calibration, and a report of every decision."""
+
+from bitproof.convert.layers import QuantLayer
+from bitproof.convert.quantize import Converted, calibrate, insert, quantize
+from bitproof.convert.recipe import Recipe
+from bitproof.convert.report import LayerReport, Report
+
+__all__ = ["Converted", "LayerReport", "QuantLayer", "Recipe", "Report", "calibrate", "insert", "quantize"]

@@ -1,0 +1,95 @@
+"""The order in which weighted layers run, and which batch norm takes which layer's output: watched, traced or registered."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from bitproof.convert.layers import WEIGHTED
+
+
+@dataclass
+class Flow:
+    """``order``: weighted layers by first call. ``pairs``: layer → batch norm that takes its output; each runs once."""
+
+    order: list[str] = field(default_factory=list)
+    pairs: dict[str, str] = field(default_factory=dict)
+
+
+def run(model: nn.Module, batch: Any) -> Any:
+    """Call the model with a batch: a tensor, a tuple of arguments or a dict of keyword arguments."""
+    if isinstance(batch, dict):
+        return model(**batch)
+    return model(*batch) if isinstance(batch, (tuple, list)) else model(batch)
+
+
+@torch.no_grad()
+def watch(model: nn.Module, batch: Any) -> Flow:
+    """Run the model on a batch and note what happens."""
+    watcher = _Watcher()
+    named = [(name, m) for name, m in model.named_modules() if isinstance(m, (*WEIGHTED, _BatchNorm))]
+    hooks = [module.register_forward_hook(watcher.hook(name)) for name, module in named]
+    try:
+        run(model, batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return watcher.flow()
+
+
+class _Watcher:
+    def __init__(self) -> None:
+        self._outputs: dict[int, tuple[str, weakref.ref[Tensor]]] = {}
+        self._calls: dict[str, int] = {}
+        self._order: list[str] = []
+        self._pairs: dict[str, str] = {}
+
+    def hook(self, name: str) -> Any:
+        def see(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+            self._calls[name] = self._calls.get(name, 0) + 1
+            if isinstance(module, _BatchNorm):
+                giver, tensor = self._outputs.get(id(inputs[0]), ("", None))
+                if tensor is not None and tensor() is inputs[0]:
+                    self._pairs[giver] = name
+            else:
+                self._order.append(name)
+                self._outputs[id(output)] = name, weakref.ref(output)
+
+        return see
+
+    def flow(self) -> Flow:
+        once = {giver: norm for giver, norm in self._pairs.items() if self._calls[giver] == self._calls[norm] == 1}
+        return Flow(list(dict.fromkeys(self._order)), once)
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, (*WEIGHTED, _BatchNorm)) or super().is_leaf_module(m, module_qualified_name)
+
+
+def trace(model: nn.Module) -> Flow | None:
+    """Read the flow from the model's graph, without data; None where the model cannot be traced."""
+    try:
+        graph = _Tracer().trace(model)
+    except Exception:  # whatever a model's forward raises on a stand-in for a tensor
+        return None
+    modules = dict(model.named_modules())
+    nodes = [n for n in graph.nodes if n.op == "call_module"]
+    targets = [str(n.target) for n in nodes]
+    flow = Flow(list(dict.fromkeys(t for t in targets if isinstance(modules[t], WEIGHTED))))
+    for node in nodes:
+        giver = node.args[0] if isinstance(modules[str(node.target)], _BatchNorm) and node.args else None
+        if isinstance(giver, fx.Node) and giver.target in flow.order and len(giver.users) == 1:
+            if targets.count(str(giver.target)) == targets.count(str(node.target)) == 1:
+                flow.pairs[str(giver.target)] = str(node.target)
+    return flow
+
+
+def registered(model: nn.Module) -> Flow:
+    """Take the order of registration, where there is neither data nor a graph; no pair is known then."""
+    return Flow([name for name, module in model.named_modules() if isinstance(module, WEIGHTED)])

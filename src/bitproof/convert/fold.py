@@ -1,0 +1,101 @@
+"""Batch norms folded into the layers before them, and put back wherever the outputs then differ."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from bitproof.convert.flow import run
+from bitproof.convert.layers import output_axis, replace_
+
+_RELATIVE = 1e-3  # of the largest output: far above rounding, far below what a wrong fold does
+
+
+def folded(layer: Any, norm: Any) -> nn.Module:
+    """Return a copy of ``layer`` that gives norm(layer(x)): w' = w·γ/√(σ² + ε), b' = (b − μ)·γ/√(σ² + ε) + β.
+
+    Raises ValueError where channels or statistics are missing. Source: arXiv 1712.05877, section 3.2.
+    """
+    result: Any = copy.deepcopy(layer)
+    w, groups, axis = result.weight, getattr(layer, "groups", 1), output_axis(layer)
+    transposed = w.ndim + axis == 1
+    if norm.running_var is None or norm.running_mean is None:
+        raise ValueError("the batch norm keeps no running statistics")
+    if w.shape[axis] * (groups if transposed else 1) != norm.num_features:
+        raise ValueError(f"the batch norm has {norm.num_features} channels and the layer other ones")
+    gain = (norm.running_var.double() + norm.eps).rsqrt()
+    gain = gain if norm.weight is None else gain * norm.weight.double()
+    shift = -norm.running_mean.double() * gain
+    shift = shift if norm.bias is None else shift + norm.bias.double()
+    bias = shift if result.bias is None else shift + result.bias.double() * gain
+    per_output = gain.reshape(groups, 1, -1) if transposed else gain.reshape(1, -1, 1)
+    split = w.reshape(groups, w.shape[0] // groups, -1, *w.shape[2:]) if transposed else w.reshape(1, w.shape[0], -1)
+    scaled = split.double() * per_output.reshape(*per_output.shape, *[1] * (split.ndim - 3))
+    result.weight = nn.Parameter(scaled.reshape(w.shape).to(w.dtype), w.requires_grad)
+    result.bias = nn.Parameter(bias.to(w.dtype), w.requires_grad)
+    done: nn.Module = result
+    return done
+
+
+def after(norm: nn.Module) -> nn.Module:
+    """Return what is left of a norm without its normalisation: its children (timm's norms hold drop and act), or nothing."""
+    children = list(norm.children())
+    return nn.Sequential(*children) if children else nn.Identity()
+
+
+def fold_(model: nn.Module, pairs: Mapping[str, str], sample: Any = None) -> dict[str, str]:
+    """Fold batch norms into layers, in place, and return the layer → norm pairs that were folded.
+
+    With a ``sample`` batch a fold stays only if the model's output does. Shared weights are never folded into.
+    """
+    named = dict(model.named_modules())
+    folds = {}
+    for layer, norm in pairs.items():
+        with suppress(ValueError):
+            folds[layer] = _Fold(model, named[layer], named[norm])
+    before = None if sample is None else _outputs(model, sample)
+    for fold in folds.values():
+        fold.do()
+    if before is None or _same(before, _outputs(model, sample)):
+        return {layer: pairs[layer] for layer in folds}
+    for fold in folds.values():
+        fold.undo()
+    return {layer: pairs[layer] for layer, fold in folds.items() if _holds(model, fold, before, sample)}
+
+
+class _Fold:
+    def __init__(self, model: nn.Module, layer: nn.Module, norm: nn.Module) -> None:
+        self._model = model
+        self._swaps = [(layer, folded(layer, norm)), (norm, after(norm))]
+
+    def do(self) -> None:
+        for old, new in self._swaps:
+            replace_(self._model, old, new)
+
+    def undo(self) -> None:
+        for old, new in self._swaps:
+            replace_(self._model, new, old)
+
+
+def _holds(model: nn.Module, fold: _Fold, before: list[Tensor], sample: Any) -> bool:
+    fold.do()
+    if _same(before, _outputs(model, sample)):
+        return True
+    fold.undo()
+    return False
+
+
+@torch.no_grad()
+def _outputs(model: nn.Module, sample: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(run(model, sample)) if isinstance(leaf, Tensor)]
+
+
+def _same(before: list[Tensor], now: list[Tensor]) -> bool:
+    pairs = zip(before, now, strict=True)
+    return all(bool((a - b).abs().max() <= _RELATIVE * a.abs().max().clamp_min(1e-6)) for a, b in pairs)

@@ -1,0 +1,159 @@
+"""A float model → a low-bit model and the report of what was done."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bitproof.convert.flow import Flow, registered, run, trace, watch
+from bitproof.convert.fold import fold_
+from bitproof.convert.layers import QuantLayer, output_axis, replace_, weight_of
+from bitproof.convert.plan import Decision, decide
+from bitproof.convert.recipe import Recipe
+from bitproof.convert.report import LayerReport, Report
+from bitproof.core import DataError, ModelError
+
+_SAMPLE = 2  # samples of the first batch that show the order of the layers and check the folds
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A model and what was done to it. The model is a copy, in evaluation mode."""
+
+    model: nn.Module
+    report: Report
+
+
+def quantize(model: nn.Module, recipe: str | Recipe, calibration: Iterable[Any]) -> Converted:
+    """Make a low-bit copy of ``model`` with ranges from ``calibration``; the given model is not changed.
+
+    A batch is a tensor, a tuple of arguments or a dict of keyword arguments; any sizes, read once. Trained methods start
+    from these ranges too. Raises SpecError for the recipe, DataError without a batch, ModelError when nothing can change,
+    ShapeError naming the layer when a batch brings NaN.
+    """
+    recipe = Recipe.parse(recipe) if isinstance(recipe, str) else recipe
+    if recipe.bits is None:
+        return insert(model, recipe)
+    batches = iter(calibration)
+    first = next(batches, None)
+    if first is None:
+        raise DataError("There is no calibration batch; hand in at least one.")
+    converted = insert(model, recipe, _few(first))
+    calibrate(converted.model, itertools.chain([first], batches))
+    return converted
+
+
+def insert(model: nn.Module, recipe: str | Recipe, sample: Any = None) -> Converted:
+    """Make the low-bit structure without ranges: for a state dict, or for ``calibrate``.
+
+    The order of the layers and the batch norms to fold are watched on ``sample`` if there is one, else read from the
+    model's graph. Raises ModelError when nothing can change, or when folding needs a sample and there is none.
+    """
+    recipe = Recipe.parse(recipe) if isinstance(recipe, str) else recipe
+    result = copy.deepcopy(model).eval()
+    sizes = {name: _bytes(module) for name, module in result.named_modules()}
+    flow = _flow(result, recipe, sample)
+    folded = fold_(result, flow.pairs, sample) if recipe.fold else {}
+    decisions = decide(result, recipe, flow)
+    if recipe.bits is not None and not any(d.bits for d in decisions):
+        raise ModelError(f"{type(model).__name__} has no layer that {str(recipe)!r} can change: {_reasons(decisions)}.")
+    layers = []
+    for decision in decisions:
+        before = sizes[decision.name] + sizes.get(folded.get(decision.name, ""), 0)
+        layers.append(_describe(decision, recipe, before))
+        if decision.bits is not None:
+            low_bit = _low_bit(decision, decision.bits, recipe)
+            replace_(result, decision.module, low_bit)
+            result = low_bit if result is decision.module else result
+    report = Report(str(recipe), tuple(layers), _defaults(recipe), tuple((norm, layer) for layer, norm in folded.items()))
+    return Converted(result, report)
+
+
+@torch.no_grad()
+def calibrate(model: nn.Module, batches: Iterable[Any]) -> None:
+    """Set the ranges of every quantized layer from the float model's values on ``batches``, in evaluation mode.
+
+    Raises ShapeError naming the layer on NaN, BitproofError naming a layer that never ran.
+    """
+    layers = [module for module in model.modules() if isinstance(module, QuantLayer)]
+    model.eval()
+    for layer in layers:
+        layer.observe_weight()
+        layer.observing = True
+    try:
+        for batch in batches:
+            run(model, batch)
+    finally:
+        for layer in layers:
+            layer.observing = False
+    for layer in layers:
+        layer.freeze_input()
+
+
+def _flow(model: nn.Module, recipe: Recipe, sample: Any) -> Flow:
+    if recipe.bits is None:
+        return registered(model)
+    flow = watch(model, sample) if sample is not None else trace(model)
+    if flow is not None:
+        return flow
+    if recipe.fold and any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules()):
+        raise ModelError(
+            f"{type(model).__name__} has no graph to read which batch norm follows which layer. "
+            "Hand in a batch: insert(model, recipe, sample), or take a recipe with fold=false."
+        )
+    return registered(model)
+
+
+def _low_bit(decision: Decision, bits: tuple[int, int], recipe: Recipe) -> QuantLayer:
+    w = weight_of(decision.module)
+    axis = output_axis(decision.module)
+    channels = w.shape[axis] if recipe.per == "channel" else None
+    weight = recipe.quantizer("weight", bits[0], channels, axis)
+    return QuantLayer(decision.module, weight.to(w.device), recipe.quantizer("activation", bits[1]).to(w.device), decision.name)
+
+
+def _describe(decision: Decision, recipe: Recipe, float_bytes: int) -> LayerReport:
+    module, kind = decision.module, type(decision.module).__name__
+    if decision.bits is None:
+        return LayerReport(decision.name, kind, False, decision.reason, _bytes(module), float_bytes)
+    w_bits, a_bits = decision.bits
+    w = weight_of(module)
+    scales = w.shape[output_axis(module)] if recipe.per == "channel" else 1
+    size = -(-w.numel() * w_bits // 8) + 4 * scales + _bytes(module) - w.numel() * w.element_size()
+    numbers = (recipe.method, w_bits, a_bits, recipe.per or "", recipe.symmetric)
+    return LayerReport(decision.name, kind, True, decision.reason, size, float_bytes, *numbers)
+
+
+def _bytes(module: nn.Module) -> int:
+    return sum(p.numel() * p.element_size() for p in module.parameters(recurse=False))
+
+
+def _reasons(decisions: list[Decision]) -> str:
+    return "; ".join(sorted({f"{type(d.module).__name__}: {d.reason}" for d in decisions})) or "it has no parameters"
+
+
+def _defaults(recipe: Recipe) -> str:
+    if recipe.bits is None:
+        return "no layer is quantized"
+    symmetric = "symmetric" if recipe.symmetric else "affine"
+    folding = "batch norms folded" if recipe.fold else "batch norms not folded"
+    ends = f"first layer {_end(recipe.first)}, last layer {_end(recipe.last)}"
+    return f"weights symmetric per {recipe.per}, activations {symmetric} per tensor, {ends}, {folding}, rounding half to even"
+
+
+def _end(value: str | None) -> str:
+    return f"{value} bits" if value and value.isdigit() else f"{value}"
+
+
+def _few(batch: Any) -> Any:
+    if isinstance(batch, Tensor):
+        return batch[:_SAMPLE]
+    if isinstance(batch, dict):
+        return {key: _few(value) for key, value in batch.items()}
+    return tuple(map(_few, batch)) if isinstance(batch, (tuple, list)) else batch

@@ -1,0 +1,157 @@
+"""A low-bit recipe: ``method:wNaM[,key=value]``, e.g. ``lsq:w4a4,first=8,last=8,per=tensor``."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bitproof.core import Spec, SpecError, bind
+from bitproof.quantizers import QUANTIZERS, Quantizer
+
+#: Recipes that change no layer: the model as given, and fp32 weights put through the same training.
+FLOAT = ("fp32", "float")
+_BITS = re.compile(r"w(\d+)a(\d+)")
+_KEYS = ("per", "symmetric", "first", "last", "fold", "keep")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What becomes of a model's layers. Left out, a setting is the method's own default; ``str`` prints what differs from it.
+
+    ``per``: tensor or channel, of weights. ``symmetric``: of activations. ``first``, ``last``: the first and last weighted
+    layer in execution order get 8 (a number of bits), same or float, weights and input alike. ``fold``: batch norms go
+    into the convs before them. ``keep``: a regular expression; layers in whose name it is found stay float.
+    ``settings``: the method's own words, e.g. ``(("q", "99.9"),)``.
+
+    Raises SpecError for what does not fit, UnknownName for an unknown method.
+    """
+
+    method: str
+    w_bits: int | None = None
+    a_bits: int | None = None
+    per: str | None = None
+    symmetric: bool | None = None
+    first: str | None = None
+    last: str | None = None
+    fold: bool | None = None
+    keep: str = ""
+    settings: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.method in FLOAT:
+            if dataclasses.astuple(self)[1:] != (None,) * 7 + ("", ()):
+                raise SpecError(f"The recipe {self.method!r} takes no settings. Type {self.method!r}.")
+            return
+        for key, value in QUANTIZERS.load(self.method).defaults.items():
+            if getattr(self, key) is None:
+                object.__setattr__(self, key, value)
+        self._check()
+
+    def _check(self) -> None:
+        if self.w_bits is None or self.a_bits is None:
+            raise SpecError(f"The recipe {self.method!r} needs bits. Type for example '{self.method}:w4a4'.")
+        if self.per not in ("tensor", "channel"):
+            raise SpecError(f"per={self.per!r} is unknown: tensor or channel.")
+        try:
+            re.compile(self.keep)
+        except re.error as error:
+            raise SpecError(f"keep={self.keep!r} is not a regular expression: {error}.") from None
+        plain = {key: str(value) for key, value in self._settings().items()}
+        default = {field.name: str(field.default) for field in dataclasses.fields(QUANTIZERS.load(self.method))}
+        kept = tuple((key, plain[key]) for key in sorted(plain) if plain[key] != default[key])
+        object.__setattr__(self, "settings", kept)
+        for w_bits, a_bits in filter(None, (self.bits, self.at("first"), self.at("last"))):
+            self.quantizer("weight", w_bits)
+            self.quantizer("activation", a_bits)
+
+    def _settings(self) -> dict[str, Any]:
+        own = own_settings(self.method)
+        for key, _ in self.settings:
+            if key not in own:
+                near = difflib.get_close_matches(key, [*_KEYS, *own], n=1)
+                hint = f" Did you mean {near[0]!r}?" if near else ""
+                raise SpecError(f"{self.method!r} has no setting {key!r}.{hint} Settings: {', '.join([*_KEYS, *own])}.")
+        probe = bind(Spec(self.method, (("bits", "8"), *self.settings)), QUANTIZERS.load(self.method))
+        return {key: getattr(probe, key) for key, _ in self.settings}
+
+    @classmethod
+    def parse(cls, text: str) -> Recipe:
+        """Parse a recipe. Raises SpecError with the offending part."""
+        spec = Spec.parse(text)
+        if spec.name in FLOAT:
+            return cls(spec.name, settings=tuple((key or "", value) for key, value in spec.items))
+        QUANTIZERS.load(spec.name)
+        match = _BITS.fullmatch(spec.values[0]) if len(spec.values) == 1 and spec.items[0][0] is None else None
+        if match is None:
+            raise SpecError(f"{text!r} needs its bits as one item wNaM after the colon. Type for example '{spec.name}:w4a4'.")
+        given = dict(_read(key, value) for key, value in spec.options.items() if key in _KEYS)
+        if len(spec.options) != len(spec.items) - 1:
+            raise SpecError(f"{text!r} sets a key twice.")
+        own = tuple((key, value) for key, value in spec.options.items() if key not in _KEYS)
+        return cls(spec.name, int(match[1]), int(match[2]), settings=own, **given)
+
+    def __str__(self) -> str:
+        if self.bits is None:
+            return self.method
+        return str(Spec(self.method, ((None, f"w{self.w_bits}a{self.a_bits}"), *self._differing())))
+
+    def _differing(self) -> Iterator[tuple[str, str]]:
+        defaults = {"keep": "", **QUANTIZERS.load(self.method).defaults}
+        for key in _KEYS:
+            value = getattr(self, key)
+            if value != defaults[key]:
+                yield key, str(value).lower() if isinstance(value, bool) else value
+        yield from self.settings
+
+    @property
+    def bits(self) -> tuple[int, int] | None:
+        """Bits of weights and activations; None for ``fp32`` and ``float``."""
+        return None if self.w_bits is None or self.a_bits is None else (self.w_bits, self.a_bits)
+
+    @property
+    def version(self) -> int:
+        """The method's version; 1 for ``fp32`` and ``float``."""
+        return 1 if self.bits is None else int(QUANTIZERS.load(self.method).version)
+
+    @property
+    def trains(self) -> bool:
+        """Whether the recipe is meant to be trained: a method with learned or fixed ranges, or the ``float`` control."""
+        return self.method == "float" or (self.bits is not None and bool(QUANTIZERS.load(self.method).trainable))
+
+    def at(self, end: str) -> tuple[int, int] | None:
+        """Return the bits of the ``first`` or ``last`` layer; None leaves it float."""
+        value = str(getattr(self, end))
+        if value == "same":
+            return self.bits
+        if value == "float":
+            return None
+        if not value.isdigit():
+            raise SpecError(f"{end}={value!r} is unknown: a number of bits, same or float.")
+        return int(value), int(value)
+
+    def quantizer(self, role: str, bits: int, channels: int | None = None, axis: int = -1) -> Quantizer:
+        """Build a quantizer of this recipe for a weight or an activation."""
+        words = {"bits": bits, "role": role, "axis": axis, "symmetric": role == "weight" or self.symmetric}
+        items = [(key, str(value)) for key, value in words.items()]
+        if channels is not None:
+            items.append(("channels", str(channels)))
+        built: Quantizer = bind(Spec(self.method, (*items, *self.settings)), QUANTIZERS.load(self.method))
+        return built
+
+
+def own_settings(method: str) -> list[str]:
+    """Return the words that only this method has."""
+    shared = {field.name for field in dataclasses.fields(Quantizer)}
+    return [field.name for field in dataclasses.fields(QUANTIZERS.load(method)) if field.init and field.name not in shared]
+
+
+def _read(key: str, value: str) -> tuple[str, Any]:
+    if key not in ("symmetric", "fold"):
+        return key, value
+    if value.lower() not in ("true", "false"):
+        raise SpecError(f"{key}={value!r} must be true or false.")
+    return key, value.lower() == "true"

@@ -1,0 +1,74 @@
+"""What became of each layer, and what the network weighs."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+_COLUMNS = ("layer", "type", "w", "a", "weights", "activations", "bytes", "why")
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """One layer with weights: made low-bit, or left float and why.
+
+    ``granularity`` (tensor, channel) is the weight's scale, ``symmetric`` the activation's range; bytes count parameters:
+    weights at their bit-width with their scales, all else as stored.
+    """
+
+    name: str
+    type: str
+    changed: bool
+    reason: str
+    size_bytes: int
+    float_bytes: int
+    method: str = ""
+    w_bits: int | None = None
+    a_bits: int | None = None
+    granularity: str = ""
+    symmetric: bool | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """All layers with parameters; ``folded`` lists (batch norm, the layer that it went into)."""
+
+    recipe: str
+    layers: tuple[LayerReport, ...]
+    defaults: str
+    folded: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all parameters at their bit-width."""
+        return sum(layer.size_bytes for layer in self.layers)
+
+    @property
+    def float_bytes(self) -> int:
+        """Bytes of the same parameters before."""
+        return sum(layer.float_bytes for layer in self.layers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        sizes = {"size_bytes": self.size_bytes, "float_bytes": self.float_bytes}
+        return {**dataclasses.asdict(self), **sizes}
+
+    def table(self) -> str:
+        """Return the report as text, a line a layer."""
+        rows = [_COLUMNS, *(_row(layer) for layer in self.layers)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        changed = sum(layer.changed for layer in self.layers)
+        total = f"{changed} layers low-bit, {len(self.layers) - changed} left float, {len(self.folded)} batch norms folded"
+        return "\n".join([f"{self.recipe}: {self.defaults}", *lines, f"{total}; {self.float_bytes:,} → {self.size_bytes:,} bytes"])
+
+    def __str__(self) -> str:
+        return self.table()
+
+
+def _row(layer: LayerReport) -> tuple[str, ...]:
+    symmetric = {None: "float", True: "symmetric", False: "affine"}[layer.symmetric]
+    bits = (str(layer.w_bits or "float"), str(layer.a_bits or "float"))
+    kind = f"per {layer.granularity}" if layer.changed else "float"
+    return (layer.name or "(model)", layer.type, *bits, kind, symmetric, f"{layer.size_bytes:,}", layer.reason)
