@@ -1,0 +1,49 @@
+"""Random crops and flips; every sample's draw follows from its own seed, so the batch it sits in does not matter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from bitproof.core import seed
+
+
+def augmented(x: Tensor, kind: str, run_seed: int, epoch: int, indices: Sequence[int]) -> Tensor:
+    """Return a new batch: each picture flipped with probability 1/2, and with ``crop-flip`` moved by up to an eighth of its side.
+
+    Shapes: N×C×H×W → the same, any dtype. Uncovered pixels are 0. Sample i draws from ``seed(run_seed, "augment", epoch, i)``:
+    bit 0 flips, bits 1–20 and 21–40 modulo 2·pad + 1 are the row and column at which the crop starts in the padded picture.
+
+    Source: arXiv 1512.03385, section 4.2 (pad 4, crop 32, flip on CIFAR-10).
+    Differs from the paper: nothing at 32 px; other sizes pad by size // 8.
+    """
+    if kind == "none":
+        return x
+    draws = torch.tensor([seed(run_seed, "augment", epoch, index) for index in indices])
+    flip = (draws & 1).bool()
+    height, width = x.shape[-2:]
+    if kind == "flip":
+        return _gather(x, torch.arange(height).expand(len(x), -1), _columns(torch.arange(width).expand(len(x), -1), flip))
+    pad_y, pad_x = height // 8, width // 8
+    top = (draws >> 1 & 0xFFFFF) % (2 * pad_y + 1)
+    left = (draws >> 21 & 0xFFFFF) % (2 * pad_x + 1)
+    columns = _columns(left[:, None] + torch.arange(width), flip)
+    return _gather(functional.pad(x, (pad_x, pad_x, pad_y, pad_y)), top[:, None] + torch.arange(height), columns)
+
+
+def _columns(columns: Tensor, flip: Tensor) -> Tensor:
+    return torch.where(flip[:, None], columns.flip(1), columns)
+
+
+def _gather(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Pick ``rows`` N×H and ``columns`` N×W of each picture: one copy for crop and flip together."""
+    n, channels = x.shape[:2]
+    return x[
+        torch.arange(n)[:, None, None, None],
+        torch.arange(channels)[None, :, None, None],
+        rows[:, None, :, None],
+        columns[:, None, None, :],
+    ]

@@ -1,0 +1,133 @@
+"""From samples to batches: the order of every epoch, its cut into steps, and the batches themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from bitproof.core import DataError, ShapeError, seed
+from bitproof.training.augment import augmented
+from bitproof.training.settings import Training
+
+
+class Samples(Protocol):
+    """What can be trained on: a map-style data set whose sample is (x float 3×H×W in [0, 1], label)."""
+
+    def __len__(self) -> int:
+        """Number of samples."""
+
+    def __getitem__(self, index: int, /) -> tuple[Tensor, int]:
+        """One sample."""
+
+
+@runtime_checkable
+class Batched(Protocol):
+    """Samples that are faster together."""
+
+    def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return (x uint8 or float in [0, 1] N×3×H×W, labels N)."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The samples of one forward pass of this process: their epoch and step, the share of the step, and whether they end it."""
+
+    epoch: int
+    step: int
+    indices: tuple[int, ...]
+    share: float
+    last: bool
+
+
+def steps_per_epoch(samples: int, settings: Training) -> int:
+    """Return the number of optimizer steps that an epoch of ``samples`` takes."""
+    return -(-samples // (settings.batch_size * settings.accumulate))
+
+
+@dataclass(frozen=True)
+class Order:
+    """The cuts of a whole training, from step ``start`` on.
+
+    Epoch e is the permutation of ``seed(run_seed, "order", e)``, cut into steps and these into batches whose sizes differ by at
+    most one: no batch is left with a single sample, which batch normalisation could not bear. ``split`` picks this process's part.
+    """
+
+    samples: int
+    settings: Training
+    seed: int
+    start: int
+    split: Callable[[list[int]], list[int]]
+
+    def __iter__(self) -> Iterator[Cut]:
+        per_epoch = steps_per_epoch(self.samples, self.settings)
+        for epoch in range(self.start // per_epoch, self.settings.epochs):
+            generator = torch.Generator().manual_seed(seed(self.seed, "order", epoch))
+            steps = torch.randperm(self.samples, generator=generator).tensor_split(per_epoch)
+            for step, indices in enumerate(steps, epoch * per_epoch):
+                if step >= self.start:
+                    yield from self._batches(epoch, step, indices)
+
+    def _batches(self, epoch: int, step: int, indices: Tensor) -> Iterator[Cut]:
+        parts = indices.tensor_split(-(-len(indices) // self.settings.batch_size))
+        for i, part in enumerate(parts):
+            yield Cut(epoch, step, tuple(self.split(part.tolist())), len(part) / len(indices), i == len(parts) - 1)
+
+
+class _Batches(Dataset[tuple[Cut, Tensor, Tensor]]):
+    """Fetches, checks and augments the samples of a cut."""
+
+    def __init__(self, data: Samples, settings: Training, run_seed: int) -> None:
+        self.data, self.settings, self.seed = data, settings, run_seed
+
+    def __getitem__(self, cut: Cut) -> tuple[Cut, Tensor, Tensor]:
+        x, y = self._fetch(cut.indices)
+        _check(x, y, len(cut.indices))
+        return cut, augmented(x, self.settings.augment, self.seed, cut.epoch, cut.indices), y
+
+    def _fetch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        if isinstance(self.data, Batched):
+            return self.data.batch(indices)
+        samples = [self.data[index] for index in indices]
+        shapes = {tuple(x.shape) for x, _ in samples}
+        if len(shapes) > 1:
+            raise ShapeError(f"Training samples must have one shape to make a batch, found {sorted(shapes)}.")
+        return torch.stack([x for x, _ in samples]), torch.tensor([int(y) for _, y in samples])
+
+
+def _check(x: Tensor, y: Tensor, n: int) -> None:
+    if x.ndim != 4 or len(x) != n or tuple(y.shape) != (n,):
+        found = f"x {'×'.join(map(str, x.shape))} and y {'×'.join(map(str, y.shape))}"
+        raise ShapeError(f"A training batch of {n} must be x {n}×3×H×W and y {n}, found {found}.")
+    if x.dtype == torch.uint8:
+        return
+    if not x.is_floating_point():
+        raise ShapeError(f"Training pictures must be uint8, or float in [0, 1], found {x.dtype}.")
+    low, high = (float(end) for end in x.aminmax())
+    if not (low >= 0 and high <= 1):
+        raise ShapeError(
+            f"Training pictures must lie in [0, 1], found values from {low:.4g} to {high:.4g}. Normalisation by mean and "
+            "standard deviation belongs inside the model; 8-bit values must come as uint8."
+        )
+
+
+def to_float(x: Tensor) -> Tensor:
+    """uint8 → float32 in [0, 1]; float stays as it is."""
+    return x.float().div_(255) if x.dtype == torch.uint8 else x.float()
+
+
+def check_not_empty(data: Samples) -> None:
+    """Raise DataError if there is nothing to train on."""
+    if len(data) == 0:
+        raise DataError("The training data hold no sample; at least one is needed. Look at what the data set's path leads to.")
+
+
+def batches(data: Samples, order: Order, workers: int, pin: bool) -> DataLoader[Any]:
+    """Return the loader of (cut, x, y), the next ones made by ``workers`` processes while one is used (0: made in this one)."""
+    source = _Batches(data, order.settings, order.seed)
+    generator = torch.Generator().manual_seed(seed(order.seed, "workers"))
+    return DataLoader(source, sampler=order, batch_size=None, num_workers=workers, pin_memory=pin, generator=generator)

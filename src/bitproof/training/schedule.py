@@ -1,0 +1,22 @@
+"""The learning rate of every step."""
+
+from __future__ import annotations
+
+import math
+
+from bitproof.training.settings import Training
+
+
+def learning_rate(settings: Training, step: int, per_epoch: int) -> float:
+    """Return the rate of optimizer step ``step`` = 0, 1, … of a run with ``per_epoch`` steps an epoch.
+
+    With W = warmup_epochs · per_epoch and T = epochs · per_epoch:
+    ``warmup_lr + (lr − warmup_lr)·step/W`` before W, then ``min_lr + (lr − min_lr)·(1 + cos(π·(step − W)/(T − W)))/2``.
+    """
+    warmup = settings.warmup_epochs * per_epoch
+    if step < warmup:
+        return settings.warmup_lr + (settings.lr - settings.warmup_lr) * step / warmup
+    if settings.schedule == "constant":
+        return settings.lr
+    share = (step - warmup) / (settings.epochs * per_epoch - warmup)
+    return settings.min_lr + (settings.lr - settings.min_lr) * (1 + math.cos(math.pi * share)) / 2

@@ -1,0 +1,128 @@
+"""The settings of a training: every number that decides what comes out, and few that do not."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, get_args, get_type_hints
+
+from bitproof.core import SpecError
+
+#: Fields that change when a result arrives, not which one: no part of ``identity``.
+RUN_TIME = frozenset({"checkpoint_every_s"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How a network is trained; ``lr`` is the peak, reached after the warm-up.
+
+    One optimizer step takes ``batch_size · accumulate`` samples. SGD has Nesterov momentum 0.9. The rate rises linearly from
+    ``warmup_lr`` during ``warmup_epochs``, then follows half a cosine down to ``min_lr``, or stays. ``weight_decay`` holds for
+    weights and biases, with ``decay_norm`` for normalisation layers too, and never for quantizers' scales. ``distill`` is the
+    share of the loss that a float teacher gives at ``temperature``. ``augment`` crops after padding by an eighth of the side
+    (4 px at 32) and flips. ``grad_clip`` bounds the gradient's ℓ2 norm.
+
+    Raises SpecError for a value that is not allowed, and for one that would have no effect.
+
+    Source: ``epochs=100, batch_size=512, lr=4e-3, warmup_lr=1e-4, warmup_epochs=1, label_smoothing=0.1`` is the recipe of
+    ModelTC/mqbench-paper for ResNet-18 (its crop and colour jitter aside); MobileNetV2 adds ``lr=1e-2, weight_decay=1e-5,
+    decay_norm=False``.
+    """
+
+    version: ClassVar[int] = 1
+
+    epochs: int
+    lr: float
+    batch_size: int = 128
+    accumulate: int = 1
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    weight_decay: float = 1e-4
+    decay_norm: bool = True
+    schedule: Literal["cosine", "constant"] = "cosine"
+    min_lr: float = 0.0
+    warmup_epochs: float = 0.0
+    warmup_lr: float = 0.0
+    label_smoothing: float = 0.0
+    distill: float = 0.0
+    temperature: float = 1.0
+    augment: Literal["none", "flip", "crop-flip"] = "none"
+    precision: Literal["no", "bf16"] = "no"
+    grad_clip: float | None = None
+    checkpoint_every_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(Training).items():
+            if name in self.__dataclass_fields__ and hint != ClassVar[int]:
+                _check_type(name, getattr(self, name), hint)
+        for name, (low, high) in _RANGES.items():
+            _check_range(name, getattr(self, name), low, high)
+        for name, bound in (("min_lr", "lr"), ("warmup_lr", "lr"), ("warmup_epochs", "epochs")):
+            if getattr(self, name) > getattr(self, bound):
+                raise SpecError(f"Training: {name}={getattr(self, name)!r} must be at most {bound}={getattr(self, bound)!r}.")
+        for name, value, needs in self._without_effect():
+            raise SpecError(f"Training: {name}={value!r} has no effect without {needs}. Give that, or leave {name!r} out.")
+
+    def _without_effect(self) -> list[tuple[str, object, str]]:
+        cases = [
+            ("temperature", self.temperature != 1, self.distill > 0, "distill > 0"),
+            ("label_smoothing", self.label_smoothing > 0, self.distill < 1, "distill < 1"),
+            ("min_lr", self.min_lr > 0, self.schedule == "cosine", "schedule='cosine'"),
+            ("warmup_lr", self.warmup_lr > 0, self.warmup_epochs > 0, "warmup_epochs > 0"),
+            ("decay_norm", not self.decay_norm, self.weight_decay > 0, "weight_decay > 0"),
+        ]
+        return [(name, getattr(self, name), needs) for name, changed, used, needs in cases if changed and not used]
+
+    def identity(self) -> str:
+        """Return the canonical text of all that changes the numbers: ``version=1,accumulate=1,…``, fields in the order of names.
+
+        Two settings have the same identity exactly if they train the same network; ``RUN_TIME`` fields are left out.
+        """
+        hints = get_type_hints(Training)
+        names = sorted(field.name for field in dataclasses.fields(self) if field.name not in RUN_TIME)
+        return ",".join([f"version={self.version}", *(f"{name}={_canonical(getattr(self, name), hints[name])}" for name in names)])
+
+
+#: The allowed values of each number, both ends included.
+_RANGES: dict[str, tuple[float, float]] = {
+    "epochs": (1, math.inf),
+    "batch_size": (1, math.inf),
+    "accumulate": (1, math.inf),
+    "lr": (math.ulp(0.0), math.inf),
+    "weight_decay": (0, math.inf),
+    "min_lr": (0, math.inf),
+    "warmup_epochs": (0, math.inf),
+    "warmup_lr": (0, math.inf),
+    "label_smoothing": (0, 1),
+    "distill": (0, 1),
+    "temperature": (math.ulp(0.0), math.inf),
+    "grad_clip": (math.ulp(0.0), math.inf),
+    "checkpoint_every_s": (0, math.inf),
+}
+
+
+def _check_type(name: str, value: object, hint: Any) -> None:
+    if names := [option for option in get_args(hint) if isinstance(option, str)]:
+        if value not in names:
+            raise SpecError(f"Training: {name}={value!r} is not known; allowed are {', '.join(map(repr, names))}.")
+        return
+    kinds = get_args(hint) or (hint,)
+    if float in kinds:
+        kinds = (*kinds, int)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        wanted = {int: "a whole number", bool: "true or false", float: "a number"}[kinds[0]]
+        raise SpecError(f"Training: {name}={value!r} must be {wanted}{' or None' if type(None) in kinds else ''}.")
+
+
+def _check_range(name: str, value: float | None, low: float, high: float) -> None:
+    if value is None or (low <= value <= high and math.isfinite(value)):
+        return
+    least = "more than 0" if 0 < low < 1 else f"at least {low}"
+    raise SpecError(
+        f"Training: {name}={value!r} must be {least}" + (f" and at most {high}." if high < math.inf else " and finite.")
+    )
+
+
+def _canonical(value: object, hint: Any) -> str:
+    number = float in (hint, *get_args(hint)) and isinstance(value, int | float)
+    return repr(float(value)) if number else str(value)  # type: ignore[arg-type]

@@ -1,0 +1,125 @@
+"""One optimizer step: forward, loss, backward over its batches, hooks before it, checks in between."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterable
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from bitproof.core import DataError, ModelError, Penalized, Scheduled, ShapeError, seed
+from bitproof.training.data import Cut, to_float
+from bitproof.training.losses import task_loss
+from bitproof.training.optimizer import make_optimizer
+from bitproof.training.settings import Training
+
+#: (model, x, y) → what is trained on instead of x: adversarial training.
+Perturb = Callable[[nn.Module, Tensor, Tensor], Tensor]
+
+#: Sums over a batch: loss, hits, samples.
+Sums = tuple[float, int, int]
+
+
+class Step:
+    """A network with its optimizer, and all that happens to them in a step."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        settings: Training,
+        run_seed: int,
+        accelerator: Accelerator,
+        teacher: nn.Module | None = None,
+        perturb: Perturb | None = None,
+    ) -> None:
+        self.network, self.settings, self.seed, self.accelerator = network, settings, run_seed, accelerator
+        self.teacher = teacher.eval() if teacher is not None else None
+        self.perturb = perturb
+        self.model, self.optimizer = accelerator.prepare(network, make_optimizer(network, settings))
+        self.scheduled = [module for module in network.modules() if isinstance(module, Scheduled)]
+        self.penalized = [module for module in network.modules() if isinstance(module, Penalized)]
+
+    def __call__(self, step: int, share_done: float, lr: float, parts: Iterable[tuple[Cut, Tensor, Tensor]]) -> list[Sums]:
+        """Take optimizer step ``step`` at rate ``lr`` over ``parts``; returns the sums of each, over all processes."""
+        # The draws of a step follow from its number, so they are the same after an interruption.
+        torch.manual_seed(seed(self.seed, "step", step, self.accelerator.process_index))
+        for module in self.scheduled:
+            module.on_step(share_done)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.optimizer.zero_grad()
+        sums = [self._backward(cut, x, y, lr) for cut, x, y in parts]
+        if self.settings.grad_clip is not None:
+            self.accelerator.clip_grad_norm_(self.network.parameters(), self.settings.grad_clip)
+        self.optimizer.step()
+        return sums
+
+    def _backward(self, cut: Cut, x: Tensor, y: Tensor, lr: float) -> Sums:
+        device = self.accelerator.device
+        labels, x, y = y, to_float(x.to(device, non_blocking=True)), y.to(device, non_blocking=True)
+        if self.perturb is not None:
+            x = _perturbed(self.perturb, self.network, x, y)
+        # Processes exchange gradients once a step: with its last batch.
+        with contextlib.nullcontext() if cut.last else self.accelerator.no_sync(self.model):
+            logits, teacher = self._logits(x)
+            _check_logits(logits, labels, cut)
+            loss = task_loss(logits, y, teacher, self.settings)
+            for module in self.penalized:
+                loss = loss + module.penalty()
+            sums = self._sums(loss.detach(), logits.detach(), y)
+            _check_loss(sums[0], cut, lr)
+            self.accelerator.backward(loss * cut.share)
+        return sums
+
+    def _logits(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            logits = self.model(x)
+            if self.teacher is None:
+                return logits.float(), None
+            with torch.no_grad():
+                teacher = self.teacher(x)
+        if teacher.shape != logits.shape:
+            raise ShapeError(f"The teacher gives logits {_shape(teacher)}, the network {_shape(logits)}; they must be alike.")
+        return logits.float(), teacher.float()
+
+    def _sums(self, loss: Tensor, logits: Tensor, y: Tensor) -> Sums:
+        hits = (logits.argmax(1) == y).sum()
+        sums = torch.stack([loss.double() * len(y), hits.double(), torch.full_like(hits, len(y)).double()])
+        total, correct, seen = self.accelerator.reduce(sums).tolist()
+        return total, int(correct), int(seen)
+
+
+def _perturbed(perturb: Perturb, network: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    perturbed = perturb(network, x, y).detach()
+    if perturbed.shape != x.shape:
+        raise ShapeError(f"perturb returned {_shape(perturbed)} for a batch of {_shape(x)}; it must keep the shape.")
+    return perturbed
+
+
+def _check_logits(logits: Tensor, labels: Tensor, cut: Cut) -> None:
+    if logits.ndim != 2 or len(logits) != len(labels):
+        raise ShapeError(f"The network must return logits {len(labels)}×classes, found {_shape(logits)}.")
+    classes = logits.shape[1]
+    low, high = (int(end) for end in labels.aminmax())
+    if low < 0 or high >= classes:
+        label = low if low < 0 else high
+        index = cut.indices[labels.tolist().index(label)]
+        raise DataError(
+            f"Training sample {index} has label {label}; the network has {classes} logits, so labels must be 0 to {classes - 1}. "
+            "Check the data's labels, or give a network with as many classes."
+        )
+
+
+def _check_loss(loss: float, cut: Cut, lr: float) -> None:
+    if not math.isfinite(loss):
+        raise ModelError(
+            f"The training loss became {loss} at step {cut.step} (epoch {cut.epoch}, learning rate {lr:.3g}). "
+            "Try a lower lr, a longer warmup_epochs, or grad_clip=1.0."
+        )
+
+
+def _shape(x: Tensor) -> str:
+    return "×".join(map(str, x.shape))

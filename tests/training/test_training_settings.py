@@ -1,0 +1,135 @@
+"""Settings: what is refused, what is identity, and the rate of every step."""
+
+import dataclasses
+import warnings
+
+import pytest
+import torch
+from training_toy import settings
+
+from bitproof.core import SpecError
+from bitproof.training import Training, learning_rate
+from bitproof.training.settings import RUN_TIME
+
+#: Another allowed value of every field that is part of the identity, with what it needs to have an effect.
+OTHER = {
+    "epochs": {"epochs": 3},
+    "lr": {"lr": 0.01},
+    "batch_size": {"batch_size": 4},
+    "accumulate": {"accumulate": 2},
+    "optimizer": {"optimizer": "adamw"},
+    "weight_decay": {"weight_decay": 0.0},
+    "decay_norm": {"decay_norm": False},
+    "schedule": {"schedule": "constant"},
+    "min_lr": {"min_lr": 1e-5},
+    "warmup_epochs": {"warmup_epochs": 1.0},
+    "warmup_lr": {"warmup_lr": 1e-4, "warmup_epochs": 1.0},
+    "label_smoothing": {"label_smoothing": 0.1},
+    "distill": {"distill": 0.5},
+    "temperature": {"temperature": 4.0, "distill": 0.5},
+    "augment": {"augment": "flip"},
+    "precision": {"precision": "bf16"},
+    "grad_clip": {"grad_clip": 1.0},
+}
+
+
+def test_every_field_is_classified():
+    names = {field.name for field in dataclasses.fields(Training)}
+    assert names == OTHER.keys() | RUN_TIME, "put a new field into OTHER (identity) or into settings.RUN_TIME"
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_each_field_of_the_identity_changes_it(name: str):
+    changed = OTHER[name]
+    reference = {key: value for key, value in changed.items() if key != name}
+    assert settings(**changed).identity() != settings(**reference).identity()
+
+
+def test_identity_is_canonical_and_blind_to_run_time():
+    assert settings(lr=1).identity() == settings(lr=1.0).identity()
+    assert settings(checkpoint_every_s=1).identity() == settings(checkpoint_every_s=2).identity()
+    assert Training(epochs=5, lr=4e-3).identity() == (
+        "version=1,accumulate=1,augment=none,batch_size=128,decay_norm=True,distill=0.0,epochs=5,grad_clip=None,"
+        "label_smoothing=0.0,lr=0.004,min_lr=0.0,optimizer=sgd,precision=no,schedule=cosine,temperature=1.0,"
+        "warmup_epochs=0.0,warmup_lr=0.0,weight_decay=0.0001"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"epochs": 0}, "epochs=0 must be at least 1"),
+        ({"epochs": 1.5}, "epochs=1.5 must be a whole number"),
+        ({"epochs": True}, "epochs=True must be a whole number"),
+        ({"lr": 0}, "lr=0 must be more than 0"),
+        ({"lr": float("nan")}, "lr=nan must be"),
+        ({"lr": float("inf")}, "lr=inf must be"),
+        ({"lr": "0.1"}, "lr='0.1' must be a number"),
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"accumulate": -1}, "accumulate=-1"),
+        ({"optimizer": "adam"}, "optimizer='adam' is not known; allowed are 'sgd', 'adamw'"),
+        ({"schedule": "step"}, "allowed are 'cosine', 'constant'"),
+        ({"augment": "crop"}, "allowed are 'none', 'flip', 'crop-flip'"),
+        ({"precision": "fp16"}, "allowed are 'no', 'bf16'"),
+        ({"weight_decay": -1e-4}, "weight_decay=-0.0001 must be at least 0"),
+        ({"decay_norm": 1}, "decay_norm=1 must be true or false"),
+        ({"label_smoothing": 1.1}, "at least 0 and at most 1"),
+        ({"distill": 2}, "distill=2"),
+        ({"temperature": 0, "distill": 1}, "temperature=0 must be more than 0"),
+        ({"grad_clip": 0}, "grad_clip=0 must be more than 0"),
+        ({"grad_clip": "1"}, "grad_clip='1' must be a number or None"),
+        ({"warmup_epochs": -1}, "warmup_epochs=-1"),
+        ({"warmup_epochs": 3}, "warmup_epochs=3 must be at most epochs=2"),
+        ({"min_lr": 1.0}, "min_lr=1.0 must be at most lr=0.05"),
+        ({"warmup_lr": 1.0, "warmup_epochs": 1}, "warmup_lr=1.0 must be at most lr=0.05"),
+        ({"checkpoint_every_s": -1}, "checkpoint_every_s=-1"),
+        ({"temperature": 2.0}, "has no effect without distill > 0"),
+        ({"min_lr": 1e-3, "schedule": "constant"}, "has no effect without schedule='cosine'"),
+        ({"warmup_lr": 1e-3}, "has no effect without warmup_epochs > 0"),
+        ({"label_smoothing": 0.1, "distill": 1.0}, "has no effect without distill < 1"),
+        ({"decay_norm": False, "weight_decay": 0.0}, "has no effect without weight_decay > 0"),
+    ],
+)
+def test_what_is_not_allowed_is_refused_at_construction(wrong: dict[str, object], message: str):
+    with pytest.raises(SpecError) as caught:
+        settings(**wrong)
+    assert message in str(caught.value)
+
+
+def rates(config: Training, per_epoch: int) -> list[float]:
+    return [learning_rate(config, step, per_epoch) for step in range(config.epochs * per_epoch)]
+
+
+def torch_rates(make, steps: int, lr: float) -> list[float]:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr)
+    scheduler, found = make(optimizer), []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # SequentialLR hands a deprecated argument to its own parts
+        for _ in range(steps):
+            found.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            scheduler.step()
+    return found
+
+
+def test_cosine_is_torchs():
+    config = settings(epochs=4, lr=0.3, min_lr=0.01)
+    oracle = torch_rates(lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 40, eta_min=0.01), 40, 0.3)
+    assert rates(config, 10) == pytest.approx(oracle, rel=1e-9)
+
+
+def test_warmup_then_cosine_is_torchs():
+    config = settings(epochs=4, lr=0.4, warmup_epochs=1.5, warmup_lr=0.1)
+    lr = torch.optim.lr_scheduler
+
+    def make(optimizer):
+        parts = [lr.LinearLR(optimizer, start_factor=0.25, total_iters=15), lr.CosineAnnealingLR(optimizer, 25)]
+        return lr.SequentialLR(optimizer, parts, milestones=[15])
+
+    assert rates(config, 10) == pytest.approx(torch_rates(make, 40, 0.4), rel=1e-9)
+
+
+def test_constant_stays_and_fractions_of_a_step_are_no_trouble():
+    assert set(rates(settings(schedule="constant"), 5)) == {0.05}
+    assert max(rates(settings(warmup_epochs=0.33), 7)) <= 0.05
+    assert len(rates(settings(warmup_epochs=2.0), 3)) == 6
