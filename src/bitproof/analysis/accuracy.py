@@ -1,0 +1,111 @@
+"""One line a task, model, recipe, defense and noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from bitproof.analysis import tallies
+from bitproof.analysis.blocks import Block, Cells, blocks
+from bitproof.analysis.calibration import calibration_error
+from bitproof.analysis.estimates import Level, Tally, difference, identity, level
+from bitproof.analysis.intervals import Array, mcnemar
+
+_TEXT = ("task", "model", "recipe", "defense", "noise", "name", "family")
+_FIGURES = (
+    *("n", "value", "low", "high", "control", "pairs", "delta", "delta_low", "delta_high"),
+    *("drop", "drop_low", "drop_high", "excess", "excess_low", "excess_high"),
+    *("churn", "churn_low", "churn_high", "churn_control", "ece", "confidence", "loss", "mcnemar_p"),
+)
+COLUMNS = pl.Schema(
+    {name: pl.String() for name in _TEXT}
+    | {"severity": pl.Int64(), "gradient": pl.String()}
+    | {name: pl.Float64() for name in _FIGURES}
+    | {"n": pl.Int64(), "pairs": pl.Int64(), "control": pl.String()}
+)
+
+
+def accuracy(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return one line for each cell of ``rows`` (columns of ``core.SampleRow``), with ``COLUMNS``; what is undefined is null.
+
+    ``n`` samples; ``value`` [``low``, ``high``] accuracy, %.
+    ``control``: the recipe compared with (``float``, else ``fp32``); ``pairs``: samples in common with it; ``delta``: accuracy
+    minus the control's on those, points; ``mcnemar_p``: exact test of that difference (several seeds: a sign test over samples).
+    ``drop``: clean minus noisy accuracy on the same samples, points.
+    ``excess``: drop minus the control's drop: what low bits lose to this noise beyond what the noise takes from everybody.
+    ``churn``: predictions that differ from the same network's clean prediction, %; ``churn_control``: the control's, on the
+    same samples.
+    ``ece``, ``confidence`` in %, ``loss`` in nats: means over the samples.
+    On the control's own lines and on clean lines that which compares with itself is null.
+    """
+    lines = [line for block in blocks(rows) for recipe in block.recipes for line in _lines(block, recipe)]
+    return pl.DataFrame(lines, schema=COLUMNS).with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def _lines(block: Block, recipe: str) -> list[dict[str, Any]]:
+    cells = block.recipes[recipe]
+    columns = np.flatnonzero(cells.seen.any(axis=(0, 2))).tolist()
+    head = {"task": block.task, "model": block.model, "recipe": recipe, "defense": block.defense, "control": block.control}
+    figures = _own(block, cells, columns)
+    if block.control and block.control != recipe:
+        figures |= _compared(block, cells, block.recipes[block.control], columns)
+    return [
+        head
+        | block.noises[column]._asdict()
+        | {"gradient": cells.gradient[column]}
+        | {name: values[i].item() for name, values in figures.items()}
+        for i, column in enumerate(columns)
+    ]
+
+
+def _own(block: Block, cells: Cells, columns: list[int]) -> dict[str, Array]:
+    share = level(tallies.hits(cells, columns), identity, block.bootstrap)
+    figures = dict(share._asdict())
+    figures["ece"] = 100 * calibration_error(_ratios(tallies.gaps(cells, columns)))
+    figures["confidence"] = 100 * _ratios(tallies.confidences(cells, columns))
+    figures["loss"] = _ratios(tallies.losses(cells, columns))
+    if block.clean is not None:
+        figures |= _named(
+            "drop",
+            level(_noisy(block, tallies.drops(cells, columns, block.clean), columns), identity, block.bootstrap, (-100, 100)),
+        )
+        figures |= _named(
+            "churn", level(_noisy(block, tallies.changes(cells, columns, block.clean), columns), identity, block.bootstrap)
+        )
+    return figures
+
+
+def _compared(block: Block, cells: Cells, control: Cells, columns: list[int]) -> dict[str, Array]:
+    ours, theirs = tallies.hits(cells, columns), tallies.hits(control, columns)
+    delta = difference(ours, theirs, identity, block.bootstrap)
+    figures = _named("delta", delta) | {"pairs": delta.n, "mcnemar_p": _p_values(ours, theirs)}
+    if block.clean is not None:
+        drops = [_noisy(block, tallies.drops(each, columns, block.clean), columns) for each in (cells, control)]
+        figures |= _named("excess", difference(*drops, identity, block.bootstrap, (-100, 100)))
+        changes = [_noisy(block, tallies.changes(each, columns, block.clean), columns) for each in (cells, control)]
+        figures["churn_control"] = 100 * _ratios(changes[1].only(changes[0].seen))
+    return figures
+
+
+def _noisy(block: Block, tally: Tally, columns: list[int]) -> Tally:
+    """Without the clean cell, which would be compared with itself."""
+    return tally.only((np.array(columns) != block.clean)[None, :, None])
+
+
+def _named(name: str, figure: Level) -> dict[str, Array]:
+    return {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+
+
+def _ratios(tally: Tally) -> Array:
+    hit, seen = (values.sum(axis=0, dtype=float) for values in tally.by_sample())
+    seen = np.where(seen > 0, seen, np.nan)
+    return hit / (seen if hit.ndim == seen.ndim else seen[:, None])
+
+
+def _p_values(ours: Tally, theirs: Tally) -> Array:
+    common = ours.seen & theirs.seen
+    balance = ours.only(common).by_sample()[0] - theirs.only(common).by_sample()[0]
+    p = mcnemar((balance > 0).sum(axis=0), (balance < 0).sum(axis=0))
+    return np.where(common.any(axis=(0, 2)), p, np.nan)

@@ -1,0 +1,94 @@
+"""One line a task, model, recipe, defense and figure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from itertools import chain
+from typing import Any
+
+import polars as pl
+
+from bitproof.analysis import adversarial, calibration, churn, clean, corruption, system
+from bitproof.analysis.blocks import Block, Cells, blocks
+from bitproof.analysis.estimates import Tally, difference, level
+from bitproof.analysis.measures import Figure, Measure
+from bitproof.results import is_imagenet
+
+#: How each figure is read. A figure with an item after a colon (``ar:pgd-linf:eps=8/255``) is described by the name before it.
+FIGURES: dict[str, Figure] = {
+    **clean.FIGURES,
+    **corruption.FIGURES,
+    **system.FIGURES,
+    **adversarial.FIGURES,
+    **churn.FIGURES,
+    **calibration.FIGURES,
+}
+
+COLUMNS = pl.Schema(
+    {name: pl.String() for name in ("task", "model", "recipe", "defense", "figure")}
+    | {name: pl.Float64() for name in ("value", "low", "high")}
+    | {"n": pl.Int64(), "control": pl.String(), "pairs": pl.Int64()}
+    | {name: pl.Float64() for name in ("delta", "delta_low", "delta_high")}
+    | {"note": pl.String()}
+)
+
+
+def summary(rows: pl.DataFrame, *, imagenet: Collection[str] | None = None) -> pl.DataFrame:
+    """Return the figures of ``FIGURES`` for every recipe of ``rows`` (columns of ``core.SampleRow``), with ``COLUMNS``.
+
+    ``value`` [``low``, ``high``] with 95 % interval, from ``n`` samples; ``delta``: the difference to the recipe ``control`` on the
+    ``pairs`` samples in common, over the cells in common, null on the control's own lines. A figure that cannot be given has
+    null and a ``note`` that says why. ``imagenet``: the tasks that are 1000-class ImageNet, where mCE is defined; by default
+    those whose data source is called ``imagenet``.
+    """
+    lines: list[dict[str, Any]] = []
+    for block in blocks(rows):
+        known = is_imagenet(block.task) if imagenet is None else block.task in imagenet
+        for recipe, cells in block.recipes.items():
+            lines += (_line(block, recipe, measure) for measure in _measures(block, cells, known))
+    return pl.DataFrame(lines, schema=COLUMNS).with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def _measures(block: Block, cells: Cells, imagenet: bool) -> Iterator[Measure]:
+    return chain(
+        clean.measures(block, cells),
+        corruption.measures(block, cells, imagenet),
+        system.measures(block, cells),
+        adversarial.measures(block, cells),
+        churn.measures(block, cells),
+        calibration.measures(block, cells),
+    )
+
+
+def _line(block: Block, recipe: str, measure: Measure) -> dict[str, Any]:
+    head = {"task": block.task, "model": block.model, "recipe": recipe, "defense": block.defense, "control": block.control}
+    line = head | {"figure": measure.figure, "n": 0, "note": measure.note}
+    if measure.tally is None:
+        return line
+    cells = block.recipes[recipe]
+    ours = measure.tally(cells)
+    if not _usable(ours, measure):
+        return line | {"note": "; ".join(filter(None, ["no sample", measure.note]))}
+    own = level(ours.columns(ours.filled), measure.reduce, block.bootstrap, measure.bounds)
+    line |= {name: value.item() for name, value in own._asdict().items()} | {"note": _seeds(measure.note, ours)}
+    if measure.paired and block.control and block.control != recipe:
+        line |= _delta(block, measure, ours, measure.tally(block.recipes[block.control]))
+    return line
+
+
+def _delta(block: Block, measure: Measure, ours: Tally, theirs: Tally) -> dict[str, Any]:
+    ours = ours.only(theirs.seen)
+    if not _usable(ours, measure):
+        return {}
+    filled = ours.filled
+    delta = difference(ours.columns(filled), theirs.columns(filled), measure.reduce, block.bootstrap, measure.bounds)
+    return dict(zip(("delta", "delta_low", "delta_high", "pairs"), (value.item() for value in delta), strict=True))
+
+
+def _usable(tally: Tally, measure: Measure) -> bool:
+    return bool(tally.filled.all() if measure.whole else tally.filled.any())
+
+
+def _seeds(note: str, tally: Tally) -> str:
+    count = int(tally.seen.any(axis=(0, 1)).sum())
+    return "; ".join(filter(None, [note, f"{count} seeds, pooled by sample"])) if count > 1 else note
