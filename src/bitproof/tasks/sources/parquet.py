@@ -1,0 +1,127 @@
+"""``parquet:FILE``: one row a picture."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar
+
+import polars as pl
+
+from bitproof.core import DataError
+from bitproof.tasks.data import ImageData, Sample, fingerprint
+from bitproof.tasks.sources.files import place
+
+#: A file up to this size is read at once; of a larger one ``BATCH_ROWS`` rows at a time.
+WHOLE_BYTES = 512 << 20
+BATCH_ROWS = 128
+
+# The footer lies in the tail: offsets and sizes of all pages, mostly with statistics of their values.
+_TAIL_BYTES = 64 << 10
+
+
+@dataclass(frozen=True)
+class Parquet:
+    """A Parquet file with the columns ``image`` (encoded bytes), ``label`` (whole numbers) and, if it has one, ``file`` (ids).
+
+    ``image`` may be a struct with ``bytes``, as Hugging Face writes it. An id is the ``file``, with ``#row`` where it is repeated,
+    or ``row…``. ``classes`` declares how many classes the labels count. Row groups of about 100 rows keep large files quick.
+    """
+
+    where: str
+    classes: int | None = None
+
+    task: ClassVar[str] = "image"
+    source: ClassVar[str] = "bitproof: one row a sample"
+    version: ClassVar[int] = 1
+
+    def load(self) -> ImageData:
+        """Read all columns but the pictures. Raises DataError for a file that is none, and for columns or rows that do not fit."""
+        path = place(self.where)
+        table = _read_table(path)
+        labels = table["label"].to_list()
+        ids = _unique(table["file"].to_list()) if "file" in table.columns else [f"row{i}" for i in range(len(labels))]
+        size = path.stat().st_size
+        column = _Column(path, path.stat().st_mtime_ns, len(labels) if size <= WHOLE_BYTES else BATCH_ROWS)
+        samples = tuple(Sample(ids[i], labels[i], _Picture(column, i)) for i in range(len(labels)))
+        rows = ((name, label, 0) for name, label in zip(ids, labels, strict=True))
+        digest = fingerprint("parquet", self.version, rows, size, _tail(path).hex())
+        return ImageData(str(path), samples, digest, self.classes)
+
+
+def _read_table(path: Path) -> pl.DataFrame:
+    try:
+        scan = pl.scan_parquet(path, glob=False)
+        schema = scan.collect_schema()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{str(path)!r} is no readable Parquet file: {str(error).splitlines()[0]}.") from None
+    _check_schema(path, schema)
+    columns = ["label", *(["file"] if "file" in schema else [])]
+    table = scan.select(*columns, missing=pl.col("image").is_null()).collect()
+    for name in (*columns, "missing"):
+        empty = table[name] if name == "missing" else table[name].is_null()
+        if empty.any():
+            raise DataError(f"{str(path)!r} row {empty.arg_max()}: {'image' if name == 'missing' else name} is empty.")
+    return table
+
+
+def _check_schema(path: Path, schema: pl.Schema) -> None:
+    found = ", ".join(f"{name} ({kind})" for name, kind in schema.items())
+    image, label = schema.get("image"), schema.get("label")
+    encoded = image == pl.Binary or (isinstance(image, pl.Struct) and dict(image).get("bytes") == pl.Binary)
+    if not encoded or label is None or not label.is_integer() or schema.get("file", pl.String) != pl.String:
+        raise DataError(
+            f"{str(path)!r} has the columns {found}; needed are image (Binary, or a struct with bytes), label (a whole number) "
+            "and, if there is one, file (String)."
+        )
+
+
+def _unique(files: Sequence[str]) -> list[str]:
+    counts = Counter(files)
+    return [f"{file}#{row}" if counts[file] > 1 else file for row, file in enumerate(files)]
+
+
+def _tail(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        return file.read()
+
+
+@dataclass(frozen=True)
+class _Column:
+    """The pictures of one state of a file, in batches of ``rows``."""
+
+    path: Path
+    changed_ns: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class _Picture:
+    column: _Column
+    row: int
+
+    def __call__(self) -> bytes:
+        """Return the row's encoded picture. Raises DataError where the file is gone or was changed."""
+        start = self.row - self.row % self.column.rows
+        with _LOCK:  # else every thread that misses would read the same batch
+            return _batch(self.column, start)[self.row - start]
+
+
+_LOCK = threading.Lock()
+
+
+@lru_cache(maxsize=4)
+def _batch(column: _Column, start: int) -> list[bytes]:
+    try:
+        if column.path.stat().st_mtime_ns != column.changed_ns:
+            raise DataError(f"{str(column.path)!r} was changed while it was in use.")
+        scan = pl.scan_parquet(column.path, glob=False).slice(start, column.rows).select("image")
+        image = scan.collect()["image"]
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{str(column.path)!r} can no longer be read: {error}.") from None
+    return (image.struct.field("bytes") if isinstance(image.dtype, pl.Struct) else image).to_list()
