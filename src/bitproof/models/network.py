@@ -1,0 +1,136 @@
+"""What every door returns: a network that takes pictures in [0, 1], and how pictures are brought to its size."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from bitproof.core import Geometry, ModelError, SpecError
+
+#: Mean and standard deviation of ImageNet's channels in [0, 1].
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network ready to be measured.
+
+    Attributes:
+        module: float N×3×S×S in [0, 1] → logits N×classes, normalisation inside, in evaluation mode.
+        geometry: how a decoded picture becomes S×S.
+        classes: number of logits.
+        spec: the canonical spec that loads it again, or the name given to ``wrap``.
+        digest: 64 hex digits; equal digests mean equal networks.
+        differentiable: whether the logits carry a gradient to the picture.
+    """
+
+    module: nn.Module
+    geometry: Geometry
+    classes: int
+    spec: str
+    digest: str
+    differentiable: bool = True
+
+
+class Normalized(nn.Module):
+    """A network with its normalisation in front: ``net((x − mean) / std)``; shape and class axis are those of ``net``."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], net: nn.Module) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×3×S×S in [0, 1] → logits N×classes."""
+        logits: Tensor = self.net((x - self.mean) / self.std)
+        return logits
+
+
+def wrap(
+    module: nn.Module,
+    *,
+    size: int,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    classes: int | None = None,
+    resize: int | None = None,
+    mode: str = "shorter",
+    interpolation: str = "pil-bilinear",
+    spec: str = "module",
+    differentiable: bool = True,
+    code: bytes = b"",
+) -> Network:
+    """Return ``module`` as a Network. It is taken over: put into evaluation mode and float32, and probed once.
+
+    Args:
+        module: N×3×size×size float → logits N×classes.
+        size: side of the input in px.
+        mean: what is taken from the channels of a picture in [0, 1]; None means 0.
+        std: what they are divided by afterwards; None means 1.
+        classes: the number of logits that is expected; None takes what the probe shows.
+        resize: side in px before the centre crop; None means ``size``.
+        mode: ``shorter`` keeps the aspect ratio, ``square`` does not.
+        interpolation: name of the clean resizer.
+        spec: what the records call it.
+        differentiable: whether the logits carry a gradient.
+        code: anything beside the state dict that decides the numbers; enters the digest.
+
+    Raises:
+        ModelError: where the probe fails, or its output is not N×classes of finite numbers.
+        SpecError: where mean, std or the geometry make no sense.
+    """
+    geometry = Geometry(size, resize or size, mode, interpolation)
+    net = Normalized(*_channels(mean, std, spec), module).float().eval()
+    found = _probe(net, size, spec)
+    if classes is not None and classes != found:
+        raise ModelError(f"{spec!r} gives {found} logits, {classes} classes were expected. Type classes={found}.")
+    return Network(net, geometry, found, spec, state_digest(net, code), differentiable)
+
+
+def _channels(mean: Sequence[float] | None, std: Sequence[float] | None, spec: str) -> tuple[Sequence[float], Sequence[float]]:
+    mean, std = (0.0,) if mean is None else mean, (1.0,) if std is None else std
+    if not {len(mean), len(std)} <= {1, 3} or not all(map(math.isfinite, [*mean, *std])) or min(std) <= 0:
+        raise SpecError(f"{spec!r}: mean and std need 1 or 3 finite numbers, std above 0; found {tuple(mean)} and {tuple(std)}.")
+    return mean, std
+
+
+def _probe(net: nn.Module, size: int, spec: str) -> int:
+    """Run ``net`` on two flat pictures and return its number of classes."""
+    with torch.inference_mode():
+        try:
+            logits = net(torch.tensor([0.25, 0.75]).view(2, 1, 1, 1).expand(2, 3, size, size).contiguous())
+        except Exception as error:  # whatever a foreign module raises
+            raise ModelError(f"{spec!r} fails on a picture of {size}×{size} px: {type(error).__name__}: {error}") from error
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != 2:
+        found = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+        raise ModelError(f"{spec!r} must return logits N×classes, found {found} for 2 pictures. Wrap it in a module that does.")
+    if not logits.isfinite().all():
+        raise ModelError(f"{spec!r} returns logits that are NaN or infinite on a grey picture; its weights are damaged.")
+    return logits.shape[1]
+
+
+def state_digest(module: nn.Module, code: bytes = b"") -> str:
+    """SHA-256 of the names, types, shapes and bytes of the state dict in order of name, and of ``code``; 64 hex digits."""
+    digest = hashlib.sha256(code)
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Initialise layers from ``seed``, and leave the global generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,118 @@
+"""The door to finished networks: an ONNX file, run by onnxruntime on the CPU."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from bitproof.core import MissingExtra, ModelError
+from bitproof.models.network import IMAGENET_MEAN, IMAGENET_STD, Network, wrap
+from bitproof.models.python_file import channels
+
+
+class OnnxSession(nn.Module):
+    """An ONNX graph as a module without parameters: float N×3×S×S → N×classes; carries no gradient."""
+
+    def __init__(self, graph: bytes) -> None:
+        super().__init__()
+        self.graph = graph
+        self._open()
+
+    def _open(self) -> None:
+        try:
+            import onnxruntime
+        except ImportError:
+            raise MissingExtra("onnxruntime", "onnx", "An ONNX model") from None
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        self.session = onnxruntime.InferenceSession(self.graph, options, providers=["CPUExecutionProvider"])
+        self.batch = _batch(self.session)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run all pictures, in pieces where the graph has a fixed batch size; the last piece is filled up with zeros."""
+        if self.batch is None:
+            return self._run(x)
+        pieces = [self._run(_filled(piece, self.batch))[: len(piece)] for piece in torch.split(x, self.batch)]
+        return torch.cat(pieces)
+
+    def _run(self, x: Tensor) -> Tensor:
+        name = self.session.get_inputs()[0].name
+        return torch.from_numpy(self.session.run(None, {name: x.detach().numpy()})[0])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Sessions can be neither copied nor pickled: leave it out, and open it again from the bytes."""
+        return {key: value for key, value in self.__dict__.items() if key != "session"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open()
+
+
+def _filled(x: Tensor, batch: int) -> Tensor:
+    return x if len(x) == batch else torch.cat([x, x.new_zeros(batch - len(x), *x.shape[1:])])
+
+
+def _batch(session: Any) -> int | None:
+    """Check the graph's signature; return its batch size, None where it is free."""
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1 or len(outputs) != 1:
+        names = f"{[i.name for i in inputs]} → {[o.name for o in outputs]}"
+        raise ModelError(f"The ONNX graph must have one input and one output, found {names}.")
+    shape = inputs[0].shape
+    if inputs[0].type != "tensor(float)" or len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
+        raise ModelError(f"The ONNX input must be float N×3×S×S (float32, channels first), found {inputs[0].type} {shape}.")
+    return shape[0] if isinstance(shape[0], int) else None
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """An ONNX classifier run by onnxruntime on the CPU: onnx:FILE.onnx,size=S[,mean=imagenet,std=imagenet,resize=R,mode=shorter,…].
+
+    The graph takes float32 N×3×S×S and returns logits N×classes; a fixed batch size is handled. Gradient attacks do not apply.
+    ``mean``, ``std``, ``mode``, ``interpolation`` and ``resize`` as for ``python``.
+    """
+
+    file: str
+    size: int
+    mean: str | None = None
+    std: str | None = None
+    resize: int | None = None
+    mode: str = "shorter"
+    interpolation: str = "pil-bilinear"
+    classes: int | None = None
+
+    source: ClassVar[str] = "https://onnx.ai"
+    version: ClassVar[int] = 1
+
+    def load(self, spec: str) -> Network:
+        """Open a session. Raises ModelError where the file cannot be run, MissingExtra without onnxruntime."""
+        path = Path(self.file)
+        if not path.is_file():
+            raise ModelError(f"The file {self.file!r} does not exist.")
+        return wrap(
+            _session(path),
+            size=self.size,
+            mean=channels(self.mean, IMAGENET_MEAN),
+            std=channels(self.std, IMAGENET_STD),
+            classes=self.classes,
+            resize=self.resize,
+            mode=self.mode,
+            interpolation=self.interpolation,
+            spec=spec,
+            differentiable=False,
+            code=hashlib.sha256(path.read_bytes()).digest(),
+        )
+
+
+def _session(path: Path) -> OnnxSession:
+    try:
+        return OnnxSession(path.read_bytes())
+    except (ModelError, MissingExtra):
+        raise
+    except Exception as error:  # onnxruntime raises its own types, none of them public
+        raise ModelError(f"{str(path)!r} cannot be run by onnxruntime: {error}") from error

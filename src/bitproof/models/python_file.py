@@ -1,0 +1,109 @@
+"""The door to a user's own network: a function in a Python file."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from torch import nn
+
+from bitproof.core import ModelError, SpecError
+from bitproof.models.network import IMAGENET_MEAN, IMAGENET_STD, Network, wrap
+from bitproof.models.weights import load_weights
+
+
+@dataclass(frozen=True)
+class PythonFile:
+    """Your own torch network: python:FILE.py#FACTORY,size=S[,weights=FILE,mean=imagenet,std=imagenet,resize=R,mode=shorter,…].
+
+    ``FACTORY()`` returns an ``nn.Module``: N×3×S×S → logits N×classes. The file is run; checkpoints never are. ``mean`` and
+    ``std`` are ``imagenet``, one number, or three (``"0.5,0.5,0.5"``); without them the module gets pictures in [0, 1].
+    ``mode`` is shorter or square, ``interpolation`` the name of a resizer; ``resize`` defaults to ``size`` (px).
+    """
+
+    file: str
+    size: int
+    weights: str | None = None
+    mean: str | None = None
+    std: str | None = None
+    resize: int | None = None
+    mode: str = "shorter"
+    interpolation: str = "pil-bilinear"
+    classes: int | None = None
+
+    source: ClassVar[str] = "your own file"
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        path, mark, factory = self.file.partition("#")
+        if not (path and mark and factory.isidentifier()):
+            raise SpecError(f"A network of your own is written python:FILE.py#FACTORY,size=S; found {self.file!r}.")
+
+    def load(self, spec: str) -> Network:
+        """Run the file, call the factory, fill the module. Raises ModelError naming the file."""
+        path, _, factory = self.file.partition("#")
+        net = _build(Path(path), factory)
+        if self.weights is not None:
+            load_weights(net, self.weights)
+        return wrap(
+            net,
+            size=self.size,
+            mean=channels(self.mean, IMAGENET_MEAN),
+            std=channels(self.std, IMAGENET_STD),
+            classes=self.classes,
+            resize=self.resize,
+            mode=self.mode,
+            interpolation=self.interpolation,
+            spec=spec,
+            code=Path(path).read_bytes(),
+        )
+
+
+def channels(text: str | None, imagenet: tuple[float, ...]) -> tuple[float, ...] | None:
+    """Read ``imagenet``, ``0.5`` or ``0.5,0.5,0.5``; None stays None. Raises SpecError otherwise."""
+    if text is None:
+        return None
+    if text == "imagenet":
+        return imagenet
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        raise SpecError(f'mean and std are imagenet, one number, or three in quotes ("0.5,0.5,0.5"); found {text!r}.') from None
+
+
+def _build(path: Path, factory: str) -> nn.Module:
+    if not path.is_file():
+        raise ModelError(f"The file {str(path)!r} does not exist.")
+    module = _run(path)
+    if not callable(getattr(module, factory, None)):
+        found = ", ".join(name for name in vars(module) if not name.startswith("_") and callable(getattr(module, name)))
+        raise ModelError(f"{str(path)!r} has no function {factory!r}. It has: {found or 'none'}.")
+    try:
+        net = getattr(module, factory)()
+    except Exception as error:  # the user's own code
+        raise ModelError(f"{factory}() of {str(path)!r} failed: {type(error).__name__}: {error}") from error
+    if not isinstance(net, nn.Module):
+        raise ModelError(f"{factory}() of {str(path)!r} must return an nn.Module, found a {type(net).__name__}.")
+    return net
+
+
+def _run(path: Path) -> Any:
+    """Import the file under a name of its own; files beside it can be imported by it."""
+    name = f"bitproof_file_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ModelError(f"{str(path)!r} is not a Python file; its name must end in .py.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickles of the file look it up
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the user's own code
+        raise ModelError(f"{str(path)!r} failed to import: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(str(path.resolve().parent))
+    return module
