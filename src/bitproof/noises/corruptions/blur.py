@@ -41,12 +41,13 @@ def motion_blur(image: Image, rng: np.random.Generator, radius_px: float, sigma_
 def zoom_blur(image: Image, rng: np.random.Generator, start: float, stop: float, step: float) -> Image:
     """Average the picture and its copies magnified by ``start``, ``start + step``, … < ``stop``."""
     height, width = image.shape[:2]
-    factors = np.arange(start, stop, step)  # also the reference's: where rounding adds a factor, both have it
-    total = image.astype(np.float32)
+    factors = np.arange(start, stop, step)  # as in the reference: where rounding adds a factor, both have it
+    x = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)  # OpenCV warps four channels in half the time of three
+    total = x.astype(np.float32)
     for factor in factors:
         (top, rows), (left, columns) = central(height, factor), central(width, factor)
-        cv2.accumulate(magnify(image[top : top + rows, left : left + columns], factor, height, width), total)
-    return truncate(total / np.float32(len(factors) + 1))
+        cv2.accumulate(magnify(x[top : top + rows, left : left + columns], factor, height, width), total)
+    return truncate(cv2.cvtColor(total, cv2.COLOR_RGBA2RGB) / np.float32(len(factors) + 1))
 
 
 def shuffled(height: int, width: int, offsets: npt.NDArray[np.int8], delta_px: int) -> Index:
