@@ -1,0 +1,5 @@
+"""Figures → one self-contained HTML page that works offline. Imports no torch, runs no model, computes no statistic."""
+
+from bitproof.report.page import write
+
+__all__ = ["write"]

@@ -1,0 +1,99 @@
+"""Corruption × recipe, once as the drop from clean and once as its excess over the control's drop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bitproof.report.plots import Plot, axis
+from bitproof.report.source import Row, Section
+from bitproof.report.words import escaped, number
+
+#: Blue (less than the control) over white to orange (more): readable in the common colour blindnesses.
+DIVERGING = [[0.0, "#2166ac"], [0.25, "#92c5de"], [0.5, "#f7f7f7"], [0.75, "#fdb863"], [1.0, "#b35806"]]
+
+Column = tuple[str, int | None]
+
+
+def heatmaps(section: Section) -> list[Plot]:
+    """The two maps of the natural noises, or none where there are none."""
+    cells = section.of("natural")
+    if not cells:
+        return []
+    found = [_drop(section, cells)]
+    others = [cell for cell in cells if cell["recipe"] != section.control and cell["excess"] is not None]
+    return [*found, _excess(section, others)] if others else found
+
+
+def _drop(section: Section, cells: list[Row]) -> Plot:
+    caption = "Points of accuracy lost against clean, on the same pictures."
+    return _map(section, cells, "drop", "Drop", caption, {"colorscale": "Cividis", "reversescale": True})
+
+
+def _excess(section: Section, cells: list[Row]) -> Plot:
+    reach = max(1.0, *(abs(cell["excess"]) for cell in cells))
+    caption = f"Points lost beyond what {section.control} loses under the same noise. Bold: the 95 % interval excludes 0."
+    return _map(section, cells, "excess", "Excess drop", caption, {"colorscale": DIVERGING, "zmin": -reach, "zmax": reach})
+
+
+def _map(section: Section, cells: list[Row], value: str, title: str, caption: str, scale: dict[str, Any]) -> Plot:
+    names = list(dict.fromkeys(cell["name"] for cell in cells))[::-1]
+    columns = _columns(section, cells)
+    by_place = {(cell["name"], (cell["recipe"], cell["severity"])): cell for cell in cells if cell[value] is not None}
+    grid = [[by_place.get((name, column)) for column in columns] for name in names]
+    trace = {
+        "type": "heatmap",
+        "x": list(range(len(columns))),
+        "y": list(range(len(names))),
+        "z": [[cell and cell[value] for cell in line] for line in grid],
+        "text": [[_text(cell, value) for cell in line] for line in grid],
+        "customdata": [[_hover(cell) for cell in line] for line in grid],
+        "texttemplate": "%{text}",
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "hoverongaps": False,
+        "xgap": 1,
+        "ygap": 1,
+        "colorbar": {"title": {"text": "points"}, "thickness": 10, "outlinewidth": 0},
+        **scale,
+    }
+    layout = {
+        "xaxis": axis("", showgrid=False, side="top", **_column_ticks(columns)),
+        "yaxis": axis("", showgrid=False, tickvals=trace["y"], ticktext=[escaped(name) for name in names]),
+    }
+    return Plot(title, caption, {"data": [trace], "layout": layout}, 130 + 28 * len(names), 240 + 44 * len(columns))
+
+
+def _columns(section: Section, cells: list[Row]) -> list[Column]:
+    present = {(cell["recipe"], cell["severity"]) for cell in cells}
+    order = {recipe: i for i, recipe in enumerate(section.recipes)}
+    return sorted(present, key=lambda column: (order[column[0]], column[1] or 0))
+
+
+def _column_ticks(columns: list[Column]) -> Row:
+    """A label a column: the recipe, and the severity below it where there is more than one."""
+    severities = {severity for _, severity in columns}
+    several = len(severities) > 1
+    labels, before = [], ""
+    for recipe, severity in columns:
+        head = escaped(recipe) if recipe != before else ""
+        labels.append(f"{head}<br>{severity or '–'}" if several else head)
+        before = recipe
+    return {"tickvals": list(range(len(columns))), "ticktext": labels, "tickangle": 0 if several or len(columns) < 9 else -45}
+
+
+def _text(cell: Row | None, value: str) -> str:
+    if cell is None:
+        return ""
+    shown = number(cell[value])
+    low, high = cell["excess_low"], cell["excess_high"]
+    proven = value == "excess" and low is not None and high is not None and not low <= 0 <= high
+    return f"<b>{shown}</b>" if proven else shown
+
+
+def _hover(cell: Row | None) -> str:
+    if cell is None:
+        return ""
+    lines = [f"{escaped(cell['noise'])} · {escaped(cell['recipe'])}", f"drop {number(cell['drop'])} points"]
+    if cell["excess_low"] is not None:
+        span = f"[{number(cell['excess_low'])}, {number(cell['excess_high'])}]"
+        lines.append(f"excess {number(cell['excess'])} {span} points")
+    return "<br>".join([*lines, f"n = {cell['n']:,}"])

@@ -1,0 +1,117 @@
+"""One self-contained HTML file from a results directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from bitproof.core import StoreError
+from bitproof.report import tables, words
+from bitproof.report.heatmaps import heatmaps
+from bitproof.report.plots import attack_plots, bits_plots, confidence_plot, dot_plot
+from bitproof.report.recipes import cards
+from bitproof.report.source import FAMILIES, Run, Section, read
+from bitproof.report.verdict import verdict
+
+#: The figures that are drawn against bits.
+AGAINST_BITS = ("clean", "nr", "system_mean", "system_worst", "robust_worst")
+
+
+def write(path: str | Path, out: str | Path | None = None) -> Path:
+    """Write the page of the results directory ``path`` to ``out`` (``path/report.html`` if not given) and return its path.
+
+    The page makes no request: script, styles and pictures are in the file. An empty directory makes a page that says so.
+    Raises StoreError where ``path`` is no results directory or ``out`` cannot be written.
+    """
+    path = Path(path)
+    out = path / "report.html" if out is None else Path(out)
+    html = render(read(path))
+    try:
+        _replace(out, html)
+    except OSError as error:
+        raise StoreError(f"The page {str(out)!r} cannot be written: {error.strerror}. Name another file with -o FILE.") from error
+    return out
+
+
+def _replace(out: Path, html: str) -> None:
+    """A page that was there before stays whole until the new one is."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(html)
+        Path(name).chmod(0o644)
+        Path(name).replace(out)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def render(run: Run) -> str:
+    """Return the page of ``run``."""
+    templates = Environment(
+        loader=PackageLoader("bitproof.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    templates.filters |= {"script_json": script_json, "plain": words.plain, "count": words.count}
+    return templates.get_template("page.html.j2").render(context(run))
+
+
+def context(run: Run) -> dict[str, Any]:
+    """What the template shows."""
+    return {
+        "run": run,
+        "families": FAMILIES,
+        "sections": [_section(section) for section in run.sections],
+        "recipes": cards(run),
+        "failures": tables.failures(run),
+        "cell_ids": tables.cell_ids(run),
+        "commands": commands(run),
+        "script": Markup(get_plotlyjs()),
+    }
+
+
+def _section(section: Section) -> dict[str, Any]:
+    confidence = confidence_plot(section)
+    return {
+        "section": section,
+        "title": _title(section),
+        "verdict": verdict(section),
+        "headline": tables.headline(section),
+        "bits": bits_plots(section, [(name, tables.titled(name)) for name in section.named(*AGAINST_BITS)]),
+        "heatmaps": heatmaps(section),
+        "system": [dot_plot(section, "system", "mixed")] if section.of("system", "mixed") else [],
+        "attacks": attack_plots(section),
+        "gradients": sorted({cell["gradient"] for cell in section.of("adversarial") if cell["gradient"]}),
+        "no_gradient": sorted(row["recipe"] for row in section.variants if not row["differentiable"]),
+        "confidence": [confidence] if confidence else [],
+        "calibration": tables.calibration(section),
+        "details": tables.details(section),
+        "figures": tables.every_figure(section),
+    }
+
+
+def _title(section: Section) -> str:
+    behind = "" if section.defense == "none" else f" behind {section.defense}"
+    return f"{section.model} on {section.task}{behind}"
+
+
+def commands(run: Run) -> list[str]:
+    """What to type to make the rows, the page and the tables again."""
+    name = shlex.quote(run.name)
+    return [f"bitproof run grid.yaml -o {name}", f"bitproof report {name}", f"bitproof results {name} --csv"]
+
+
+def script_json(value: object) -> Markup:
+    """JSON that can stand inside a script element: ASCII alone, without ``<``, ``>`` and ``&``."""
+    text = json.dumps(value, allow_nan=False, ensure_ascii=True)
+    for char in "<>&":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return Markup(text)

@@ -1,0 +1,132 @@
+"""All that a page shows, read once: a results directory and the figures that ``analysis`` makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bitproof.analysis import accuracy, summary
+from bitproof.report.words import bits_order
+from bitproof.results import Store, imagenet, load, variants
+
+Row = dict[str, Any]
+
+#: The families of noise in the order of a page, with their titles.
+FAMILIES = {
+    "clean": "Clean",
+    "natural": "Natural noise",
+    "system": "System noise",
+    "adversarial": "Adversarial",
+    "mixed": "Mixed noise",
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """One model on one task behind one defense: rows of ``analysis.accuracy``, ``analysis.summary`` and ``results.variants``."""
+
+    key: str
+    task: str
+    model: str
+    defense: str
+    cells: tuple[Row, ...]
+    figures: Mapping[tuple[str, str], Row]
+    variants: tuple[Row, ...]
+    gallery: tuple[Row, ...]
+
+    @cached_property
+    def control(self) -> str | None:
+        """The recipe that every other one is compared with."""
+        named = [row["control"] for row in (*self.figures.values(), *self.cells) if row["control"]]
+        return named[0] if named else None
+
+    @cached_property
+    def recipes(self) -> tuple[str, ...]:
+        """All recipes: the control, then from many bits to few."""
+        names = {cell["recipe"] for cell in self.cells}
+        names |= {row["recipe"] for row in self.variants if not any(self.made_as(name) is row for name in names)}
+        return tuple(sorted(names, key=lambda name: (name != self.control, bits_order(name))))
+
+    def made_as(self, recipe: str) -> Row | None:
+        """The variant of a recipe. Several variants of one are told apart as ``RECIPE [first digits of the variant's id]``."""
+        name, _, digits = recipe.removesuffix("]").partition(" [")
+        return next((row for row in self.variants if row["recipe"] == name and row["variant"].startswith(digits)), None)
+
+    @cached_property
+    def families(self) -> tuple[str, ...]:
+        """The families that have cells."""
+        present = {cell["family"] for cell in self.cells}
+        return tuple(name for name in FAMILIES if name in present)
+
+    def of(self, *families: str) -> list[Row]:
+        """The cells of ``families``."""
+        return [cell for cell in self.cells if cell["family"] in families]
+
+    def figure(self, recipe: str, name: str) -> Row | None:
+        """One figure, or None where it was not made or came out empty."""
+        row = self.figures.get((recipe, name))
+        return row if row is not None and row["value"] is not None else None
+
+    def named(self, *kinds: str) -> list[str]:
+        """The figures that have a value and are called ``kind`` or ``kind:…``, in the order of ``kinds``."""
+        found = dict.fromkeys(name for (_, name), row in self.figures.items() if row["value"] is not None)
+        return [name for kind in kinds for name in found if name == kind or name.startswith(f"{kind}:")]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A results directory as a page needs it."""
+
+    name: str
+    sections: tuple[Section, ...]
+    variants: tuple[Row, ...]
+    reports: Mapping[str, Row]
+    failures: tuple[Row, ...]
+    cell_ids: tuple[Row, ...]
+    environment: Mapping[str, Any]
+    grid: str
+    samples: int
+
+
+def read(path: Path) -> Run:
+    """Read ``path`` and compute its figures. Raises StoreError where it is no results directory."""
+    store, rows, made = Store.open(path), load(path), variants(path)
+    cells, figures = [], []
+    if not rows.is_empty():
+        cells, figures = accuracy(rows).to_dicts(), summary(rows, imagenet=imagenet(path)).to_dicts()
+    keys = ["task", "model", "recipe", "defense", "noise", "seed", "cell", "variant"]
+    return Run(
+        name=path.resolve().name,
+        sections=tuple(_sections(cells, figures, made.to_dicts(), store.gallery())),
+        variants=tuple(made.to_dicts()),
+        reports=store.reports(),
+        failures=tuple(store.failures()),
+        cell_ids=tuple(rows.select(keys).unique(maintain_order=True).sort(keys).to_dicts()),
+        environment=store.environment(),
+        grid=store.grid(),
+        samples=rows.height,
+    )
+
+
+def _sections(cells: list[Row], figures: list[Row], made: list[Row], gallery: list[Row]) -> Iterator[Section]:
+    places = {_place(row) for row in cells}
+    places |= {(row["task"], row["model"], "none") for row in made} - {(task, model, "none") for task, model, _ in places}
+    for number, (task, model, defense) in enumerate(sorted(places), 1):
+        place = (task, model, defense)
+        yield Section(
+            key=f"s{number}",
+            task=task,
+            model=model,
+            defense=defense,
+            cells=tuple(row for row in cells if _place(row) == place),
+            figures={(row["recipe"], row["figure"]): row for row in figures if _place(row) == place},
+            variants=tuple(row for row in made if (row["task"], row["model"]) == (task, model)),
+            gallery=tuple(picture for picture in gallery if picture["task"] == task),
+        )
+
+
+def _place(row: Row) -> tuple[str, str, str]:
+    return row["task"], row["model"], row["defense"]

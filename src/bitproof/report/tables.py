@@ -1,0 +1,198 @@
+"""Tables of a page as plain data: the template draws them all alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from bitproof.analysis import FIGURES, Figure
+from bitproof.report.source import FAMILIES, Row, Run, Section
+from bitproof.report.words import SIGNS, bits_label, change, interval, number, size
+
+#: The figures of the headline table and of the calibration table, in their order.
+HEADLINE = ("clean", "nr", "system_mean", "system_worst", "robust_worst")
+CALIBRATION = (
+    "ece",
+    "ece_natural",
+    "ece_system",
+    "confidence",
+    "confidence_natural",
+    "confidence_system",
+    "churn_natural",
+    "churn_system",
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One field: its text, a second line, what it sorts by, and the change that it shows."""
+
+    text: str
+    note: str = ""
+    sort: float | str | None = None
+    change: str = ""
+    numeric: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading with its explanation."""
+
+    title: str
+    hint: str = ""
+    numeric: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns and rows; ``marked`` rows are the control's."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    marked: frozenset[int] = field(default_factory=frozenset)
+    sortable: bool = False
+
+
+def described(name: str) -> Figure:
+    """How a figure is read: ``robust_worst:linf,eps=2/255`` is described by the name before the colon."""
+    return FIGURES[name.partition(":")[0]]
+
+
+def titled(name: str) -> str:
+    """A figure's title, with the attack or budget that it is about."""
+    title, detail = described(name).title, name.partition(":")[2]
+    return f"{title} ({detail})" if detail else title
+
+
+def text(value: object, note: str = "") -> Cell:
+    """A field of words."""
+    return Cell(str(value), note, str(value))
+
+
+def figure(row: Row | None, *, better: str = "higher", digits: int = 1) -> Cell:
+    """``value [low, high]`` above the difference from the control with its interval."""
+    if row is None or row["value"] is None:
+        return Cell("–", (row or {}).get("note") or "", numeric=True)
+    value = f"{number(row['value'], digits)} {interval(row['low'], row['high'], digits)}".strip()
+    said = change(row["delta_low"], row["delta_high"], better=better)
+    return Cell(value, difference(row["delta"], row["delta_low"], row["delta_high"], said, digits), row["value"], said, True)
+
+
+def difference(value: float | None, low: float | None, high: float | None, said: str, digits: int = 1) -> str:
+    """``▼ −3.2 [−5.0, −1.4]``, or nothing where there is no comparison."""
+    return f"{SIGNS[said]} {number(value, digits, signed=True)} {interval(low, high, digits, signed=True)}" if said else ""
+
+
+def amount(value: float | None, digits: int = 1) -> Cell:
+    """A number alone."""
+    return Cell(number(value, digits), sort=value, numeric=True)
+
+
+def headline(section: Section) -> Table:
+    """One row a recipe, one column a figure that decides; from many bits to few."""
+    names = section.named(*HEADLINE)
+    columns = [Column("Recipe"), Column("Bits"), Column("Size, KB", "Parameters at their bit-width, 1 KB = 1,000 bytes", True)]
+    columns += [Column(titled(name), described(name).formula, True) for name in names]
+    rows = []
+    for recipe in section.recipes:
+        bytes_ = (section.made_as(recipe) or {}).get("size_bytes")
+        first = [text(recipe, "control" if recipe == section.control else ""), text(bits_label(recipe))]
+        figures = [figure(section.figure(recipe, name), better=described(name).better) for name in names]
+        rows.append((*first, Cell(size(bytes_), sort=bytes_, numeric=True), *figures))
+    return Table(tuple(columns), tuple(rows), _controls(section, section.recipes))
+
+
+def _controls(section: Section, recipes: Iterable[str]) -> frozenset[int]:
+    return frozenset(i for i, recipe in enumerate(recipes) if recipe == section.control)
+
+
+_DETAIL = (
+    Column("Noise"),
+    Column("Severity", numeric=True),
+    Column("Recipe"),
+    Column("n", "Pictures", True),
+    Column("Accuracy, %", "With its 95 % interval, and the difference from the control on the same pictures below", True),
+    Column("Drop", "Points lost against clean on the same pictures, with its 95 % interval", True),
+    Column("Excess drop", "Points that the drop exceeds the control's drop by, with its 95 % interval", True),
+    Column("Churn, %", "Predictions that differ from the same network's clean prediction", True),
+    Column("ECE, %", "Expected calibration error, 15 bins", True),
+    Column("McNemar p", "Exact test of the difference from the control; not corrected for the number of cells", True),
+)
+
+
+def details(section: Section) -> list[tuple[str, str, Table]]:
+    """(family, title, every cell of it) for each family that has cells."""
+    return [(family, FAMILIES[family], _details(section, family)) for family in section.families]
+
+
+def _details(section: Section, family: str) -> Table:
+    cells = section.of(family)
+    order = {recipe: i for i, recipe in enumerate(section.recipes)}
+    cells.sort(key=lambda cell: (cell["name"], cell["severity"] or 0, cell["noise"], order[cell["recipe"]]))
+    controls = _controls(section, (cell["recipe"] for cell in cells))
+    return Table(_DETAIL, tuple(_detail(cell) for cell in cells), controls, sortable=True)
+
+
+def _detail(cell: Row) -> tuple[Cell, ...]:
+    said = change(cell["excess_low"], cell["excess_high"], better="lower")
+    excess = Cell(
+        f"{number(cell['excess'])} {interval(cell['excess_low'], cell['excess_high'])}".strip(), "", cell["excess"], said, True
+    )
+    return (
+        text(cell["noise"]),
+        Cell(str(cell["severity"] or "–"), sort=cell["severity"], numeric=True),
+        text(cell["recipe"]),
+        Cell(f"{cell['n']:,}", sort=cell["n"], numeric=True),
+        figure(cell),
+        Cell(f"{number(cell['drop'])} {interval(cell['drop_low'], cell['drop_high'])}".strip(), sort=cell["drop"], numeric=True),
+        excess,
+        amount(cell["churn"]),
+        amount(cell["ece"]),
+        amount(cell["mcnemar_p"], 4),
+    )
+
+
+def every_figure(section: Section) -> Table:
+    """Every figure of every recipe, the refused ones with the reason."""
+    columns = (
+        Column("Figure"),
+        Column("Recipe"),
+        Column("n", numeric=True),
+        Column("Value", numeric=True),
+        Column("Note"),
+        Column("Formula and source"),
+    )
+    rows = []
+    for (recipe, name), row in section.figures.items():
+        said = described(name)
+        cell = figure(row if row["value"] is not None else None, better=said.better)
+        n = Cell("–" if row["n"] is None else f"{row['n']:,}", sort=row["n"], numeric=True)
+        title = text(titled(name), said.unit)
+        rows.append((title, text(recipe), n, cell, text(row["note"] or ""), text(said.formula, said.source)))
+    controls = _controls(section, (recipe for recipe, _ in section.figures))
+    return Table(columns, tuple(rows), controls, sortable=True)
+
+
+def calibration(section: Section) -> Table:
+    """ECE, confidence and churn of every recipe."""
+    names = section.named(*CALIBRATION)
+    columns = [Column("Recipe"), *(Column(titled(name), described(name).formula, True) for name in names)]
+    rows = [
+        (text(recipe), *(figure(section.figure(recipe, name), better=described(name).better) for name in names))
+        for recipe in section.recipes
+    ]
+    return Table(tuple(columns), tuple(rows) if names else (), _controls(section, section.recipes))
+
+
+def failures(run: Run) -> Table:
+    """Cells that ended in an error."""
+    keys = ("task", "model", "recipe", "noise", "seed", "error")
+    rows = tuple(tuple(text(failure.get(key, "–")) for key in keys) for failure in run.failures)
+    return Table(tuple(Column(key.capitalize()) for key in keys), rows)
+
+
+def cell_ids(run: Run) -> Table:
+    """The id of every cell and of the variant that it ran."""
+    keys = ("task", "model", "recipe", "defense", "noise", "seed", "cell", "variant")
+    rows = tuple(tuple(text(row[key]) for key in keys) for row in run.cell_ids)
+    return Table(tuple(Column(key.capitalize()) for key in keys), rows, sortable=True)

@@ -1,0 +1,122 @@
+"""What was lost, in plain words, made from figures and their intervals alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bitproof.report.source import FAMILIES, Row, Section
+from bitproof.report.words import GAINED, LOST, UNDECIDED, change, count, interval, joined, number
+
+#: The figure that speaks for each family, and what it is called in a sentence.
+SPOKEN = {
+    "clean": "clean pictures",
+    "nr": "natural noise",
+    "system_mean": "system noise (mean)",
+    "system_worst": "system noise (worst)",
+    "robust_worst": "adversarial (worst case)",
+}
+
+#: Below so many pictures a page warns: half of a 95 % interval for a share near one half is then wider than 4 points.
+FEW = 500
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One section's summary: the warnings, the paragraph, and a line for each recipe."""
+
+    warnings: tuple[str, ...]
+    paragraph: str
+    recipes: tuple[tuple[str, str], ...]
+
+
+def verdict(section: Section) -> Verdict:
+    """Say what ``section`` shows. Where an interval includes 0 the word is "undecided", never "no loss"."""
+    if not section.cells:
+        return Verdict((), "No cell has finished yet, so there is nothing to say.", ())
+    if section.control is None:
+        return Verdict(
+            tuple(_warnings(section)),
+            "There is no control here: add the recipe fp32 (or float for trained recipes) to the grid, and every figure gets a "
+            "difference with an interval.",
+            (),
+        )
+    others = [recipe for recipe in section.recipes if recipe != section.control]
+    if not others:
+        return Verdict(
+            tuple(_warnings(section)), f"Only the control {section.control} was run: there is no recipe to compare with it.", ()
+        )
+    lines = [(recipe, _changes(section, recipe)) for recipe in others]
+    paragraph = " ".join([_overall(section, lines), _excess(section)])
+    return Verdict(tuple(_warnings(section)), paragraph, tuple((recipe, _line(found)) for recipe, found in lines))
+
+
+def _warnings(section: Section) -> list[str]:
+    found = []
+    fewest = {family: min(cell["n"] for cell in section.of(family)) for family in section.families}
+    small = [f"{n} for {FAMILIES[family].lower()}" for family, n in fewest.items() if n < FEW]
+    if small:
+        found.append(
+            f"Few pictures: {joined(small)}. The intervals are wide, and small losses cannot be seen: "
+            "undecided does not mean that nothing was lost."
+        )
+    if section.families == ("clean",):
+        found.append("Only clean pictures were run: this says nothing about any noise. Add noises to the grid.")
+    return found
+
+
+def _changes(section: Section, recipe: str) -> dict[str, list[tuple[str, Row]]]:
+    """(what, figure) by what the interval of the difference says."""
+    found: dict[str, list[tuple[str, Row]]] = {LOST: [], GAINED: [], UNDECIDED: []}
+    for name, spoken in SPOKEN.items():
+        row = section.figure(recipe, name)
+        said = change(row["delta_low"], row["delta_high"]) if row else ""
+        if row and said:
+            found[said].append((spoken, row))
+    return found
+
+
+def _overall(section: Section, lines: list[tuple[str, dict[str, list[tuple[str, Row]]]]]) -> str:
+    compared = [(recipe, found) for recipe, found in lines if any(found.values())]
+    if not compared:
+        return f"No figure could be compared with {section.control}."
+    lost = [f"{recipe} (on {joined([what for what, _ in found[LOST]])})" for recipe, found in compared if found[LOST]]
+    gained = [recipe for recipe, found in compared if found[GAINED] and not found[LOST]]
+    undecided = [recipe for recipe, found in compared if not found[LOST] and not found[GAINED]]
+    sentences = []
+    if lost:
+        sentences.append(f"Against {section.control} a loss is shown for {joined(lost)}.")
+    if gained:
+        sentences.append(f"Only gains are shown for {joined(gained)}.")
+    if undecided:
+        sentences.append(f"Undecided for {joined(undecided)}: every interval against {section.control} includes 0.")
+    return " ".join(sentences)
+
+
+def _excess(section: Section) -> str:
+    """The largest drop beyond the control's whose interval excludes 0."""
+    cells = [cell for cell in section.cells if cell["excess_low"] is not None and cell["recipe"] != section.control]
+    if not cells:
+        return ""
+    shown = [cell for cell in cells if cell["excess_low"] > 0]
+    if not shown:
+        return f"No noise hurts a recipe provably more than it hurts {section.control}: all {len(cells)} intervals reach 0."
+    worst = max(shown, key=lambda cell: cell["excess"])
+    span = interval(worst["excess_low"], worst["excess_high"])
+    return (
+        f"The largest excess drop whose interval excludes 0 is {worst['noise']} under {worst['recipe']}: it costs "
+        f"{number(worst['excess'])} points {span} more than it costs {section.control} (n = {worst['n']:,}). "
+        f"It was picked as the largest of {count(len(cells), 'cell')}, so expect less of it on new pictures."
+    )
+
+
+def _line(found: dict[str, list[tuple[str, Row]]]) -> str:
+    said = [f"{verb} {joined([_points(*item) for item in found[key]])}" for key, verb in _VERBS.items() if found[key]]
+    return "; ".join(said) + "." if said else "no figure could be compared."
+
+
+_VERBS = {LOST: "loses", GAINED: "gains", UNDECIDED: "undecided:"}
+
+
+def _points(what: str, row: Row) -> str:
+    span = interval(row["delta_low"], row["delta_high"], signed=True)
+    return f"{number(row['delta'], signed=True)} points {span} on {what}"
