@@ -24,9 +24,10 @@ def code_range(bits: int, signed: bool) -> tuple[int, int]:
     return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
 
 
-def scale_of(lo: Tensor, hi: Tensor, bits: int) -> Tensor:
-    """Return s = (hi − lo) / (2^bits − 1), and 1 where the range is empty: a channel of zeros gives zeros."""
-    s = (hi - lo) / (2**bits - 1)
+def scale_of(lo: Tensor, hi: Tensor, bits: int, signed: bool) -> Tensor:
+    """Return s = (hi − lo) / (2^bits − 1), if signed hi / (2^(bits−1) − 1); 1 where that is 0: a channel of zeros gives zeros."""
+    high = code_range(bits, signed)[1]
+    s = hi / high if signed else (hi - lo) / high
     return torch.where(s > torch.finfo(s.dtype).tiny, s, 1.0)
 
 
@@ -230,7 +231,7 @@ class Ranged(Quantizer):
     def settle(self, lo: Tensor, hi: Tensor) -> None:
         """Set scale and zero point so that the codes cover ``span``."""
         lo, hi = widen(*self.span(lo, hi), self.symmetric, bool(self.signed))
-        self.scale.copy_(scale_of(lo, hi, self.bits))
+        self.scale.copy_(scale_of(lo, hi, self.bits, bool(self.signed)))
         if not self.symmetric:
             self.zero_point.copy_(zero_point_of(lo, self.scale, self.bits))
 

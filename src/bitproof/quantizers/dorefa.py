@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from bitproof.quantizers.affine import TRAINED, Ranged, squash
@@ -17,7 +16,7 @@ class DoReFa(Ranged):
 
     Forward, weights: w̃ = tanh(w) / (max|tanh(w)| + 1e-5), s = 2 / (2^bits − 1), x_hat = s·clip(round(w̃ / s), low, high).
     Forward, activations: the range is [0, 1], or [−1, 1] if the calibrated minimum is negative: s = 1 / (2^bits − 1) or
-    2 / (2^bits − 1). At 8 bits it is the calibrated [0, max x] or ∓max|x| instead.
+    2 / (2^bits − 1). At 8 bits it is the calibrated maximum instead: s = max|x| / high.
     Backward: dx = g inside the range, widened by half a step, else 0; for weights through w̃, its maximum included.
     Shapes: any → the same; the maximum is per channel where there are channels.
 
@@ -28,6 +27,7 @@ class DoReFa(Ranged):
 
     source: ClassVar[str] = "arXiv 1606.06160"
     trainable: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = False
     symmetric_only: ClassVar[bool] = True
     defaults: ClassVar[dict[str, Any]] = TRAINED
 
@@ -35,9 +35,9 @@ class DoReFa(Ranged):
         """Squash weights; leave activations."""
         return squash(x, self.channels, self.axis) if self.role == "weight" else x
 
-    def span(self, lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the fixed range, or what was seen at 8-bit activations."""
+    def settle(self, lo: Tensor, hi: Tensor) -> None:
+        """Set the fixed scale, or at 8-bit activations that of what was seen."""
         if self.role == "activation" and self.bits == 8:
-            return lo, hi
-        one = torch.ones_like(hi)
-        return torch.where(lo < 0, -one, torch.zeros_like(one)), one
+            super().settle(lo, hi)
+        else:
+            self.scale.fill_((2 if self.signed else 1) / (2**self.bits - 1))

@@ -12,8 +12,8 @@ from bitproof.quantizers.affine import Ranged
 class MinMax(Ranged):
     """Post-training quantization over the full calibrated range.
 
-    Forward: lo = min(x, 0), hi = max(x, 0) over all calibration batches (symmetric: ∓max|x|, or 0 and max x if unsigned),
-    s = (hi − lo) / (2^bits − 1), z = round(−lo / s) (symmetric: 0), x_hat = (clip(round(x / s) + z, low, high) − z)·s.
+    Forward: x_hat = (clip(round(x / s) + z, low, high) − z)·s over the range of all calibration batches.
+    Affine: lo = min(x, 0), hi = max(x, 0), s = (hi − lo) / (2^bits − 1), z = round(−lo / s). Symmetric: s = max|x| / high, z = 0.
     Backward: dx = g inside the range, widened by half a step, else 0.
     Shapes: any → the same.
 

@@ -18,7 +18,8 @@ class Mse(Ranged):
     """Post-training quantization over the shrunken range that rounds best.
 
     Forward: of the ratios r = 1.00, 0.99, …, 0.05 the one with the smallest Σ (x_hat − x)² over the calibration values,
-    where s = r·(hi − lo) / (2^bits − 1), z = round(−r·lo / s) and lo, hi are the full range; then as min–max.
+    lo and hi being the full range; then as min–max. Affine: s = r·(hi − lo) / (2^bits − 1), z = round(−r·lo / s). Symmetric:
+    s = r·max|x| / high, z = 0. x_hat = (clip(round(x / s) + z, low, high) − z)·s.
     Activations are scored on a histogram of 16,384 bins, weights exactly, each channel by itself where there are channels.
     Backward: dx = g inside the range, widened by half a step, else 0.
     Shapes: any → the same.
@@ -53,7 +54,7 @@ class Mse(Ranged):
         low, high = code_range(self.bits, bool(self.signed))
 
         def error(ratio: float) -> Tensor:
-            s = scale_of(lo * ratio, hi * ratio, self.bits)
+            s = scale_of(lo * ratio, hi * ratio, self.bits, bool(self.signed))
             z = 0 if self.symmetric else int(zero_point_of(lo * ratio, s, self.bits))
             return (snap(values, s, low - z, high - z).sub_(values).square_() * counts).sum()
 
@@ -61,7 +62,7 @@ class Mse(Ranged):
 
     def _channel_ratio(self, hi: Tensor) -> Tensor:
         rows = torch.cat(self._rows, 1)
-        low, high = code_range(self.bits, bool(self.signed))
+        low, high = code_range(self.bits, True)
         bound = hi.flatten()
-        ratio = best_ratio(lambda r: rounding_error(rows, scale_of(-bound * r, bound * r, self.bits), low, high))
+        ratio = best_ratio(lambda r: rounding_error(rows, scale_of(-bound * r, bound * r, self.bits, True), low, high))
         return ratio.reshape(self.shape)

@@ -58,6 +58,7 @@ class PACT(Ranged):
 
     source: ClassVar[str] = "arXiv 1805.06085"
     trainable: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = False
     symmetric_only: ClassVar[bool] = True
     defaults: ClassVar[dict[str, Any]] = TRAINED
 
@@ -83,14 +84,10 @@ class PACT(Ranged):
         """Return the scale, for activations made from α."""
         return self.scale if self.role == "weight" else width(self.alpha, self.bits, bool(self.signed))
 
-    def span(self, lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the fixed range of weights."""
-        return -torch.ones_like(hi), torch.ones_like(hi)
-
     def settle(self, lo: Tensor, hi: Tensor) -> None:
         """Set the weights' scale, or start α."""
         if self.role == "weight":
-            super().settle(lo, hi)
+            self.scale.fill_(2 / (2**self.bits - 1))
             return
         seen = torch.maximum(lo.abs(), hi.abs())
         self.alpha.fill_(self.start if self.start is not None else torch.where(seen > _SMALLEST, seen, 1.0))

@@ -26,7 +26,8 @@ class Percentile(Ranged):
     """Post-training quantization over the middle ``q`` per cent of the values.
 
     Forward: lo and hi cut (100 − q)/2 % of the calibration values at either end (unsigned data keep lo = 0), never beyond
-    their minimum and maximum; then as min–max: s = (hi − lo) / (2^bits − 1), z = round(−lo / s).
+    their minimum and maximum; then as min–max. Affine: s = (hi − lo) / (2^bits − 1), z = round(−lo / s). Symmetric:
+    s = max(−lo, hi) / high, z = 0. x_hat = (clip(round(x / s) + z, low, high) − z)·s.
     Activations are counted in 16,384 bins, weights sorted exactly, per channel where there are channels.
     Backward: dx = g inside the range, widened by half a step, else 0.
     Shapes: any → the same. Raises SpecError unless 50 < q ≤ 100.

@@ -1,0 +1,213 @@
+"""Forward and gradient of each method, written again in NumPy from its docstring."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from bitproof.quantizers import QUANTIZERS
+
+BITS = [2, 3, 4, 8]
+
+
+def make(name, x, **words):
+    quantizer = QUANTIZERS.load(name)(**words)
+    quantizer.observe(torch.from_numpy(x).float())
+    quantizer.freeze()
+    return quantizer
+
+
+def pass_through(quantizer, x, g):
+    """Return x_hat, dx and the gradient of the one learned number, if there is one."""
+    x = torch.from_numpy(x).float().requires_grad_(True)
+    x_hat = quantizer(x)
+    x_hat.backward(torch.from_numpy(g).float())
+    learned = [p.grad.double().numpy() for p in quantizer.parameters()]
+    return x_hat.detach().double().numpy(), x.grad.double().numpy(), learned[0] if learned else None
+
+
+def draw(seed=0, shape=(6, 50), shift=0.0):
+    rng = np.random.default_rng(seed)
+    return (rng.standard_normal(shape) + shift).astype(np.float32).astype(float), rng.standard_normal(shape)
+
+
+def code_range(bits, signed):
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_minmax_affine(bits):
+    x, g = draw(shift=0.7)
+    seen = x[:4]
+    lo, hi = min(seen.min(), 0), max(seen.max(), 0)
+    s = (hi - lo) / (2**bits - 1)
+    z = np.round(-lo / s)
+    q = np.clip(np.round(x / s) + z, 0, 2**bits - 1)
+    inside = (x / s + z >= -0.5) & (x / s + z <= 2**bits - 0.5)
+    x_hat, dx, _ = pass_through(make("minmax", seen, bits=bits, role="activation", symmetric=False), x, g)
+    np.testing.assert_allclose(x_hat, (q - z) * s, atol=1e-5)
+    np.testing.assert_allclose(dx, g * inside, rtol=1e-6)
+    assert 0 < inside.sum() and (bits > 2 or inside.all() or inside.sum() < inside.size)
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_minmax_per_channel(bits):
+    w, g = draw()
+    low, high = code_range(bits, True)
+    s = np.abs(w).max(1, keepdims=True) / high
+    x_hat, dx, _ = pass_through(make("minmax", w, bits=bits, channels=6, axis=-2), w, g)
+    np.testing.assert_allclose(x_hat, s * np.clip(np.round(w / s), low, high), atol=1e-5)
+    np.testing.assert_allclose(dx, g, rtol=1e-6)
+
+
+@pytest.mark.parametrize("bits", BITS)
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("axis", [None, -2])
+def test_lsq(bits, signed, axis):
+    x, g = draw()
+    x = x if signed else np.maximum(x, 0)
+    low, high = code_range(bits, signed)
+    words = {} if axis is None else {"channels": 6, "axis": axis}
+    quantizer = make("lsq", x, bits=bits, role="activation", **words)
+    where = None if axis is None else 1
+    s = 2 * np.abs(x).mean(where, keepdims=axis is not None) / np.sqrt(high)
+    np.testing.assert_allclose(quantizer.info().scale.numpy(), s, rtol=1e-5)
+    s = quantizer.info().scale.double().numpy()
+    v = x / s
+    inside = (v >= low) & (v <= high)
+    slope = np.where(inside, np.round(v) - v, np.clip(v, low, high))
+    n = x.size if axis is None else x.shape[1]
+    ds = (g * slope).sum(where, keepdims=axis is not None) / np.sqrt(n * high)
+    x_hat, dx, got = pass_through(quantizer, x, g)
+    np.testing.assert_allclose(x_hat, s * np.clip(np.round(v), low, high), atol=1e-5)
+    np.testing.assert_allclose(dx, g * inside, rtol=1e-6)
+    np.testing.assert_allclose(got, ds, rtol=1e-3, atol=1e-4)
+    assert bits > 2 or 0 < inside.sum() < inside.size
+
+
+def test_lsq_stays_positive():
+    x, g = draw()
+    quantizer = make("lsq", x, bits=4)
+    optimizer = torch.optim.SGD(quantizer.parameters(), lr=1e3)
+    for _ in range(5):
+        optimizer.zero_grad()
+        quantizer(torch.from_numpy(x).float()).backward(torch.from_numpy(g).float())
+        optimizer.step()
+        assert float(quantizer.info().scale) > 0
+        assert torch.isfinite(quantizer(torch.from_numpy(x).float())).all()
+    with torch.no_grad():
+        quantizer.scale.fill_(0.0)
+    assert torch.isfinite(quantizer(torch.from_numpy(x).float())).all()
+
+
+def test_lsq_gradient_of_a_negative_scale_points_the_other_way():
+    x, g = draw()
+    quantizer = make("lsq", x, bits=4)
+    _, _, ds = pass_through(quantizer, x, g)
+    quantizer.zero_grad()
+    with torch.no_grad():
+        quantizer.scale.neg_()
+    _, _, opposite = pass_through(quantizer, x, g)
+    np.testing.assert_allclose(opposite, -ds, rtol=1e-5)
+
+
+@pytest.mark.parametrize("bits", BITS)
+@pytest.mark.parametrize("signed", [True, False])
+def test_pact(bits, signed):
+    x, g = draw()
+    x = x * 3 if signed else np.maximum(x * 3, 0)
+    alpha = 2.5
+    quantizer = make("pact", x, bits=bits, role="activation", start=alpha)
+    low, high = code_range(bits, signed)
+    s = alpha * (2 if signed else 1) / (2**bits - 1)
+    inside = (np.abs(x) <= alpha) if signed else (x >= 0) & (x <= alpha)
+    dalpha = (g * (x > alpha)).sum() - ((g * (x < -alpha)).sum() if signed else 0)
+    x_hat, dx, got = pass_through(quantizer, x, g)
+    np.testing.assert_allclose(x_hat, s * np.clip(np.round(x / s), low, high), atol=1e-5)
+    np.testing.assert_allclose(dx, g * inside, rtol=1e-6)
+    np.testing.assert_allclose(got, dalpha, rtol=1e-4)
+    assert 0 < inside.sum() < inside.size
+
+
+def test_pact_start_and_penalty():
+    x, _ = draw()
+    assert float(make("pact", x, bits=4, role="activation").alpha.detach()) == 6.0
+    seen = make("pact", x, bits=4, role="activation", start=None)
+    assert float(seen.alpha.detach()) == pytest.approx(np.abs(x).max())
+    quantizer = make("pact", x, bits=4, role="activation", start=3.0, decay=0.1)
+    assert float(quantizer.penalty().detach()) == pytest.approx(0.5 * 0.1 * 9)
+    quantizer.penalty().backward()
+    assert float(quantizer.alpha.grad) == pytest.approx(0.1 * 3)
+    assert float(make("pact", x, bits=4).penalty()) == 0
+
+
+def dorefa_reference(w, g, bits):
+    """W and its gradient, through the maximum too, by finite differences of the smooth part."""
+    low, high = code_range(bits, True)
+    t, s = np.tanh(w), 2 / (2**bits - 1)
+    m = np.abs(t).max() + 1e-5
+    inside = (t / m / s >= low - 0.5) & (t / m / s <= high + 0.5)
+    through = g * inside
+    dt = through / m
+    at = np.unravel_index(np.abs(t).argmax(), t.shape)
+    dt[at] -= np.sign(t[at]) * (through * t).sum() / m**2
+    return s * np.clip(np.round(t / m / s), low, high), dt * (1 - t**2)
+
+
+@pytest.mark.parametrize("bits", BITS)
+@pytest.mark.parametrize("name", ["dorefa", "pact"])
+def test_tanh_weights(name, bits):
+    w, g = draw()
+    x_hat, dx, _ = pass_through(make(name, w, bits=bits), w, g)
+    expected, dw = dorefa_reference(w, g, bits)
+    np.testing.assert_allclose(x_hat, expected, atol=1e-6)
+    np.testing.assert_allclose(dx, dw, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+@pytest.mark.parametrize("signed", [True, False])
+def test_dorefa_activations(bits, signed):
+    x, g = draw()
+    x = x if signed else np.maximum(x, 0)
+    low, high = code_range(bits, signed)
+    s = (2 if signed else 1) / (2**bits - 1)
+    x_hat, dx, _ = pass_through(make("dorefa", x, bits=bits, role="activation"), x, g)
+    np.testing.assert_allclose(x_hat, s * np.clip(np.round(x / s), low, high), atol=1e-6)
+    np.testing.assert_allclose(dx, g * ((x / s >= low - 0.5) & (x / s <= high + 0.5)), rtol=1e-6)
+
+
+def test_dorefa_takes_the_calibrated_range_at_8_bits():
+    x, _ = draw()
+    quantizer = make("dorefa", x, bits=8, role="activation")
+    assert float(quantizer.info().scale) == pytest.approx(np.abs(x).max() / 127)
+
+
+@pytest.mark.parametrize("name", list(QUANTIZERS))
+@pytest.mark.parametrize("role", ["weight", "activation"])
+def test_gradient_modes(name, role):
+    x, g = draw()
+    x = x * 20  # far outside all ranges that are fixed
+    quantizer = make(name, x[:1] / 20, bits=2, role=role)
+    free = quantizer.transform(torch.from_numpy(x).float().requires_grad_(True))
+    grads = {}
+    for mode in ("exact", "ste", "ste-full"):
+        quantizer.gradient = mode
+        grads[mode] = pass_through(quantizer, x, g)
+    assert (grads["exact"][1] == 0).all()
+    assert all(np.array_equal(grads["ste"][0], other[0]) for other in grads.values())  # modes change no output
+    if free.grad_fn is None:
+        np.testing.assert_allclose(grads["ste-full"][1], g, rtol=1e-6)
+        assert 0 < np.count_nonzero(grads["ste"][1]) < x.size
+
+
+@pytest.mark.parametrize("name", [n for n in QUANTIZERS if QUANTIZERS.load(n).trainable])
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("training", [True, False])
+def test_every_learned_number_has_a_gradient_in_every_phase(name, bits, training):
+    x, g = draw()
+    layer = nn.ModuleList([make(name, x, bits=bits, role=role) for role in ("weight", "activation")]).train(training)
+    for quantizer in layer:
+        w = torch.from_numpy(x * 9).float().requires_grad_(True)
+        (quantizer(w) * torch.from_numpy(g).float()).sum().backward()
+        for key, parameter in quantizer.named_parameters():
+            assert parameter.grad is not None and float(parameter.grad.abs()) > 0, key
