@@ -10,7 +10,7 @@ import polars as pl
 from bitproof.analysis import tallies
 from bitproof.analysis.blocks import Block, Cells, blocks
 from bitproof.analysis.calibration import calibration_error
-from bitproof.analysis.estimates import Level, Tally, difference, identity, level
+from bitproof.analysis.estimates import EACH, EACH_SIGNED, Level, Tally, difference, level
 from bitproof.analysis.intervals import Array, mcnemar
 
 _TEXT = ("task", "model", "recipe", "defense", "noise", "name", "family")
@@ -61,31 +61,28 @@ def _lines(block: Block, recipe: str) -> list[dict[str, Any]]:
 
 
 def _own(block: Block, cells: Cells, columns: list[int]) -> dict[str, Array]:
-    share = level(tallies.hits(cells, columns), identity, block.bootstrap)
+    share = level(tallies.hits(cells, columns), EACH, block.bootstrap)
     figures = dict(share._asdict())
-    figures["ece"] = 100 * calibration_error(_ratios(tallies.gaps(cells, columns)))
-    figures["confidence"] = 100 * _ratios(tallies.confidences(cells, columns))
-    figures["loss"] = _ratios(tallies.losses(cells, columns))
+    figures["ece"] = 100 * calibration_error(tallies.gaps(cells, columns).ratio())
+    figures["confidence"] = 100 * tallies.confidences(cells, columns).ratio()
+    figures["loss"] = tallies.losses(cells, columns).ratio()
     if block.clean is not None:
-        figures |= _named(
-            "drop",
-            level(_noisy(block, tallies.drops(cells, columns, block.clean), columns), identity, block.bootstrap, (-100, 100)),
-        )
-        figures |= _named(
-            "churn", level(_noisy(block, tallies.changes(cells, columns, block.clean), columns), identity, block.bootstrap)
-        )
+        drops = _noisy(block, tallies.drops(cells, columns, block.clean), columns)
+        changes = _noisy(block, tallies.changes(cells, columns, block.clean), columns)
+        figures |= _named("drop", level(drops, EACH_SIGNED, block.bootstrap))
+        figures |= _named("churn", level(changes, EACH, block.bootstrap))
     return figures
 
 
 def _compared(block: Block, cells: Cells, control: Cells, columns: list[int]) -> dict[str, Array]:
     ours, theirs = tallies.hits(cells, columns), tallies.hits(control, columns)
-    delta = difference(ours, theirs, identity, block.bootstrap)
+    delta = difference(ours, theirs, EACH, block.bootstrap)
     figures = _named("delta", delta) | {"pairs": delta.n, "mcnemar_p": _p_values(ours, theirs)}
     if block.clean is not None:
-        drops = [_noisy(block, tallies.drops(each, columns, block.clean), columns) for each in (cells, control)]
-        figures |= _named("excess", difference(*drops, identity, block.bootstrap, (-100, 100)))
-        changes = [_noisy(block, tallies.changes(each, columns, block.clean), columns) for each in (cells, control)]
-        figures["churn_control"] = 100 * _ratios(changes[1].only(changes[0].seen))
+        ours, theirs = (_noisy(block, tallies.drops(each, columns, block.clean), columns) for each in (cells, control))
+        figures |= _named("excess", difference(ours, theirs, EACH_SIGNED, block.bootstrap))
+        ours, theirs = (_noisy(block, tallies.changes(each, columns, block.clean), columns) for each in (cells, control))
+        figures["churn_control"] = 100 * theirs.only(ours.seen).ratio()
     return figures
 
 
@@ -98,14 +95,8 @@ def _named(name: str, figure: Level) -> dict[str, Array]:
     return {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
 
 
-def _ratios(tally: Tally) -> Array:
-    hit, seen = (values.sum(axis=0, dtype=float) for values in tally.by_sample())
-    seen = np.where(seen > 0, seen, np.nan)
-    return hit / (seen if hit.ndim == seen.ndim else seen[:, None])
-
-
 def _p_values(ours: Tally, theirs: Tally) -> Array:
     common = ours.seen & theirs.seen
     balance = ours.only(common).by_sample()[0] - theirs.only(common).by_sample()[0]
     p = mcnemar((balance > 0).sum(axis=0), (balance < 0).sum(axis=0))
-    return np.where(common.any(axis=(0, 2)), p, np.nan)
+    return np.asarray(np.where(common.any(axis=(0, 2)), p, np.nan))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from bitproof.analysis import tallies
 from bitproof.analysis.blocks import Block, Cells
 from bitproof.analysis.budgets import budgets
-from bitproof.analysis.estimates import identity
+from bitproof.analysis.estimates import EACH
 from bitproof.analysis.measures import Figure, Measure, refused
 
 _AR_SOURCE = "RobustART, arXiv 2109.05211: adversarial robustness and its worst case"
@@ -54,8 +54,8 @@ def _pair(block: Block, cells: Cells, suffix: str, columns: list[int]) -> Iterat
     if clean is None or not cells.seen[:, clean].any():
         yield refused(f"ar{suffix}", "no clean cell to tell which samples are right when clean")
     else:
-        yield Measure(f"ar{suffix}", lambda each: tallies.union(tallies.survivors(each, columns, clean)), note, identity)
-    yield Measure(f"robust{suffix}", lambda each: tallies.union(tallies.hits(each, columns)), note, identity)
+        yield Measure(f"ar{suffix}", lambda each: tallies.union(tallies.survivors(each, columns, clean)), note, EACH)
+    yield Measure(f"robust{suffix}", lambda each: tallies.union(tallies.hits(each, columns)), note, EACH)
 
 
 def _note(block: Block, cells: Cells, columns: Sequence[int]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from bitproof.analysis import tallies
 from bitproof.analysis.blocks import Block, Cells
+from bitproof.analysis.estimates import Reduction
 from bitproof.analysis.intervals import Array
 from bitproof.analysis.measures import Figure, Measure, refused
 
@@ -38,7 +39,7 @@ def measures(block: Block, cells: Cells) -> Iterator[Measure]:
 
 def _measures(suffix: str, columns: list[int]) -> Iterator[Measure]:
     note = f"over {len(columns)} cells" if suffix else ""
-    yield Measure(f"ece{suffix}", lambda each: tallies.gaps(each, columns), note, mean_calibration_error)
+    yield Measure(f"ece{suffix}", lambda each: tallies.gaps(each, columns), note, ECE)
     yield Measure(f"confidence{suffix}", lambda each: tallies.confidences(each, columns), note)
 
 
@@ -47,6 +48,9 @@ def calibration_error(gaps: Array) -> Array:
     return np.asarray(np.abs(gaps).sum(axis=-1))
 
 
-def mean_calibration_error(gaps: Array) -> Array:
-    """Mean signed gaps of each cell's bins, …×cells×bins → the mean over cells of Σ|gap|."""
+def _mean_error(gaps: Array) -> Array:
     return np.asarray(calibration_error(gaps).mean(axis=-1))
+
+
+#: The mean over cells of their calibration errors.
+ECE = Reduction(_mean_error, biased=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bitproof.analysis import tallies
 from bitproof.analysis.blocks import Block, Cells
-from bitproof.analysis.estimates import identity
+from bitproof.analysis.estimates import EACH
 from bitproof.analysis.measures import Figure, Measure, refused
 
 FIGURES = {
@@ -20,4 +20,4 @@ def measures(block: Block, cells: Cells) -> Iterator[Measure]:
     if clean is None:
         yield refused("clean", "no clean cell")
     else:
-        yield Measure("clean", lambda each: tallies.hits(each, [clean]), reduce=identity)
+        yield Measure("clean", lambda each: tallies.hits(each, [clean]), reduction=EACH)

@@ -8,7 +8,7 @@ import numpy as np
 
 from bitproof.analysis import tallies
 from bitproof.analysis.blocks import Block, Cells, Noise
-from bitproof.analysis.estimates import Tally
+from bitproof.analysis.estimates import Reduction, Tally
 from bitproof.analysis.intervals import Array
 from bitproof.analysis.measures import Figure, Measure, refused
 
@@ -107,17 +107,11 @@ def _corruption_errors(block: Block, cells: Cells, columns: list[int], imagenet:
         yield from (refused(name, reason) for name in ("mce", "relative_mce"))
         return
     grid, clean = [place[cell] for cell in GRID], block.clean
-    yield Measure("mce", lambda each: tallies.hits(each, grid), reduce=mce, bounds=(0, np.inf), whole=True)
+    yield Measure("mce", lambda each: tallies.hits(each, grid), reduction=MCE)
     if clean is None or not cells.seen[:, clean].any():
         yield refused("relative_mce", "no clean cell")
     else:
-        yield Measure(
-            "relative_mce",
-            lambda each: tallies.hits(each, [clean, *grid]),
-            reduce=relative_mce,
-            bounds=(-np.inf, np.inf),
-            whole=True,
-        )
+        yield Measure("relative_mce", lambda each: tallies.hits(each, [clean, *grid]), reduction=RELATIVE_MCE)
 
 
 def _unfit(columns: int, complete: bool, imagenet: bool) -> str:
@@ -140,6 +134,10 @@ def relative_mce(accuracies: Array) -> Array:
     return np.asarray((drops / (5 * (np.array(list(ALEXNET.values())) - ALEXNET_CLEAN))).mean(axis=-1))
 
 
+MCE = Reduction(mce, bounds=(0.0, np.inf), whole=True)
+RELATIVE_MCE = Reduction(relative_mce, bounds=(-np.inf, np.inf), whole=True)
+
+
 def _relative_to_control(block: Block, columns: list[int]) -> Measure:
     if block.control is None:
         return refused("ce_float", "no float control")
@@ -154,8 +152,8 @@ def _relative_to_control(block: Block, columns: list[int]) -> Measure:
         return Tally(np.concatenate([ours.hit, theirs.hit], axis=1), np.concatenate([common, common], axis=1))
 
     note = f"100 = the control {block.control}; {coverage([block.noises[i] for i in columns])}"
-    reduce = error_ratio([block.noises[i].name for i in columns])
-    return Measure("ce_float", both, note, reduce, bounds=(0, np.inf), whole=True, paired=False)
+    reduction = Reduction(error_ratio([block.noises[i].name for i in columns]), bounds=(0, np.inf), whole=True)
+    return Measure("ce_float", both, note, reduction, paired=False)
 
 
 def error_ratio(names: Sequence[str]) -> Callable[[Array], Array]:

@@ -71,15 +71,20 @@ class Bootstrap:
         return flat.reshape(len(flat), *values.shape[1:])
 
 
-def band(value: Array, draws: Array, n: Array, bounds: tuple[float, float]) -> tuple[Array, Array]:
-    """Return the percentile interval (low, high) of ``value`` from its resampled ``draws`` (resamples×…).
+def band(value: Array, draws: Array, n: Array, bounds: tuple[float, float], *, biased: bool = False) -> tuple[Array, Array]:
+    """Return the interval (low, high) of ``value`` from its resampled ``draws`` (resamples×…).
 
+    Formula: percentile interval [q_2.5, q_97.5] of the draws; where the figure is ``biased``, the basic interval
+    [2·value − q_97.5, 2·value − q_2.5], since the draws are off ``value`` by the amount that ``value`` is off the truth.
     It always holds ``value``. Where all resamples agree they say nothing about the samples that were not drawn: then the
     interval is value ± 100·z²/(n+z²), the Wilson limit of what was never seen in ``n`` samples, inside ``bounds``.
+    Source: Davison & Hinkley, Bootstrap Methods (1997) §5.2, §5.3. Differs from the source: holds ``value``; the case of no spread.
     """
     quantile = np.nanquantile if np.isnan(draws).any() else np.quantile
     known = np.isfinite(draws).any(axis=0)
     low, high = quantile(np.where(known, draws, 0.0), [0.025, 0.975], axis=0)
+    if biased:
+        low, high = 2 * value - high, 2 * value - low
     unseen = 100 * Z**2 / (n + Z**2)
     flat = high - low < 1e-4
     low, high = np.where(flat, value - unseen, low), np.where(flat, value + unseen, high)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bitproof.analysis.blocks import Cells
-from bitproof.analysis.estimates import PERCENT, Reduce, Tally, mean
+from bitproof.analysis.estimates import MEAN, Reduction, Tally
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,13 @@ class Figure:
 class Measure:
     """One figure of one recipe. ``tally`` is applied to the recipe and to its control alike; None: refused, the note says why.
 
-    ``whole``: undefined unless every cell has rows. ``paired``: has a difference to the control.
+    ``paired``: has a difference to the control.
     """
 
     figure: str
     tally: Callable[[Cells], Tally] | None
     note: str = ""
-    reduce: Reduce = mean
-    bounds: tuple[float, float] = PERCENT
-    whole: bool = False
+    reduction: Reduction = MEAN
     paired: bool = True
 
 

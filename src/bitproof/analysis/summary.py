@@ -69,7 +69,7 @@ def _line(block: Block, recipe: str, measure: Measure) -> dict[str, Any]:
     ours = measure.tally(cells)
     if not _usable(ours, measure):
         return line | {"note": "; ".join(filter(None, ["no sample", measure.note]))}
-    own = level(ours.columns(ours.filled), measure.reduce, block.bootstrap, measure.bounds)
+    own = level(ours.columns(ours.filled), measure.reduction, block.bootstrap)
     line |= {name: value.item() for name, value in own._asdict().items()} | {"note": _seeds(measure.note, ours)}
     if measure.paired and block.control and block.control != recipe:
         line |= _delta(block, measure, ours, measure.tally(block.recipes[block.control]))
@@ -81,12 +81,12 @@ def _delta(block: Block, measure: Measure, ours: Tally, theirs: Tally) -> dict[s
     if not _usable(ours, measure):
         return {}
     filled = ours.filled
-    delta = difference(ours.columns(filled), theirs.columns(filled), measure.reduce, block.bootstrap, measure.bounds)
+    delta = difference(ours.columns(filled), theirs.columns(filled), measure.reduction, block.bootstrap)
     return dict(zip(("delta", "delta_low", "delta_high", "pairs"), (value.item() for value in delta), strict=True))
 
 
 def _usable(tally: Tally, measure: Measure) -> bool:
-    return bool(tally.filled.all() if measure.whole else tally.filled.any())
+    return bool(tally.filled.all() if measure.reduction.whole else tally.filled.any())
 
 
 def _seeds(note: str, tally: Tally) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from bitproof.analysis import tallies
 from bitproof.analysis.blocks import Block, Cells
+from bitproof.analysis.estimates import Reduction
 from bitproof.analysis.intervals import Array
 from bitproof.analysis.measures import Figure, Measure, refused
 
@@ -31,20 +32,25 @@ def measures(block: Block, cells: Cells) -> Iterator[Measure]:
     note = f"over {len(names)} settings: {', '.join(names)}"
     yield Measure("system_mean", lambda each: tallies.hits(each, columns), note)
     if len(names) > 1:
-        yield Measure("system_std", lambda each: tallies.hits(each, columns), note, spread)
+        yield Measure("system_std", lambda each: tallies.hits(each, columns), note, SPREAD)
     else:
         yield refused("system_std", f"one setting has no spread: {names[0]}")
-    yield Measure("system_worst", lambda each: tallies.hits(each, columns), f"{_worst(cells, columns, names)}; {note}", worst)
+    yield Measure("system_worst", lambda each: tallies.hits(each, columns), f"{_worst(cells, columns, names)}; {note}", WORST)
 
 
-def spread(accuracies: Array) -> Array:
-    """Population standard deviation over settings."""
+def _std(accuracies: Array) -> Array:
     return np.asarray(accuracies.std(axis=-1))
 
 
-def worst(accuracies: Array) -> Array:
-    """The lowest accuracy over settings."""
+def _min(accuracies: Array) -> Array:
     return np.asarray(accuracies.min(axis=-1))
+
+
+#: Population standard deviation over settings.
+SPREAD = Reduction(_std, biased=True)
+
+#: The lowest accuracy over settings.
+WORST = Reduction(_min, biased=True)
 
 
 def _worst(cells: Cells, columns: list[int], names: list[str]) -> str:

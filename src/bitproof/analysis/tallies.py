@@ -40,7 +40,8 @@ def changes(cells: Cells, columns: Sequence[int], clean: int) -> Tally:
 
 def union(tally: Tally) -> Tally:
     """A sample counts as a hit where it is one in every cell; only samples that were seen in every cell enter."""
-    return Tally(tally.hit.all(axis=1, keepdims=True), tally.seen.all(axis=1, keepdims=True))
+    hit, seen = (np.asarray(values.all(axis=1, keepdims=True)) for values in (tally.hit, tally.seen))
+    return Tally(hit, seen)
 
 
 def confidences(cells: Cells, columns: Sequence[int]) -> Tally:
