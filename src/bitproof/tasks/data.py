@@ -28,8 +28,9 @@ class ImageData:
     """Pictures and their labels. ``where`` is what messages call them.
 
     ``classes`` is the number of classes that the source declares, None where it only has labels; ``names`` are theirs, in
-    order of the label, or empty. ``digest`` changes with the ids, the labels or the files. Construction raises DataError for no
-    samples, an id that comes twice, a label outside the declared classes, and samples of which only some are labelled.
+    order of the label, or empty. ``digest`` changes with the source's version, the ids, the labels and the files' sizes, where it
+    is cheap with their bytes too. Construction raises DataError for no samples, an id that comes twice, a label outside the
+    declared classes, and samples of which only some are labelled.
     """
 
     where: str
@@ -47,7 +48,7 @@ class ImageData:
         if not self.labelled and set(self._labels) != {UNLABELLED}:
             odd = min(self.samples, key=lambda sample: sample.label)
             raise DataError(
-                f"{self.where}: {odd.id!r} has the label {odd.label}. Labels are whole numbers from 0, or −1 for all where none is known."
+                f"{self.where}: {odd.id!r} has the label {odd.label}. Labels count from 0, or are all −1 where none is known."
             )
         if self.classes is not None and self.labelled:
             self._refuse_labels_from(self.classes, f"{self.where} declares {self.classes} classes")

@@ -36,7 +36,7 @@ def _from_files(where: str, labelled: Sequence[tuple[Path, int]], version: int, 
 
 @dataclass(frozen=True)
 class FoolboxImageNet:
-    """Twenty ImageNet JPEGs, 512×512, of the foolbox package; 1,000 classes, labels in the file names."""
+    """Twenty ImageNet JPEGs of the foolbox package; 1,000 classes, labels in the file names."""
 
     task: ClassVar[str] = "image"
     source: ClassVar[str] = "foolbox (2007.04206), foolbox/data/imagenet_*.jpg"

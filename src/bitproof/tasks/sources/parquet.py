@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -16,8 +18,8 @@ from bitproof.core import DataError
 from bitproof.tasks.data import ImageData, Sample, fingerprint
 from bitproof.tasks.sources.files import place
 
-#: A file up to this size is read at once; of a larger one ``BATCH_ROWS`` rows at a time.
-WHOLE_BYTES = 512 << 20
+#: A file up to this size is read, and hashed, at once; of a larger one ``BATCH_ROWS`` rows are read at a time, its tail is hashed.
+WHOLE_BYTES = 256 << 20
 BATCH_ROWS = 128
 
 # The footer lies in the tail: offsets and sizes of all pages, mostly with statistics of their values.
@@ -49,7 +51,7 @@ class Parquet:
         column = _Column(path, path.stat().st_mtime_ns, len(labels) if size <= WHOLE_BYTES else BATCH_ROWS)
         samples = tuple(Sample(ids[i], labels[i], _Picture(column, i)) for i in range(len(labels)))
         rows = ((name, label, 0) for name, label in zip(ids, labels, strict=True))
-        digest = fingerprint("parquet", self.version, rows, size, _tail(path).hex())
+        digest = fingerprint("parquet", self.version, rows, size, _hash(path, size))
         return ImageData(str(path), samples, digest, self.classes)
 
 
@@ -85,10 +87,11 @@ def _unique(files: Sequence[str]) -> list[str]:
     return [f"{file}#{row}" if counts[file] > 1 else file for row, file in enumerate(files)]
 
 
-def _tail(path: Path) -> bytes:
+def _hash(path: Path, size: int) -> str:
     with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-        return file.read()
+        if size > WHOLE_BYTES:
+            file.seek(-_TAIL_BYTES, os.SEEK_END)
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)
