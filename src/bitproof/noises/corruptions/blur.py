@@ -12,7 +12,7 @@ import numpy.typing as npt
 from bitproof.noises.corruptions.base import Image, ImageCorruption
 from bitproof.noises.corruptions.filters import central, gaussian, magnify, streak, truncate
 
-Index = npt.NDArray[np.intp]
+Index = npt.NDArray[np.int32]
 
 
 def disk(radius_px: float, alias_sigma_px: float) -> npt.NDArray[np.float32]:
@@ -57,18 +57,18 @@ def shuffled(height: int, width: int, offsets: npt.NDArray[np.int8], delta_px: i
     going one by one, a pixel points at its neighbour and chains of pointers to new values are halved until none is left.
     ``offsets``: iterations × (row, column) × rows × columns.
     """
-    index = np.arange(height * width)
+    index = np.arange(height * width, dtype=np.int32)
     source, inner = index, interior(height, width, delta_px)
+    visited = np.zeros(index.shape, bool)
+    visited[inner] = True
     for rows, columns in offsets:
         pointer = index.copy()
-        pointer[inner] += (rows.astype(np.intp) * width + columns).ravel()
-        visited = np.zeros(index.shape, bool)
-        visited[inner] = True
-        pending = visited[pointer] & (pointer > index)
+        pointer[inner] += (rows * np.int32(width) + columns).ravel()
+        pending = visited.take(pointer) & (pointer > index)
         while (chained := np.flatnonzero(pending)).size:
-            target = pointer[chained]
-            pointer[chained], pending[chained] = pointer[target], pending[target]
-        source = source[pointer]
+            target = pointer.take(chained)
+            pointer[chained], pending[chained] = pointer.take(target), pending.take(target)
+        source = source.take(pointer)
     return source
 
 
@@ -77,15 +77,15 @@ def swapped(height: int, width: int, offsets: npt.NDArray[np.int8], delta_px: in
     source = list(range(height * width))
     inner = interior(height, width, delta_px)
     for rows, columns in offsets:
-        targets = inner + (rows.astype(np.intp) * width + columns).ravel()
+        targets = inner + (rows * np.int32(width) + columns).ravel()
         for p, q in zip(inner[::-1].tolist(), targets[::-1].tolist(), strict=True):
             source[p], source[q] = source[q], source[p]
-    return np.array(source)
+    return np.array(source, np.int32)
 
 
 def interior(height: int, width: int, delta_px: int) -> Index:
     """Return the flat indices of rows and columns δ + 1 … side − δ."""
-    rows, columns = (np.arange(delta_px + 1, side - delta_px + 1) for side in (height, width))
+    rows, columns = (np.arange(delta_px + 1, side - delta_px + 1, dtype=np.int32) for side in (height, width))
     return (rows[:, None] * width + columns).ravel()
 
 

@@ -77,43 +77,51 @@ def jpeg_compression(image: Image, rng: np.random.Generator, quality: int) -> Im
     return np.asarray(cv2.cvtColor(cv2.imdecode(file, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
 
 
-@lru_cache(maxsize=16)
-def smoothing(side: int, sigma_px: float) -> npt.NDArray[np.float64]:
-    """Return the side × side matrix of a Gaussian, cut at 3σ, on a line that is mirrored at its ends.
+@lru_cache(maxsize=32)
+def taps(sigma_px: float, side: int) -> Floats:
+    """Return a Gaussian that is cut at 3σ, of mass 1, for a line of ``side`` px that is mirrored at its ends.
 
-    A matrix takes any σ: at 224 px the reference's first is 171 px, whose filter would be 1025 taps wide.
+    Such a line repeats itself every 2·side, so a filter wider than that is folded: at 224 px the reference's widest has 1025 taps.
     """
-    radius = int(3 * sigma_px + 0.5)
-    i = np.arange(-radius, radius + 1)
-    weights = np.exp(-0.5 * (i / max(sigma_px, 1e-9)) ** 2)
-    place = (np.arange(side)[:, None] + i) % (2 * side)
-    mirrored = np.minimum(place, 2 * side - 1 - place)
-    matrix = np.zeros((side, side))
-    np.add.at(matrix, (np.arange(side)[:, None], mirrored), weights / weights.sum())
-    return matrix
+    reach = int(3 * sigma_px + 0.5)
+    offset = np.arange(-reach, reach + 1)
+    weights = np.exp(-0.5 * (offset / max(sigma_px, 1e-9)) ** 2)
+    if reach > side:
+        weights = np.bincount((offset + side) % (2 * side), weights)
+        weights = np.append(weights, weights[0]) / (1 + np.isin(np.arange(2 * side + 1), (0, 2 * side)))
+    return np.asarray(weights / weights.sum(), np.float32)
 
 
-def displace(image: Floats, corners: Floats, rows: Floats, columns: Floats) -> Floats:
-    """Move three inner points by ``corners`` (3 × (x, y), px), then each pixel by a field (H×W, px), with linear interpolation."""
+def smooth(field: Floats, sigma_px: float) -> Floats:
+    """Blur H×W×2 with ``taps``."""
+    rows, columns = field.shape[:2]
+    return np.asarray(
+        cv2.sepFilter2D(field, cv2.CV_32F, taps(sigma_px, columns), taps(sigma_px, rows), borderType=cv2.BORDER_REFLECT)
+    )
+
+
+def displace(image: Floats, corners: Floats, field: Floats) -> Floats:
+    """Move three inner points by ``corners`` (3 × (x, y), px), then each pixel by ``field`` (H×W×(x, y), px)."""
     height, width = image.shape[:2]
     centre, reach = np.array([width // 2, height // 2], np.float32), min(height, width) // 3
     before = centre + np.array([[reach, reach], [reach, -reach], [-reach, -reach]], np.float32)
     matrix = cv2.getAffineTransform(before, before + corners)
     skewed = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)
-    x = np.arange(width, dtype=np.float32) + columns
-    y = np.arange(height, dtype=np.float32)[:, None] + rows
-    return np.asarray(cv2.remap(skewed, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
+    return np.asarray(cv2.remap(skewed, field + _grid(height, width), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
+
+
+@lru_cache(maxsize=8)
+def _grid(height: int, width: int) -> Floats:
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    return np.dstack([x, y])
 
 
 def elastic_transform(image: Image, rng: np.random.Generator, amplitude_px: float, sigma_px: float, jitter_px: float) -> Image:
     """Skew at random, then displace by smoothed noise."""
-    height, width = image.shape[:2]
     corners = rng.uniform(-jitter_px, jitter_px, (3, 2)).astype(np.float32)
-    noise = 2 * rng.random((2, height, width), dtype=np.float32).astype(np.float64) - 1
-    # in double precision, so that the order in which a library sums cannot show once it is rounded to float32
-    field = amplitude_px * (smoothing(height, sigma_px) @ noise @ smoothing(width, sigma_px).T)
-    columns, rows = field.astype(np.float32)
-    return truncate(displace(image.astype(np.float32), corners, rows, columns))
+    noise = rng.random((*image.shape[:2], 2), dtype=np.float32) * np.float32(2) - np.float32(1)
+    field = smooth(noise, sigma_px) * np.float32(amplitude_px)
+    return truncate(displace(image.astype(np.float32), corners, field))
 
 
 class Brightness(ImageCorruption):

@@ -1,0 +1,128 @@
+"""What every corruption promises, whatever it does: a new picture that the seed alone determines, or a clear refusal."""
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bitproof.core import DataError, ShapeError, SpecError
+from bitproof.noises import BENCHMARK, EXTRA, NOISES, noise
+from bitproof.noises.corruptions import weather
+
+NAMES = (*BENCHMARK, *EXTRA)
+RANDOM = (
+    *("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise"),
+    *("glass_blur", "motion_blur", "snow", "frost", "fog", "elastic_transform", "spatter"),
+)
+
+
+def picture(height: int = 48, width: int = 40, seed: int = 0) -> np.ndarray:
+    """A smooth coloured picture with some texture."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (height // 8 + 2, width // 8 + 2, 3))
+    fine = np.kron(coarse, np.ones((8, 8, 1)))[:height, :width] + rng.normal(0, 12, (height, width, 3))
+    return np.clip(fine, 0, 255).astype(np.uint8)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(
+    name=st.sampled_from(NAMES),
+    severity=st.integers(1, 5),
+    height=st.integers(16, 300),
+    width=st.integers(16, 300),
+    seed=st.integers(0, 2**63 - 1),
+)
+def test_keeps_shape_and_input_and_repeats(name, severity, height, width, seed):
+    image = picture(height, width, seed % 97)
+    before = image.copy()
+    corruption = noise(f"{name}:{severity}")
+    y = corruption(image, seed)
+    assert y.dtype == np.uint8 and y.shape == image.shape
+    assert np.array_equal(image, before) and not np.shares_memory(y, image)
+    assert y.flags.writeable
+    corruption(picture(33, 20), seed + 1)
+    assert np.array_equal(corruption(image, seed), y), "another picture in between changed the draw"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_changes_the_picture_and_follows_the_seed(name):
+    image = picture(96, 97)
+    y, other = (noise(f"{name}:3,constants=imagenet")(image, seed) for seed in (1, 2))
+    assert not np.array_equal(y, image)
+    assert np.array_equal(y, other) == (name not in RANDOM)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_takes_views_and_flat_pictures(name):
+    image = picture(70, 80)
+    corruption = noise(f"{name}:5")
+    assert np.array_equal(corruption(image[::-1, ::2], 7), corruption(image[::-1, ::2].copy(), 7))
+    for level in (0, 128, 255):
+        assert corruption(np.full((40, 40, 3), level, np.uint8), 7).shape == (40, 40, 3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_refuses_what_it_cannot_take(name):
+    corruption = noise(f"{name}:1")
+    wrong = [np.zeros((40, 40)), np.zeros((40, 40, 3)), np.zeros((40, 40, 4), np.uint8), np.zeros((40, 40), np.uint8)]
+    for image in (*wrong, [[1]], None):
+        with pytest.raises(ShapeError, match=f"{name} takes a NumPy array uint8"):
+            corruption(image, 0)
+    with pytest.raises(ShapeError, match=f"{name} takes pictures of at least 16×16 px and was given 15×40 px"):
+        corruption(np.zeros((15, 40, 3), np.uint8), 0)
+
+
+@pytest.mark.parametrize("severity", ["0", "6", "-1", "2.5", "high"])
+def test_refuses_other_severities(severity):
+    with pytest.raises(SpecError):
+        noise(f"fog:{severity}")
+
+
+def test_refuses_other_constants():
+    with pytest.raises(SpecError, match="imagenet, imagenet-299, tiny, cifar, auto"):
+        noise("fog:1,constants=imagenet21k")
+    with pytest.raises(SpecError, match="has no setting 'fixed'"):
+        noise("fog:1,fixed=true")
+
+
+@pytest.mark.parametrize(("side", "chosen"), [(32, "cifar"), (64, "tiny"), (224, "imagenet"), (299, "imagenet-299")])
+def test_auto_takes_the_set_of_the_pictures_size(side, chosen):
+    image = picture(side, side + 30)
+    assert np.array_equal(noise("contrast:2")(image, 0), noise(f"contrast:2,constants={chosen}")(image, 0))
+    assert np.array_equal(noise("gaussian_blur:2")(image, 0), noise(f"gaussian_blur:2,constants={chosen}")(image, 0))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_is_a_frozen_documented_value(name):
+    corruption = noise(f"{name}:2")
+    assert pickle.loads(pickle.dumps(corruption)) == corruption == noise(f"{name}:severity=2")
+    assert corruption.corrupt.__name__ == name
+    assert (corruption.site, corruption.family, corruption.kinds) == ("image", "natural", ("image",))
+    text = NOISES.load(name).__doc__
+    assert text and "Differs from the paper" in text and "uint8 H×W×3" in text
+    with pytest.raises(AttributeError):
+        corruption.severity = 3
+
+
+def test_frost_says_when_a_texture_is_missing_or_altered(monkeypatch):
+    image = picture()
+    weather._texture.cache_clear()
+    monkeypatch.setattr(weather, "TEXTURES", dict.fromkeys(weather.TEXTURES, "0" * 64))
+    with pytest.raises(DataError, match="not the published one"):
+        noise("frost:1")(image, 0)
+    monkeypatch.setattr(weather, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match="pip install"):
+        noise("frost:1")(image, 0)
+
+
+def test_door_and_corruptions_import_no_torch_and_no_texture_code():
+    code = (
+        "import sys, numpy; from bitproof.noises import noise, expand\n"
+        "for spec in expand('corruptions:1'): noise(spec)(numpy.zeros((32, 32, 3), numpy.uint8), 0)\n"
+        "print([m for m in ('torch', 'corrupt_tta', 'scipy', 'skimage', 'numba') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

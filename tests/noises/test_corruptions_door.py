@@ -1,0 +1,73 @@
+"""The door's words: families, joined specs, and what is refused."""
+
+import pytest
+
+from bitproof.core import SpecError, UnknownName
+from bitproof.noises import ATTACKS, NOISES, expand, noise
+
+
+def test_families_of_corruptions():
+    assert expand("clean") == ["clean"]
+    assert len(expand("corruptions")) == 75 and len(set(expand("corruptions"))) == 75
+    assert expand("corruptions:3") == expand("corruptions:severity=3") == [f"{s[:-1]}3" for s in expand("corruptions")[::5]]
+    assert expand("corruptions-extra:2") == ["speckle_noise:2", "gaussian_blur:2", "spatter:2", "saturate:2"]
+    assert len(expand("corruptions-extra")) == 20
+
+
+def test_every_member_of_every_family_builds():
+    for family in ("corruptions", "corruptions-extra"):
+        for spec in expand(family):
+            assert noise(spec).site == "image"
+
+
+def test_system_leaves_out_the_clean_occupants():
+    assert len(expand("system")) == 14
+    rest = expand("system", clean=("decode-pil", "pil-bilinear"))
+    assert len(rest) == 12 and not {"decode-pil", "pil-bilinear"} & set(rest)
+    assert all(name in NOISES for name in rest)
+
+
+def test_attacks_at_three_budgets():
+    specs = expand("attacks")
+    assert len(specs) == 12
+    assert {spec.partition(":")[0] for spec in specs} == {"fgsm-linf", "pgd-linf", "pgd-l2", "pgd-l1"} <= set(ATTACKS)
+    spelled = expand("attacks:protocol=robustart")
+    assert [s.split(",")[0] for s in spelled] == specs
+    with pytest.raises(SpecError, match="robustart"):
+        expand("attacks:protocol=mine")
+
+
+def test_a_spec_is_printed_one_way():
+    assert expand("fog:severity=3") == expand(" fog:3 ") == expand("fog:3") == ["fog:3"]
+    assert expand("fog:constants=tiny,severity=2") == ["fog:2,constants=tiny"]
+    for spec in ("glass_blur:4,fixed=true", "contrast:1,constants=cifar"):
+        assert expand(spec) == [spec]
+
+
+@pytest.mark.parametrize("text", ["fog:3+snow:2", "fog:3+fog:3"])
+def test_one_noise_a_site(text):
+    with pytest.raises(SpecError, match="one noise a site"):
+        expand(text)
+
+
+@pytest.mark.parametrize("text", ["corruptions+fog:3", "clean+fog:3", "fog:3+system"])
+def test_families_are_not_joined(text):
+    with pytest.raises(SpecError, match="cannot be joined"):
+        expand(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["corruptions:6", "corruptions:0", "corruptions:3,4", "corruptions:level=3", "system:1", "clean:1"]
+)
+def test_wrong_settings_of_a_family(text):
+    with pytest.raises(SpecError):
+        expand(text)
+
+
+def test_unknown_names_get_a_suggestion_from_both_tables():
+    with pytest.raises(UnknownName, match=r"Did you mean 'fog'\?.*'bitproof list noises'"):
+        noise("fogg:3")
+    with pytest.raises(UnknownName, match="Did you mean 'pgd-linf'"):
+        expand("pgd-lin")
+    with pytest.raises(UnknownName, match="Did you mean 'corruptions'"):
+        expand("corruption")
