@@ -139,6 +139,29 @@ def test_hooks_are_called_once_a_step_and_the_penalty_once_a_loss():
     assert hooked.alpha.item() == pytest.approx(alpha.item(), rel=1e-6)
 
 
+class Wrapper(nn.Module):
+    """Passes attributes of the layer inside on, as quantized layers do."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def __getattr__(self, name: str) -> object:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(self._modules["layer"], name)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x)
+
+
+def test_a_wrapped_hook_is_called_once():
+    hooked = Hooked()
+    run(nn.Sequential(Wrapper(hooked), network(norm=False)), Toy(), epochs=1)
+    assert hooked.shares == [0, 0.25, 0.5, 0.75]
+
+
 def test_the_teacher_is_followed_and_not_touched():
     data, teacher, student = Toy(), network(dropout=0.5), network(seed=1)
     run(teacher, data, epochs=8)
@@ -183,7 +206,7 @@ def test_grad_clip_bounds_the_step():
     model, before = network(norm=False), network(norm=False)
     run(model, Toy(), epochs=1, batch_size=60, lr=1.0, weight_decay=0.0, grad_clip=1e-3)
     moved = torch.cat([(a - b).flatten() for a, b in zip(model.parameters(), before.parameters(), strict=True)])
-    assert float(moved.norm()) == pytest.approx(1.9e-3, rel=1e-3)  # Nesterov: (1 + momentum) times the gradient
+    assert moved.norm().item() == pytest.approx(1.9e-3, rel=1e-3)  # Nesterov: (1 + momentum) times the gradient
 
 
 def test_bf16_trains_float32_weights():

@@ -77,10 +77,12 @@ class Quantized(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(3, 4, 3)
         self.norm = nn.BatchNorm2d(4)
-        self.channel_scale = nn.Parameter(torch.ones(4))
+        self.channel_scale = nn.Parameter(torch.ones(4, 1, 1, 1))
         self.scale = nn.Parameter(torch.tensor(1.0))
         self.frozen = nn.Parameter(torch.ones(2), requires_grad=False)
         self.again = self.conv
+        self.head = nn.Linear(4, 1, bias=False)
+        self.slope = nn.PReLU(4)
 
 
 @pytest.mark.parametrize("decay_norm", [True, False])
@@ -95,6 +97,8 @@ def test_what_decays(decay_norm: bool, name: str):
         "channel_scale": 0.0,
         "scale": 0.0,
         "frozen": None,
+        "head.weight": 0.5,
+        "slope.weight": 0.0,
         "conv.weight": 0.5,
         "conv.bias": 0.5,
         "norm.weight": norm,

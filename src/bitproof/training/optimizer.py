@@ -27,15 +27,19 @@ def make_optimizer(model: nn.Module, settings: Training) -> torch.optim.Optimize
 
 
 def _parameters(model: nn.Module, decay_norm: bool) -> Iterator[tuple[nn.Parameter, bool]]:
-    """Yield each trainable parameter once, with whether it decays.
-
-    A vector is a bias, or belongs to a normalisation layer, or is a quantizer's scale or the slope of an activation:
-    pulling the last two to 0 would change what they mean.
-    """
+    """Yield each trainable parameter once, with whether it decays."""
     seen: set[nn.Parameter] = set()
     for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False):
             if parameter.requires_grad and parameter not in seen:
                 seen.add(parameter)
-                norm = isinstance(module, _NORMS)
-                yield parameter, decay_norm if norm else parameter.ndim > 1 or name == "bias"
+                yield parameter, decay_norm if isinstance(module, _NORMS) else _decays(name, parameter)
+
+
+def _decays(name: str, parameter: nn.Parameter) -> bool:
+    """Whether a parameter outside normalisation layers decays: all but scales and slopes, which 0 would rob of their meaning.
+
+    Those have at most one axis longer than 1, and so have a bias and the weight of a layer with a single output.
+    """
+    spread = sum(size > 1 for size in parameter.shape) > 1
+    return spread or name == "bias" or (name == "weight" and parameter.ndim > 1)

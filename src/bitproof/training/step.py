@@ -39,8 +39,9 @@ class Step:
         self.teacher = teacher.eval() if teacher is not None else None
         self.perturb = perturb
         self.model, self.optimizer = accelerator.prepare(network, make_optimizer(network, settings))
-        self.scheduled = [module for module in network.modules() if isinstance(module, Scheduled)]
-        self.penalized = [module for module in network.modules() if isinstance(module, Penalized)]
+        # Classes are asked: a wrapper that passes on attributes would count its layer's hooks a second time.
+        self.scheduled = [m for m in network.modules() if isinstance(m, Scheduled) and hasattr(type(m), "on_step")]
+        self.penalized = [m for m in network.modules() if isinstance(m, Penalized) and hasattr(type(m), "penalty")]
 
     def __call__(self, step: int, share_done: float, lr: float, parts: Iterable[tuple[Cut, Tensor, Tensor]]) -> list[Sums]:
         """Take optimizer step ``step`` at rate ``lr`` over ``parts``; returns the sums of each, over all processes."""
