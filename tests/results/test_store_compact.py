@@ -1,0 +1,78 @@
+import pytest
+from results_rows import files, rows, variant
+
+from bitproof.core import StoreError
+from bitproof.results import Store, compact, load, variants
+
+PNG = b"\x89PNG\r\n\x1a\n picture"
+
+
+@pytest.fixture
+def source(tmp_path):
+    store = Store.create(tmp_path / "run")
+    for cell in ("c", "a", "b"):
+        store.write_cell(cell, rows(cell))
+    store.write_failure("d", {"error": "x"})
+    store.write_variant(variant(), {"layers": [1]})
+    store.write_picture("t", "fog:3", "s1", PNG)
+    store.write_grid("a: 1\n")
+    store.write_environment({"cpu": "x"})
+    return store
+
+
+def same(a, b):
+    assert load(a.path).equals(load(b.path)) and variants(a.path).equals(variants(b.path))
+    assert a.done() == b.done() and a.failures() == b.failures() and a.reports() == b.reports()
+    assert a.grid() == b.grid() and a.environment() == b.environment()
+
+
+def test_the_compact_form_reads_the_same(source, tmp_path):
+    copy = compact(source.path, tmp_path / "small")
+    same(source, copy)
+    assert copy.gallery() == source.gallery()
+    assert files(copy.path) == {
+        *("store.json", "rows.parquet", "variants.json", "failures.json", "gallery.json", "grid.yaml", "environment.json")
+    }
+
+
+def test_pictures_can_stay_behind(source, tmp_path):
+    copy = compact(source.path, tmp_path / "small", pictures=False)
+    same(source, copy)
+    assert copy.gallery() == []
+
+
+def test_a_compact_form_is_replaced_keeps_its_readme_and_can_be_compacted(source, tmp_path):
+    copy = compact(source.path, tmp_path / "small")
+    (copy.path / "README.md").write_text("why")
+    source.write_cell("e", rows("e"))
+    same(source, compact(source.path, copy.path))
+    same(source, compact(copy.path, tmp_path / "smaller"))
+    assert (copy.path / "README.md").read_text() == "why"
+
+
+def test_a_run_goes_on_in_a_compact_form(source, tmp_path):
+    copy = compact(source.path, tmp_path / "small")
+    copy.write_cell("d", rows("d"))
+    copy.write_cell("a", rows("a", 2))
+    assert copy.done() == {"a", "b", "c", "d"} and copy.failures() == []
+    assert load(copy.path).group_by("cell").len().sort("cell")["len"].to_list() == [2, 5, 5, 5]
+
+
+def test_a_working_directory_is_not_overwritten(source, tmp_path):
+    with pytest.raises(StoreError, match="runs write to"):
+        compact(source.path, source.path)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").write_text("x")
+    with pytest.raises(StoreError, match=r"thesis\.tex"):
+        compact(source.path, tmp_path / "other")
+
+
+def test_damaged_rows_are_an_error(source, tmp_path):
+    copy = compact(source.path, tmp_path / "small")
+    path = copy.path / "rows.parquet"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(StoreError, match="damaged"):
+        load(copy.path)
+    path.unlink()
+    with pytest.raises(StoreError, match=r"rows\.parquet"):
+        load(copy.path)
