@@ -61,8 +61,9 @@ def test_flat_pictures_do_not_depend_on_subsampling(level, height, width):
 
 
 def test_chroma_is_the_mean_of_two_by_two():
-    plane = np.array([[0, 1, 10], [2, 3, 20], [7, 9, 5]], np.int32)
-    np.testing.assert_array_equal(share_chroma(plane), [[2, 2, 15], [2, 2, 15], [8, 8, 5]])
+    plane = np.array([[0, 1, 10], [2, 4, 21], [7, 9, 5]], np.int32)
+    # Means 1.75, 15.5, 8 and 5, halves up.
+    np.testing.assert_array_equal(share_chroma(plane), [[2, 2, 16], [2, 2, 16], [8, 8, 5]])
 
 
 @given(pictures)

@@ -133,6 +133,15 @@ def test_other_truncated_files_are_refused(decoder, kind):
             decoder(data[:length])
 
 
+@pytest.mark.parametrize("decoder", ALL, ids=name)
+def test_recoverable_damage_is_refused_by_none(decoder):
+    data = encode(photo(200, 200), "JPEG", quality=95)
+    surplus = data[:-2] + bytes(5) + data[-2:]
+    np.testing.assert_array_equal(decoder(surplus), decoder(data))
+    lost = data[: len(data) * 2 // 3] + data[-2:]
+    assert decoder(lost).shape == (200, 200, 3)
+
+
 @pytest.mark.parametrize("decoder", GENERAL, ids=name)
 def test_a_broken_checksum_is_refused(decoder):
     data = bytearray(encode(np.random.default_rng(0).integers(0, 256, (48, 64, 3)).astype(np.uint8), "PNG"))

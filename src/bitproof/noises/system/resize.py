@@ -58,14 +58,14 @@ class _Resize(ABC):
     def _scale(self, image: Picture, height: int, width: int) -> Picture: ...
 
 
-class _Pil(_Resize, ABC):
+class _Pil(_Resize):
     filter: ClassVar[Image.Resampling]
 
     def _scale(self, image: Picture, height: int, width: int) -> Picture:
         return np.asarray(Image.fromarray(image).resize((width, height), self.filter))
 
 
-class _Cv(_Resize, ABC):
+class _Cv(_Resize):
     interpolation: ClassVar[int]
 
     def _scale(self, image: Picture, height: int, width: int) -> Picture:
