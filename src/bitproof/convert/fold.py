@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -52,27 +52,37 @@ def after(norm: nn.Module) -> nn.Module:
 def fold_(model: nn.Module, pairs: Mapping[str, str], sample: Any = None) -> dict[str, str]:
     """Fold batch norms into layers, in place, and return the layer → norm pairs that were folded.
 
-    With a ``sample`` batch a fold stays only if the model's output does. Shared weights are never folded into.
+    With a ``sample`` batch only pairs are folded whose fold leaves the output as it was, see ``holding``.
     """
-    named = dict(model.named_modules())
-    folds = {}
-    for layer, norm in pairs.items():
-        with suppress(ValueError):
-            folds[layer] = _Fold(model, named[layer], named[norm])
-    before = None if sample is None else _outputs(model, sample)
+    pairs = pairs if sample is None else holding(model, pairs, sample)
+    folds = _folds(model, pairs)
     for fold in folds.values():
         fold.do()
-    if before is None or _same(before, _outputs(model, sample)):
-        return {layer: pairs[layer] for layer in folds}
+    return {layer: fold.norm for layer, fold in folds.items()}
+
+
+def holding(model: nn.Module, pairs: Mapping[str, str], sample: Any) -> dict[str, str]:
+    """Return the pairs whose fold leaves the model's output on ``sample`` as it was.
+
+    They are tried on a copy whose batch norms are disturbed, so that a wrong fold shows even where a norm does nothing yet.
+    """
+    probe = _disturbed(model, pairs.values())
+    folds = _folds(probe, pairs)
+    before = _outputs(probe, sample)
     for fold in folds.values():
-        fold.undo()
-    return {layer: pairs[layer] for layer, fold in folds.items() if _holds(model, fold, before, sample)}
+        fold.do()
+    if not _same(before, _outputs(probe, sample)):
+        for fold in folds.values():
+            fold.undo()
+        folds = {layer: fold for layer, fold in folds.items() if _holds(probe, fold, before, sample)}
+    return {layer: fold.norm for layer, fold in folds.items()}
 
 
 class _Fold:
-    def __init__(self, model: nn.Module, layer: nn.Module, norm: nn.Module) -> None:
-        self._model = model
-        self._swaps = [(layer, folded(layer, norm)), (norm, after(norm))]
+    def __init__(self, model: nn.Module, layer: str, norm: str) -> None:
+        self._model, self.norm = model, norm
+        old_layer, old_norm = model.get_submodule(layer), model.get_submodule(norm)
+        self._swaps = [(old_layer, folded(old_layer, old_norm)), (old_norm, after(old_norm))]
 
     def do(self) -> None:
         for old, new in self._swaps:
@@ -81,6 +91,24 @@ class _Fold:
     def undo(self) -> None:
         for old, new in self._swaps:
             replace_(self._model, new, old)
+
+
+def _folds(model: nn.Module, pairs: Mapping[str, str]) -> dict[str, _Fold]:
+    folds = {}
+    for layer, norm in pairs.items():
+        with suppress(ValueError):
+            folds[layer] = _Fold(model, layer, norm)
+    return folds
+
+
+def _disturbed(model: nn.Module, norms: Iterable[str]) -> nn.Module:
+    probe = copy.deepcopy(model)
+    for name in norms:
+        norm = probe.get_submodule(name)
+        if isinstance(norm.running_mean, Tensor) and isinstance(norm.running_var, Tensor):
+            norm.running_mean += 0.1 * norm.running_var.sqrt()
+            norm.running_var *= 1.5
+    return probe
 
 
 def _holds(model: nn.Module, fold: _Fold, before: list[Tensor], sample: Any) -> bool:

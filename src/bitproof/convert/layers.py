@@ -30,9 +30,13 @@ def output_axis(layer: nn.Module) -> int:
 def replace_(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
     """Put ``new`` wherever ``old`` stands in the model."""
     for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
+        for name, child in list(parent._modules.items()):  # named_children would pass over a second name
             if child is old:
                 setattr(parent, name, new)
+
+
+def _called(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    pass
 
 
 class QuantLayer(nn.Module):
@@ -52,6 +56,8 @@ class QuantLayer(nn.Module):
         self.name = name
         self.observing = False
         self._cache: tuple[object, Tensor] | None = None
+        # nn.TransformerEncoderLayer reads its layers' weights instead of calling them, unless a hook is attached
+        self.register_forward_pre_hook(_called)
 
     def __getattr__(self, name: str) -> Any:
         try:

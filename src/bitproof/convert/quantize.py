@@ -65,7 +65,8 @@ def insert(model: nn.Module, recipe: str | Recipe, sample: Any = None) -> Conver
         raise ModelError(f"{type(model).__name__} has no layer that {str(recipe)!r} can change: {_reasons(decisions)}.")
     layers = []
     for decision in decisions:
-        before = sizes[decision.name] + sizes.get(folded.get(decision.name, ""), 0)
+        norm = folded.get(decision.name)
+        before = sizes[decision.name] + (sizes[norm] if norm else 0)
         layers.append(_describe(decision, recipe, before))
         if decision.bits is not None:
             low_bit = _low_bit(decision, decision.bits, recipe)

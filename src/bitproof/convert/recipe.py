@@ -60,8 +60,8 @@ class Recipe:
             re.compile(self.keep)
         except re.error as error:
             raise SpecError(f"keep={self.keep!r} is not a regular expression: {error}.") from None
-        plain = {key: str(value) for key, value in self._settings().items()}
-        default = {field.name: str(field.default) for field in dataclasses.fields(QUANTIZERS.load(self.method))}
+        plain = {key: _word(value) for key, value in self._settings().items()}
+        default = {field.name: _word(field.default) for field in dataclasses.fields(QUANTIZERS.load(self.method))}
         kept = tuple((key, plain[key]) for key in sorted(plain) if plain[key] != default[key])
         object.__setattr__(self, "settings", kept)
         for w_bits, a_bits in filter(None, (self.bits, self.at("first"), self.at("last"))):
@@ -104,7 +104,7 @@ class Recipe:
         for key in _KEYS:
             value = getattr(self, key)
             if value != defaults[key]:
-                yield key, str(value).lower() if isinstance(value, bool) else value
+                yield key, _word(value)
         yield from self.settings
 
     @property
@@ -129,7 +129,7 @@ class Recipe:
             return self.bits
         if value == "float":
             return None
-        if not value.isdigit():
+        if not re.fullmatch(r"[1-9]\d*", value):
             raise SpecError(f"{end}={value!r} is unknown: a number of bits, same or float.")
         return int(value), int(value)
 
@@ -147,6 +147,10 @@ def own_settings(method: str) -> list[str]:
     """Return the words that only this method has."""
     shared = {field.name for field in dataclasses.fields(Quantizer)}
     return [field.name for field in dataclasses.fields(QUANTIZERS.load(method)) if field.init and field.name not in shared]
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def _read(key: str, value: str) -> tuple[str, Any]:

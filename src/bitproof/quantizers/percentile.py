@@ -16,7 +16,7 @@ from bitproof.quantizers.search import Histogram
 def row_percentile(rows: Tensor, q: float) -> tuple[Tensor, Tensor]:
     """Return the values that cut (100 − q)/2 % of each row at either end: rows C×n → C, C (nearest ranks)."""
     n = rows.shape[1]
-    cut = int((1 - q / 100) / 2 * n)
+    cut = int((100 - q) / 200 * n)
     ordered = rows.sort(1).values
     return ordered[:, cut], ordered[:, n - 1 - cut]
 

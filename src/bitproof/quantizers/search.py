@@ -57,7 +57,7 @@ class Histogram:
         """Return the values below and above which lie (100 − q)/2 % of the counts each, as 0-d tensors."""
         centres, counts = self.values()
         share = counts.cumsum(0) / counts.sum()
-        tail = (1 - q / 100) / 2
+        tail = (100 - q) / 200
         ends = torch.searchsorted(share, torch.tensor([tail, 1 - tail], dtype=share.dtype)).clamp(max=len(centres) - 1)
         return centres[ends[0]], centres[ends[1]]
 
