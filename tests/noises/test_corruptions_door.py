@@ -33,6 +33,10 @@ def test_attacks_at_three_budgets():
     assert {spec.partition(":")[0] for spec in specs} == {"fgsm-linf", "pgd-linf", "pgd-l2", "pgd-l1"} <= set(ATTACKS)
     spelled = expand("attacks:protocol=robustart")
     assert [s.split(",")[0] for s in spelled] == specs
+    for attack in map(noise, spelled):
+        step = attack.eps if type(attack).__name__ == "FgsmLinf" else 120 if "L1" in type(attack).__name__ else 0.075 * attack.eps
+        assert attack.step_size == pytest.approx(step)
+    assert noise(spelled[3]).eps == pytest.approx(0.5 / 255) and noise(spelled[3]).keep == "last"
     with pytest.raises(SpecError, match="robustart"):
         expand("attacks:protocol=mine")
 

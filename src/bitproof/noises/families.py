@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Protocol
 
 from bitproof.core import SpecError
@@ -38,10 +39,18 @@ SYSTEM = (
 
 #: RobustART's budgets, for inputs in [0, 1]: small, middle, large (add_noise_utils.py of DIG-Beihang/RobustART@068a4fd).
 BUDGETS = {
-    "fgsm-linf": ("0.5/255", "2/255", "8/255"),
-    "pgd-linf": ("0.5/255", "2/255", "8/255"),
+    "fgsm-linf": ("1/510", "2/255", "8/255"),
+    "pgd-linf": ("1/510", "2/255", "8/255"),
     "pgd-l2": ("0.5", "2", "8"),
     "pgd-l1": ("100", "400", "1600"),
+}
+
+#: The rest of RobustART's constants; its step is 3/40 of the budget, in ℓ1 that of the largest one.
+ROBUSTART = {
+    "fgsm-linf": "grad=ste",
+    "pgd-linf": "steps=20,step={step},restarts=1,start=true,grad=ste,keep=last",
+    "pgd-l2": "steps=20,step={step},restarts=1,start=true,grad=ste,keep=last",
+    "pgd-l1": "steps=20,step=120,restarts=1,start=true,grad=ste,keep=last,projection=rescale",
 }
 
 
@@ -101,7 +110,10 @@ class Attacks:
             raise SpecError(
                 f"Unknown protocol {self.protocol!r} of 'attacks'. Allowed: 'robustart'; without one, bitproof's defaults."
             )
-        return [f"{name}:eps={eps}" for name, budgets in BUDGETS.items() for eps in budgets]
+        specs = [(name, eps) for name, budgets in BUDGETS.items() for eps in budgets]
+        if self.protocol is None:
+            return [f"{name}:eps={eps}" for name, eps in specs]
+        return [f"{name}:eps={eps},{ROBUSTART[name].format(step=Fraction(eps) * Fraction(3, 40))}" for name, eps in specs]
 
 
 FAMILIES: dict[str, type[Family]] = {

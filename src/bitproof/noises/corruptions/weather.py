@@ -57,8 +57,7 @@ def flakes(
     grains: Floats, zoom: float, threshold: float, size: tuple[int, int], radius_px: float, sigma_px: float, angle_deg: float
 ) -> Floats:
     """Magnify noise, keep what is above the threshold, smear it. Rows × columns → H×W, whole grey levels."""
-    coarse = magnify(grains, zoom, *size)
-    coarse[coarse < threshold] = 0
+    coarse = cv2.threshold(magnify(grains, zoom, *size), threshold, 0, cv2.THRESH_TOZERO)[1]
     return np.asarray(np.rint(streak(truncate(255 * coarse), radius_px, sigma_px, angle_deg)))
 
 
@@ -137,11 +136,9 @@ def spatter(
 ) -> Image:
     """Splash water (``gain`` is its strength) or mud (``gain`` is the blur of its rim, px) on the lens."""
     grains = mean + std * rng.standard_normal(image.shape[:2], dtype=np.float32)
-    liquid = gaussian(grains, sigma_px)
-    liquid[liquid < threshold] = 0
+    liquid = cv2.threshold(gaussian(grains, sigma_px), threshold, 0, cv2.THRESH_TOZERO)[1]
     if mud:
-        cover = gaussian((liquid > threshold).astype(np.float32), gain)
-        cover[cover < 0.8] = 0
+        cover = cv2.threshold(gaussian((liquid > 0).astype(np.float32), gain), 0.8, 0, cv2.THRESH_TOZERO)[1]
         return truncate(image * (1 - cover)[..., None] + cover[..., None] * _MUD)
     drops = water(truncate(255 * liquid))
     return truncate(image + (gain * drops)[..., None] * _WATER)
