@@ -57,9 +57,9 @@ class Attempt:
         self.best[taken], self.loss[taken], self.fooled[taken] = x[better], loss[better].to(self.loss.dtype), fooled[better]
         self.queries[rows] += 1
 
-    def open(self, rows: Tensor | None = None) -> Tensor:
-        """Of ``rows``, or of all: those that still withstand."""
-        return (~self.fooled).nonzero().flatten() if rows is None else rows[~self.fooled[rows]]
+    def standing(self) -> Tensor:
+        """Return the samples that no input has fooled yet."""
+        return (~self.fooled).nonzero().flatten()
 
     def result(self) -> Attacked:
         """What was found."""
@@ -130,7 +130,7 @@ class GradientAttack:
         attempt.ask(torch.arange(len(x), device=x.device), attempt.x, "best")
         generators = generators_of(seeds)
         for _ in range(self.restarts):
-            self._climb(attempt, attempt.open(), generators)
+            self._climb(attempt, attempt.standing(), generators)
         return attempt.result()
 
     def _climb(self, attempt: Attempt, rows: Tensor, generators: Sequence[Generator]) -> None:
@@ -142,7 +142,8 @@ class GradientAttack:
                 return
             velocity = self.accumulate(velocity, attempt.ask_gradient(rows, x, self.keep))
             if self.keep == "best":
-                rows, x, velocity = self._standing(attempt, rows, x, velocity)
+                stands = ~attempt.fooled[rows]
+                rows, x, velocity = rows[stands], x[stands], velocity[stands]
             clean = attempt.x[rows]
             moved = x + self.step_size * self.norm.direction(velocity)
             x = self.place(clean, moved - clean, attempt.victim.bounds)
@@ -155,11 +156,6 @@ class GradientAttack:
             return clean
         delta = draw(self.norm, clean, [generators[i] for i in rows.tolist()]) * self.eps
         return self.place(clean, delta, attempt.victim.bounds)
-
-    @staticmethod
-    def _standing(attempt: Attempt, rows: Tensor, *values: Tensor) -> tuple[Tensor, ...]:
-        stands = ~attempt.fooled[rows]
-        return rows[stands], *(value[stands] for value in values)
 
 
 def generators_of(seeds: Sequence[int]) -> list[Generator]:

