@@ -19,7 +19,7 @@ FAMILY = {"clean": "clean", "decode-cv": "system", "cv-area": "system", "pil-nea
 HARM = {"clean": 0.0, "system": 0.02, "natural": 0.12, "adversarial": 0.45, "mixed": 0.15}
 NOISES = (
     *("clean", "fog:3", "fog:5", "gaussian_noise:3", "gaussian_noise:5", "pixelate:3", "pixelate:5"),
-    *("decode-cv", "cv-area", "pil-nearest", "decode-cv+fog:3", "pgd-linf:eps=0.5/255", "pgd-linf:eps=2/255"),
+    *("decode-cv", "cv-area", "pil-nearest", "decode-cv+fog:3", "pgd-linf:eps=1/255", "pgd-linf:eps=2/255"),
 )
 RECIPES = {"fp32": 0.0, "mse:w8a8": 0.004, "minmax:w8a8": 0.02, "mse:w4a8": 0.08, "mse:w4a4": 0.3}
 

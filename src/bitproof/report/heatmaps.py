@@ -16,7 +16,7 @@ Column = tuple[str, int | None]
 
 def heatmaps(section: Section) -> list[Plot]:
     """The two maps of the natural noises, or none where there are none."""
-    cells = section.of("natural")
+    cells = [cell for cell in section.of("natural") if cell["drop"] is not None]
     if not cells:
         return []
     found = [_drop(section, cells)]
@@ -26,7 +26,8 @@ def heatmaps(section: Section) -> list[Plot]:
 
 def _drop(section: Section, cells: list[Row]) -> Plot:
     caption = "Points of accuracy lost against clean, on the same pictures."
-    return _map(section, cells, "drop", "Drop", caption, {"colorscale": "Cividis", "reversescale": True})
+    reach = max(5.0, *(cell["drop"] for cell in cells))
+    return _map(section, cells, "drop", "Drop", caption, {"colorscale": "Cividis", "reversescale": True, "zmin": 0, "zmax": reach})
 
 
 def _excess(section: Section, cells: list[Row]) -> Plot:
@@ -38,6 +39,7 @@ def _excess(section: Section, cells: list[Row]) -> Plot:
 def _map(section: Section, cells: list[Row], value: str, title: str, caption: str, scale: dict[str, Any]) -> Plot:
     names = list(dict.fromkeys(cell["name"] for cell in cells))[::-1]
     columns = _columns(section, cells)
+    several = len({severity for _, severity in columns}) > 1
     by_place = {(cell["name"], (cell["recipe"], cell["severity"])): cell for cell in cells if cell[value] is not None}
     grid = [[by_place.get((name, column)) for column in columns] for name in names]
     trace = {
@@ -48,6 +50,7 @@ def _map(section: Section, cells: list[Row], value: str, title: str, caption: st
         "text": [[_text(cell, value) for cell in line] for line in grid],
         "customdata": [[_hover(cell) for cell in line] for line in grid],
         "texttemplate": "%{text}",
+        "textfont": {"size": 11},
         "hovertemplate": "%{customdata}<extra></extra>",
         "hoverongaps": False,
         "xgap": 1,
@@ -56,10 +59,12 @@ def _map(section: Section, cells: list[Row], value: str, title: str, caption: st
         **scale,
     }
     layout = {
-        "xaxis": axis("", showgrid=False, side="top", **_column_ticks(columns)),
+        "xaxis": axis("", showgrid=False, side="top", **_column_ticks(columns, several)),
         "yaxis": axis("", showgrid=False, tickvals=trace["y"], ticktext=[escaped(name) for name in names]),
     }
-    return Plot(title, caption, {"data": [trace], "layout": layout}, 130 + 28 * len(names), 240 + 44 * len(columns))
+    return Plot(
+        title, caption, {"data": [trace], "layout": layout}, 130 + 28 * len(names), 240 + (36 if several else 60) * len(columns)
+    )
 
 
 def _columns(section: Section, cells: list[Row]) -> list[Column]:
@@ -68,16 +73,17 @@ def _columns(section: Section, cells: list[Row]) -> list[Column]:
     return sorted(present, key=lambda column: (order[column[0]], column[1] or 0))
 
 
-def _column_ticks(columns: list[Column]) -> Row:
+def _column_ticks(columns: list[Column], several: bool) -> Row:
     """A label a column: the recipe, and the severity below it where there is more than one."""
-    severities = {severity for _, severity in columns}
-    several = len(severities) > 1
-    labels, before = [], ""
-    for recipe, severity in columns:
-        head = escaped(recipe) if recipe != before else ""
-        labels.append(f"{head}<br>{severity or '–'}" if several else head)
-        before = recipe
-    return {"tickvals": list(range(len(columns))), "ticktext": labels, "tickangle": 0 if several or len(columns) < 9 else -45}
+    if several:
+        groups = [[column for column in columns if column[0] == recipe] for recipe in dict.fromkeys(name for name, _ in columns)]
+        middles = {group[len(group) // 2] for group in groups}
+        labels = [f"{escaped(column[0]) if column in middles else ''}<br>{column[1] or '–'}" for column in columns]
+        angle = 0
+    else:
+        labels = [escaped(recipe) for recipe, _ in columns]
+        angle = 0 if len(columns) < 6 else -45
+    return {"tickvals": list(range(len(columns))), "ticktext": labels, "tickangle": angle}
 
 
 def _text(cell: Row | None, value: str) -> str:

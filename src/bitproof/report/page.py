@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,6 @@ from bitproof.report.recipes import cards
 from bitproof.report.source import FAMILIES, Run, Section, read
 from bitproof.report.verdict import verdict
 
-#: The figures that are drawn against bits.
-AGAINST_BITS = ("clean", "nr", "system_mean", "system_worst", "robust_worst")
-
 
 def write(path: str | Path, out: str | Path | None = None) -> Path:
     """Write the page of the results directory ``path`` to ``out`` (``path/report.html`` if not given) and return its path.
@@ -37,22 +33,21 @@ def write(path: str | Path, out: str | Path | None = None) -> Path:
     try:
         _replace(out, html)
     except OSError as error:
-        raise StoreError(f"The page {str(out)!r} cannot be written: {error.strerror}. Name another file with -o FILE.") from error
+        raise StoreError(
+            f"The page {str(out)!r} cannot be written: {error.strerror or error}. Name another file with -o FILE."
+        ) from error
     return out
 
 
 def _replace(out: Path, html: str) -> None:
     """A page that was there before stays whole until the new one is."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
+    unfinished = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(html)
-        Path(name).chmod(0o644)
-        Path(name).replace(out)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        unfinished.write_text(html, encoding="utf-8", errors="replace")
+        unfinished.replace(out)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def render(run: Run) -> str:
@@ -85,7 +80,7 @@ def _section(section: Section) -> dict[str, Any]:
         "title": _title(section),
         "verdict": verdict(section),
         "headline": tables.headline(section),
-        "bits": bits_plots(section, [(name, tables.titled(name)) for name in section.named(*AGAINST_BITS)]),
+        "bits": bits_plots(section, [(name, tables.short(name)) for name in tables.SHORT if name in section.named(name)]),
         "heatmaps": heatmaps(section),
         "system": [dot_plot(section, "system", "mixed")] if section.of("system", "mixed") else [],
         "attacks": attack_plots(section),

@@ -78,7 +78,8 @@ def axis(title: str, **more: Any) -> Row:
 def ticks(labels: Iterable[str]) -> Row:
     """Places 0, 1, 2, … with labels that stay text."""
     names = [escaped(label) for label in labels]
-    return {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": names, "range": [-0.6, len(names) - 0.4]}
+    room = 0.6 if len(names) > 2 else 1.0
+    return {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": names, "range": [-room, len(names) - 1 + room]}
 
 
 def bits_plots(section: Section, figures: Sequence[tuple[str, str]]) -> list[Plot]:
@@ -154,7 +155,7 @@ def _attack_plot(section: Section, name: str, found: list[tuple[float, str, Row]
         mine = sorted(
             ((labels.index(label), cell) for _, label, cell in found if cell["recipe"] == recipe), key=lambda item: item[0]
         )
-        along = [at + dodge(place, len(section.recipes), 0.24) for at, _ in mine]
+        along = [at + dodge(place, len(section.recipes), min(0.4, 0.06 * len(section.recipes))) for at, _ in mine]
         data.append(points(recipe, along, [cell for _, cell in mine], place, line=True))
     layout = {
         "xaxis": axis("budget ε (evenly spaced)", **ticks(labels)),
@@ -192,7 +193,10 @@ def confidence_plot(section: Section) -> Plot | None:
     for place, recipe in enumerate(section.recipes):
         mine = [cell for cell in cells if cell["recipe"] == recipe]
         trace = points(
-            recipe, [cell["value"] for cell in mine], [{**cell, "value": cell["confidence"], "low": None} for cell in mine], place
+            recipe,
+            [cell["value"] for cell in mine],
+            [{**cell, "value": cell["confidence"], "low": None, "high": None} for cell in mine],
+            place,
         )
         data.append({**trace, "text": [hover(cell) for cell in mine], "marker": {**trace["marker"], "opacity": 0.75}})
     diagonal = {"type": "line", "x0": 0, "y0": 0, "x1": 100, "y1": 100, "line": {"color": GREY, "width": 1, "dash": "dash"}}
@@ -203,4 +207,4 @@ def confidence_plot(section: Section) -> Plot | None:
         "showlegend": len(data) > 1,
     }
     caption = "A point is one noise. On the dashed line confidence equals accuracy; above it the network is surer than it is right."
-    return Plot("Confidence against accuracy", caption, {"data": data, "layout": layout}, 420)
+    return Plot("Confidence against accuracy", caption, {"data": data, "layout": layout}, 400)

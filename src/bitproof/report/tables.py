@@ -9,8 +9,15 @@ from bitproof.analysis import FIGURES, Figure
 from bitproof.report.source import FAMILIES, Row, Run, Section
 from bitproof.report.words import SIGNS, bits_label, change, interval, number, size
 
-#: The figures of the headline table and of the calibration table, in their order.
-HEADLINE = ("clean", "nr", "system_mean", "system_worst", "robust_worst")
+#: The figures of the headline table with the titles of its columns, and those of the calibration table.
+SHORT = {
+    "clean": "Clean",
+    "nr": "Natural",
+    "system_mean": "System, mean",
+    "system_worst": "System, worst",
+    "robust_worst": "Adversarial",
+}
+WORST = "Adversarial, worst"
 CALIBRATION = (
     "ece",
     "ece_natural",
@@ -64,6 +71,12 @@ def titled(name: str) -> str:
     return f"{title} ({detail})" if detail else title
 
 
+def short(name: str) -> str:
+    """A title that fits a column: ``robust_worst:linf,eps=2/255`` → ``Adversarial linf, ε = 2/255``."""
+    kind, _, detail = name.partition(":")
+    return f"{SHORT[kind]} {detail.replace(',eps=', ', ε = ')}" if detail else WORST if kind == "robust_worst" else SHORT[kind]
+
+
 def text(value: object, note: str = "") -> Cell:
     """A field of words."""
     return Cell(str(value), note, str(value))
@@ -90,9 +103,9 @@ def amount(value: float | None, digits: int = 1) -> Cell:
 
 def headline(section: Section) -> Table:
     """One row a recipe, one column a figure that decides; from many bits to few."""
-    names = section.named(*HEADLINE)
+    names = _deciding(section)
     columns = [Column("Recipe"), Column("Bits"), Column("Size, KB", "Parameters at their bit-width, 1 KB = 1,000 bytes", True)]
-    columns += [Column(titled(name), described(name).formula, True) for name in names]
+    columns += [Column(short(name), f"{titled(name)}, %: {described(name).formula}", True) for name in names]
     rows = []
     for recipe in section.recipes:
         bytes_ = (section.made_as(recipe) or {}).get("size_bytes")
@@ -100,6 +113,22 @@ def headline(section: Section) -> Table:
         figures = [figure(section.figure(recipe, name), better=described(name).better) for name in names]
         rows.append((*first, Cell(size(bytes_), sort=bytes_, numeric=True), *figures))
     return Table(tuple(columns), tuple(rows), _controls(section, section.recipes))
+
+
+def _deciding(section: Section) -> list[str]:
+    """The headline's figures; where the one budget's worst case is the worst case of all, it stands once."""
+    names = section.named(*SHORT)
+    budgets = [name for name in names if ":" in name]
+    if len(budgets) == 1 and all(
+        _value(section, recipe, budgets[0]) == _value(section, recipe, "robust_worst") for recipe in section.recipes
+    ):
+        names.remove(budgets[0])
+    return names
+
+
+def _value(section: Section, recipe: str, name: str) -> float | None:
+    row = section.figure(recipe, name)
+    return row["value"] if row else None
 
 
 def _controls(section: Section, recipes: Iterable[str]) -> frozenset[int]:
@@ -139,7 +168,7 @@ def _detail(cell: Row) -> tuple[Cell, ...]:
         f"{number(cell['excess'])} {interval(cell['excess_low'], cell['excess_high'])}".strip(), "", cell["excess"], said, True
     )
     return (
-        text(cell["noise"]),
+        text(cell["noise"], f"gradient: {cell['gradient']}" if cell["gradient"] else ""),
         Cell(str(cell["severity"] or "–"), sort=cell["severity"], numeric=True),
         text(cell["recipe"]),
         Cell(f"{cell['n']:,}", sort=cell["n"], numeric=True),

@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from bitproof.report.source import FAMILIES, Row, Section
 from bitproof.report.words import GAINED, LOST, UNDECIDED, change, count, interval, joined, number
 
-#: The figure that speaks for each family, and what it is called in a sentence.
+#: The figures that speak for the families, and what they are called in a sentence.
 SPOKEN = {
     "clean": "clean pictures",
     "nr": "natural noise",
     "system_mean": "system noise (mean)",
     "system_worst": "system noise (worst)",
-    "robust_worst": "adversarial (worst case)",
+    "robust_worst": "attacks (worst case)",
 }
 
 #: Below so many pictures a page warns: half of a 95 % interval for a share near one half is then wider than 4 points.
 FEW = 500
+
+
+#: (what, figure) by what the interval of the difference says.
+Changes = dict[str, list[tuple[str, Row]]]
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,8 @@ def _warnings(section: Section) -> list[str]:
     return found
 
 
-def _changes(section: Section, recipe: str) -> dict[str, list[tuple[str, Row]]]:
-    """(what, figure) by what the interval of the difference says."""
-    found: dict[str, list[tuple[str, Row]]] = {LOST: [], GAINED: [], UNDECIDED: []}
+def _changes(section: Section, recipe: str) -> Changes:
+    found: Changes = {LOST: [], GAINED: [], UNDECIDED: []}
     for name, spoken in SPOKEN.items():
         row = section.figure(recipe, name)
         said = change(row["delta_low"], row["delta_high"]) if row else ""
@@ -75,11 +78,11 @@ def _changes(section: Section, recipe: str) -> dict[str, list[tuple[str, Row]]]:
     return found
 
 
-def _overall(section: Section, lines: list[tuple[str, dict[str, list[tuple[str, Row]]]]]) -> str:
+def _overall(section: Section, lines: list[tuple[str, Changes]]) -> str:
     compared = [(recipe, found) for recipe, found in lines if any(found.values())]
     if not compared:
         return f"No figure could be compared with {section.control}."
-    lost = [f"{recipe} (on {joined([what for what, _ in found[LOST]])})" for recipe, found in compared if found[LOST]]
+    lost = [f"{recipe} {_where(found)}" for recipe, found in compared if found[LOST]]
     gained = [recipe for recipe, found in compared if found[GAINED] and not found[LOST]]
     undecided = [recipe for recipe, found in compared if not found[LOST] and not found[GAINED]]
     sentences = []
@@ -90,6 +93,11 @@ def _overall(section: Section, lines: list[tuple[str, dict[str, list[tuple[str, 
     if undecided:
         sentences.append(f"Undecided for {joined(undecided)}: every interval against {section.control} includes 0.")
     return " ".join(sentences)
+
+
+def _where(found: Changes) -> str:
+    families = dict.fromkeys(what.partition(" (")[0] for what, _ in found[LOST])
+    return f"(on {joined(list(families))})" if found[GAINED] or found[UNDECIDED] else "(on all that was measured)"
 
 
 def _excess(section: Section) -> str:
@@ -109,14 +117,20 @@ def _excess(section: Section) -> str:
     )
 
 
-def _line(found: dict[str, list[tuple[str, Row]]]) -> str:
-    said = [f"{verb} {joined([_points(*item) for item in found[key]])}" for key, verb in _VERBS.items() if found[key]]
+def _line(found: Changes) -> str:
+    said = []
+    if found[LOST]:
+        said.append(f"loses {joined([_loss(*item) for item in found[LOST]])}")
+    if found[GAINED]:
+        said.append(f"gains {joined([_gain(*item) for item in found[GAINED]])}")
+    if found[UNDECIDED]:
+        said.append(f"undecided on {joined([what for what, _ in found[UNDECIDED]])}")
     return "; ".join(said) + "." if said else "no figure could be compared."
 
 
-_VERBS = {LOST: "loses", GAINED: "gains", UNDECIDED: "undecided:"}
+def _loss(what: str, row: Row) -> str:
+    return f"{number(-row['delta'])} points {interval(-row['delta_high'], -row['delta_low'])} on {what}"
 
 
-def _points(what: str, row: Row) -> str:
-    span = interval(row["delta_low"], row["delta_high"], signed=True)
-    return f"{number(row['delta'], signed=True)} points {span} on {what}"
+def _gain(what: str, row: Row) -> str:
+    return f"{number(row['delta'])} points {interval(row['delta_low'], row['delta_high'])} on {what}"

@@ -1,16 +1,16 @@
 "use strict";
 (() => {
   const THEMES = {
-    light: { ink: "#1c2127", grid: "#e4e7ea", paper: "#ffffff" },
-    dark: { ink: "#d9dee4", grid: "#31373f", paper: "#1c2026" },
+    light: { ink: "#1c2127", grid: "#e4e7ea", muted: "#98a2ad", paper: "#ffffff" },
+    dark: { ink: "#d9dee4", grid: "#31373f", muted: "#6b7580", paper: "#1c2026" },
   };
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+  const config = { responsive: true, displaylogo: false, modeBarButtons: [["toImage"]] };
 
   // Plots
 
   const themed = (layout, name) => {
-    const { ink, grid, paper } = THEMES[name];
+    const { ink, grid, muted, paper } = THEMES[name];
     const axis = (own) => ({ ...own, gridcolor: grid, linecolor: grid, tickfont: { size: 11 } });
     return {
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: ink },
@@ -20,6 +20,7 @@
       legend: { orientation: "h", yanchor: "bottom", y: 1.02, x: 0, xanchor: "left" },
       hoverlabel: { bgcolor: paper, bordercolor: grid, font: { color: ink }, align: "left" },
       dragmode: false,
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: muted, activecolor: ink },
       ...layout,
       xaxis: axis(layout.xaxis),
       yaxis: axis(layout.yaxis),
