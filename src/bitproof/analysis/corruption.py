@@ -93,12 +93,9 @@ def coverage(noises: Sequence[Noise]) -> str:
     cells = {(noise.name, noise.severity) for noise in noises}
     if cells == set(GRID):
         return "complete: 15 corruptions × 5 severities"
-    found = {
-        name: "".join(str(s) for n, s in sorted(cells, key=str) if n == name)
-        for name in ALEXNET
-        if any(n == name for n, _ in cells)
-    }
-    return f"incomplete, {len(cells)} of 75 cells: " + ", ".join(f"{name} {severities}" for name, severities in found.items())
+    severities = {name: " ".join(str(s) for n, s in GRID if n == name and (n, s) in cells) for name in ALEXNET}
+    found = ", ".join(f"{name} at {text}" for name, text in severities.items() if text)
+    return f"incomplete, {len(cells)} of 75 cells: {found}"
 
 
 def _corruption_errors(block: Block, cells: Cells, columns: list[int], imagenet: bool) -> Iterator[Measure]:
