@@ -291,3 +291,8 @@ def test_the_order_of_layers_without_data_is_the_graphs():
     report = by_name(insert(Residual(), "lsq:w4a4").report)
     assert report["stem"].reason == "first layer" and report["head"].reason == "last layer"
     assert set(low_bit_layers(insert(Residual(), "lsq:w4a4").model)) == {"stem", "twice", "branch", "head"}
+
+
+def test_other_number_formats_stay_float():
+    model = nn.Sequential(nn.Linear(3, 4).bfloat16(), nn.Linear(4, 2))
+    assert "bfloat16" in by_name(insert(model, "minmax:w8a8").report)["0"].reason

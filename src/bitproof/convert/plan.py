@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
@@ -68,6 +69,8 @@ def _refusals(name: str, module: nn.Module, recipe: Recipe, flow: Flow) -> Itera
     yield recipe.bits is None, f"the recipe is {recipe.method}"
     yield bool(recipe.keep and re.search(recipe.keep, name)), f"kept by keep={recipe.keep}"
     yield "weight" not in module._parameters, "its weight is computed (a parametrization)"
+    dtype = getattr(module._parameters.get("weight"), "dtype", None)
+    yield dtype not in (None, torch.float32), f"its weight is {dtype}: torch.float32 is needed"
     yield name not in flow.order, "its own forward never runs: another module reads its weight"
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from bitproof.core import SpecError
-from bitproof.quantizers.affine import Ranged
-from bitproof.quantizers.search import Histogram
+from bitproof.quantizers.search import Histogram, Searched
 
 
 def row_percentile(rows: Tensor, q: float) -> tuple[Tensor, Tensor]:
@@ -22,7 +20,7 @@ def row_percentile(rows: Tensor, q: float) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class Percentile(Ranged):
+class Percentile(Searched):
     """Post-training quantization over the middle ``q`` per cent of the values.
 
     Forward: lo and hi cut (100 − q)/2 % of the calibration values at either end (unsigned data keep lo = 0), never beyond
@@ -44,21 +42,12 @@ class Percentile(Ranged):
         if not 50 < self.q <= 100:
             raise SpecError(f"percentile q={self.q:g} is outside 50 < q ≤ 100. Type for example q=99.99.")
         super().__post_init__()
-        self._histogram = Histogram()
-        self._rows: list[Tensor] = []
 
-    def collect(self, x: Tensor) -> None:
-        """Count the values, or keep them where there are channels (weights)."""
-        if self.channels is None:
-            self._histogram.add(x)
-        else:
-            self._rows.append(x.movedim(self.axis, 0).reshape(self.channels, -1))
+    def span_of_counts(self, histogram: Histogram, lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
+        """Cut the tails of the counts."""
+        low, high = histogram.percentile(self.q)
+        return low.to(lo).clamp(lo, hi), high.to(hi).clamp(lo, hi)
 
-    def span(self, lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
-        """Cut the tails."""
-        if self.channels is None:
-            low, high = self._histogram.percentile(self.q)
-        else:
-            low, high = row_percentile(torch.cat(self._rows, 1), self.q)
-        self._histogram, self._rows = Histogram(), []
-        return low.to(lo).reshape(self.shape).clamp(lo, hi), high.to(hi).reshape(self.shape).clamp(lo, hi)
+    def span_of_rows(self, rows: Tensor, lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
+        """Cut the tails of each row."""
+        return row_percentile(rows, self.q)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from bitproof.quantizers.affine import Ranged
 from bitproof.quantizers.ste import snap
 
 #: Shares of the full range that an error search tries.
@@ -74,3 +77,37 @@ def rounding_error(rows: Tensor, s: Tensor, lower: int, upper: int) -> Tensor:
     for chunk in torch.split(rows, max(1, _CHUNK // len(rows)), dim=1):
         total += snap(chunk, s[:, None], lower, upper).sub_(chunk).square_().sum(1)
     return total
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class Searched(Ranged):
+    """Base of the methods that look at the values: counted in a histogram, or kept where there are channels (weights)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._histogram = Histogram()
+        self._rows: list[Tensor] = []
+
+    @abstractmethod
+    def span_of_counts(self, histogram: Histogram, lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the range of one tensor, 0-d, from the counts and the minimum and maximum."""
+
+    @abstractmethod
+    def span_of_rows(self, rows: Tensor, lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the ranges of the channels, C, from their values C×n and their minima and maxima, C."""
+
+    def collect(self, x: Tensor) -> None:
+        """Count the values, or keep them."""
+        if self.channels is None:
+            self._histogram.add(x)
+        else:
+            self._rows.append(x.movedim(self.axis, 0).reshape(self.channels, -1))
+
+    def span(self, lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
+        """Search, and forget the values."""
+        if self.channels is None:
+            low, high = self.span_of_counts(self._histogram, lo, hi)
+        else:
+            low, high = self.span_of_rows(torch.cat(self._rows, 1), lo.flatten(), hi.flatten())
+        self._histogram, self._rows = Histogram(), []
+        return low.reshape(self.shape), high.reshape(self.shape)
