@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitproof.core import DataError, ShapeError, SpecError
-from bitproof.noises import BENCHMARK, EXTRA, NOISES, noise
+from bitproof.noises import BAR, BENCHMARK, EXTRA, NOISES, noise
 from bitproof.noises.corruptions import weather
 
-NAMES = (*BENCHMARK, *EXTRA)
+NAMES = (*BENCHMARK, *EXTRA, *BAR)
 RANDOM = (
     *("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise"),
     *("glass_blur", "motion_blur", "snow", "frost", "fog", "elastic_transform", "spatter"),
+    *BAR,
 )
 
 
@@ -28,7 +29,7 @@ def picture(height: int = 48, width: int = 40, seed: int = 0) -> np.ndarray:
     return np.clip(fine, 0, 255).astype(np.uint8)
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=120, deadline=None, derandomize=True)
 @given(
     name=st.sampled_from(NAMES),
     severity=st.integers(1, 5),
@@ -85,6 +86,8 @@ def test_refuses_other_severities(severity):
 def test_refuses_other_constants():
     with pytest.raises(SpecError, match="imagenet, imagenet-299, tiny, cifar, auto"):
         noise("fog:1,constants=imagenet21k")
+    with pytest.raises(SpecError, match="Allowed: imagenet, auto"):
+        noise("plasma_noise:1,constants=cifar")
     with pytest.raises(SpecError, match="has no setting 'fixed'"):
         noise("fog:1,fixed=true")
 

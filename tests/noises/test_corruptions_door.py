@@ -12,10 +12,11 @@ def test_families_of_corruptions():
     assert expand("corruptions:3") == expand("corruptions:severity=3") == [f"{s[:-1]}3" for s in expand("corruptions")[::5]]
     assert expand("corruptions-extra:2") == ["speckle_noise:2", "gaussian_blur:2", "spatter:2", "saturate:2"]
     assert len(expand("corruptions-extra")) == 20
+    assert len(expand("corruptions-bar")) == 40 and expand("corruptions-bar:5")[-1] == "inverse_sparkles:5"
 
 
 def test_every_member_of_every_family_builds():
-    for family in ("corruptions", "corruptions-extra"):
+    for family in ("corruptions", "corruptions-extra", "corruptions-bar"):
         for spec in expand(family):
             assert noise(spec).site == "image"
 

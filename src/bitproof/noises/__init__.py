@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bitproof.core import SITES, Registry, Spec, SpecError, UnknownName, bind, split
-from bitproof.noises.families import BENCHMARK, EXTRA, FAMILIES
+from bitproof.noises.families import BAR, BENCHMARK, EXTRA, FAMILIES
 
 _CORRUPTIONS = "bitproof.noises.corruptions"
 _SYSTEM = "bitproof.noises.system"
@@ -33,6 +33,14 @@ NOISES = Registry(
         "gaussian_blur": f"{_CORRUPTIONS}.blur:GaussianBlur",
         "spatter": f"{_CORRUPTIONS}.weather:Spatter",
         "saturate": f"{_CORRUPTIONS}.digital:Saturate",
+        "single_frequency_greyscale": f"{_CORRUPTIONS}.bar:SingleFrequencyGreyscale",
+        "cocentric_sine_waves": f"{_CORRUPTIONS}.bar:CocentricSineWaves",
+        "plasma_noise": f"{_CORRUPTIONS}.bar:PlasmaNoise",
+        "blue_noise_sample": f"{_CORRUPTIONS}.bar:BlueNoiseSample",
+        "brownish_noise": f"{_CORRUPTIONS}.bar:BrownishNoise",
+        "checkerboard_cutout": f"{_CORRUPTIONS}.bar:CheckerboardCutout",
+        "sparkles": f"{_CORRUPTIONS}.bar:Sparkles",
+        "inverse_sparkles": f"{_CORRUPTIONS}.bar:InverseSparkles",
         "decode-pil": f"{_SYSTEM}.decode:DecodePil",
         "decode-cv": f"{_SYSTEM}.decode:DecodeCv",
         "decode-ffmpeg": f"{_SYSTEM}.decode:DecodeFfmpeg",
@@ -69,7 +77,7 @@ ATTACKS = Registry(
     },
 )
 
-__all__ = ["ATTACKS", "BENCHMARK", "EXTRA", "FAMILIES", "NOISES", "expand", "noise"]
+__all__ = ["ATTACKS", "BAR", "BENCHMARK", "EXTRA", "FAMILIES", "NOISES", "expand", "noise"]
 
 
 def noise(spec: Spec | str) -> Any:

@@ -30,6 +30,18 @@ BENCHMARK = (
 #: The validation corruptions of ImageNet-C.
 EXTRA = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
 
+#: Corruptions chosen to be unlike the benchmark's, from ImageNet-C̄ (2102.11273).
+BAR = (
+    "single_frequency_greyscale",
+    "cocentric_sine_waves",
+    "plasma_noise",
+    "blue_noise_sample",
+    "brownish_noise",
+    "checkerboard_cutout",
+    "sparkles",
+    "inverse_sparkles",
+)
+
 #: The decoders and resizes of RobustMQ's system noise; the clean two of a task are left out of its cells.
 SYSTEM = (
     *("decode-pil", "decode-cv", "decode-ffmpeg"),
@@ -90,6 +102,17 @@ class CorruptionsExtra:
 
 
 @dataclass(frozen=True)
+class CorruptionsBar:
+    """Eight corruptions of ImageNet-C̄ that are unlike the benchmark's, at one severity or at all five."""
+
+    severity: int | None = None
+
+    def members(self, clean: tuple[str, ...]) -> list[str]:
+        """Return 8 or 40 specs."""
+        return _graded(BAR, self.severity)
+
+
+@dataclass(frozen=True)
 class System:
     """The other decoders and resizes that a deployment may bring."""
 
@@ -119,6 +142,7 @@ class Attacks:
 FAMILIES: dict[str, type[Family]] = {
     "corruptions": Corruptions,
     "corruptions-extra": CorruptionsExtra,
+    "corruptions-bar": CorruptionsBar,
     "system": System,
     "attacks": Attacks,
 }

@@ -28,14 +28,15 @@ class ImageCorruption:
     site: ClassVar[str] = "image"
     family: ClassVar[str] = "natural"
     kinds: ClassVar[tuple[str, ...]] = ("image",)
-    source: ClassVar[str] = "arXiv:1903.12261; hendrycks/robustness@8190fe3"
+    source: ClassVar[str] = "arXiv 1903.12261; hendrycks/robustness@8190fe3"
     version: ClassVar[int] = 1
 
     corrupt: ClassVar[Callable[..., Image]]
+    sets: ClassVar[tuple[str, ...]] = table.SETS
     min_side_px: ClassVar[int] = 16
 
     def __post_init__(self) -> None:
-        table.check(self.severity, self.constants)
+        table.check(self.severity, self.constants, self.sets)
 
     def __call__(self, image: Image, seed: int) -> Image:
         """Return a new, corrupted picture that ``seed`` alone determines.

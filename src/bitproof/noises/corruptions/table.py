@@ -184,15 +184,19 @@ def constants(corruption: str, constant_set: str, severity: int) -> dict[str, fl
     return {name: cells[column][severity - 1] for name, cells in TABLE[corruption].items()}
 
 
+#: Longest shorter side for which ``auto`` takes a set: midway between the sizes that the sets were made for.
+CIFAR_LIMIT_PX, TINY_LIMIT_PX, IMAGENET_LIMIT_PX = 48, 144, 261
+
+
 def nearest_set(height: int, width: int) -> str:
     """Return the set whose picture size is nearest to the shorter side: up to 48 px cifar, 144 tiny, 261 imagenet, else -299."""
-    side = min(height, width)
-    return next((name for name, limit in (("cifar", 48), ("tiny", 144), ("imagenet", 261)) if side <= limit), "imagenet-299")
+    limits = {"cifar": CIFAR_LIMIT_PX, "tiny": TINY_LIMIT_PX, "imagenet": IMAGENET_LIMIT_PX}
+    return next((name for name, limit in limits.items() if min(height, width) <= limit), "imagenet-299")
 
 
-def check(severity: int, constant_set: str) -> None:
-    """Raise SpecError unless ``severity`` is 1–5 and ``constant_set`` one of ``SETS`` or auto."""
+def check(severity: int, constant_set: str, sets: tuple[str, ...]) -> None:
+    """Raise SpecError unless ``severity`` is 1–5 and ``constant_set`` one of ``sets`` or auto."""
     if severity not in range(1, 6):
         raise SpecError(f"Severity {severity!r} is out of range. Allowed: 1, 2, 3, 4, 5.")
-    if constant_set not in (*SETS, "auto"):
-        raise SpecError(f"Unknown constants {constant_set!r}. Allowed: {', '.join(SETS)}, auto (by the picture's shorter side).")
+    if constant_set not in (*sets, "auto"):
+        raise SpecError(f"Unknown constants {constant_set!r}. Allowed: {', '.join(sets)}, auto (by the picture's shorter side).")
