@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from bitproof.core import ModelError, SpecError
+from bitproof.core import ModelError, SpecError, UnknownName
 from bitproof.models.network import Network, seeded, wrap
 from bitproof.models.weights import load_weights
 
@@ -43,13 +43,11 @@ class Timm:
     version: ClassVar[int] = 1
 
     def load(self, spec: str) -> Network:
-        """Build the network and fill it. Raises ModelError where the name is unknown or the hub is out of reach."""
+        """Build the network and fill it. Raises UnknownName, or ModelError where the hub is out of reach."""
         import timm
 
         if not timm.is_model(self.name):
-            near = ", ".join(timm.list_models(f"*{self.name.partition('.')[0]}*")[:3])
-            hint = f" Did you mean one of {near}?" if near else ""
-            raise ModelError(f"timm has no network {self.name!r}.{hint} 'timm.list_models()' shows all.")
+            raise _unknown("timm", self.name.partition(".")[0], timm.list_models())
         fetch = self.pretrained and self.weights is None
         net = _build(spec, fetch, self.seed, timm.create_model, self.name, pretrained=fetch, **_classes(self.classes))
         if self.weights is not None:
@@ -89,13 +87,11 @@ class TorchVision:
     version: ClassVar[int] = 1
 
     def load(self, spec: str) -> Network:
-        """Build the network and fill it. Raises ModelError where the name is unknown or the weights are out of reach."""
+        """Build the network and fill it. Raises UnknownName, or ModelError where its weights are out of reach."""
         from torchvision import models
 
         if self.name not in models.list_models(module=models):
-            near = ", ".join(models.list_models(module=models, include=f"*{self.name}*")[:3])
-            hint = f" Did you mean one of {near}?" if near else ""
-            raise ModelError(f"torchvision has no classifier {self.name!r}.{hint} 'torchvision.models.list_models()' shows all.")
+            raise _unknown("torchvision", self.name, models.list_models(module=models))
         published = models.get_model_weights(self.name).DEFAULT
         fetch = self.pretrained and self.weights is None
         weights = published if fetch else None
@@ -114,6 +110,11 @@ class TorchVision:
             classes=self.classes,
             spec=spec,
         )
+
+
+def _unknown(library: str, name: str, known: list[str]) -> UnknownName:
+    listing = "'timm.list_models()'" if library == "timm" else "'torchvision.models.list_models(module=torchvision.models)'"
+    return UnknownName(f"{library} network", name, known, f"{listing} shows all {len(known)}.")
 
 
 def _classes(classes: int | None) -> dict[str, int]:

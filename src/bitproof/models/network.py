@@ -106,7 +106,7 @@ def _channels(mean: Sequence[float] | None, std: Sequence[float] | None, spec: s
 
 def _probe(net: nn.Module, size: int, spec: str) -> int:
     """Run ``net`` on two flat pictures and return its number of classes."""
-    with torch.inference_mode():
+    with seeded(0), torch.no_grad():  # lazy layers are drawn here
         try:
             logits = net(torch.tensor([0.25, 0.75]).view(2, 1, 1, 1).expand(2, 3, size, size).contiguous())
         except Exception as error:  # whatever a foreign module raises

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from bitproof.core import MissingExtra, ModelError
 from bitproof.models.network import IMAGENET_MEAN, IMAGENET_STD, Network, wrap
 from bitproof.models.python_file import channels
+from bitproof.models.weights import located
 
 
 class OnnxSession(nn.Module):
@@ -91,7 +92,7 @@ class OnnxFile:
 
     def load(self, spec: str) -> Network:
         """Open a session. Raises ModelError where the file cannot be run, MissingExtra without onnxruntime."""
-        path = Path(self.file)
+        path = located(self.file)
         if not path.is_file():
             raise ModelError(f"The file {self.file!r} does not exist.")
         return wrap(

@@ -12,17 +12,18 @@ from typing import Any, ClassVar
 from torch import nn
 
 from bitproof.core import ModelError, SpecError
-from bitproof.models.network import IMAGENET_MEAN, IMAGENET_STD, Network, wrap
-from bitproof.models.weights import load_weights
+from bitproof.models.network import IMAGENET_MEAN, IMAGENET_STD, Network, seeded, wrap
+from bitproof.models.weights import load_weights, located
 
 
 @dataclass(frozen=True)
 class PythonFile:
     """Your own torch network: python:FILE.py#FACTORY,size=S[,weights=FILE,mean=imagenet,std=imagenet,resize=R,mode=shorter,…].
 
-    ``FACTORY()`` returns an ``nn.Module``: N×3×S×S → logits N×classes. The file is run; checkpoints never are. ``mean`` and
-    ``std`` are ``imagenet``, one number, or three (``"0.5,0.5,0.5"``); without them the module gets pictures in [0, 1].
-    ``mode`` is shorter or square, ``interpolation`` the name of a resizer; ``resize`` defaults to ``size`` (px).
+    ``FACTORY()`` returns an ``nn.Module``: N×3×S×S → logits N×classes. The file is run, and draws its layers from seed 0;
+    checkpoints are never run. ``mean`` and ``std`` are ``imagenet``, one number, or three (``"0.5,0.5,0.5"``); without them the
+    module gets pictures in [0, 1]. ``mode`` is shorter or square, ``interpolation`` the name of a resizer; ``resize`` defaults to
+    ``size`` (px).
     """
 
     file: str
@@ -45,8 +46,9 @@ class PythonFile:
 
     def load(self, spec: str) -> Network:
         """Run the file, call the factory, fill the module. Raises ModelError naming the file."""
-        path, _, factory = self.file.partition("#")
-        net = _build(Path(path), factory)
+        file, _, factory = self.file.partition("#")
+        path = located(file)
+        net = _build(path, factory)
         if self.weights is not None:
             load_weights(net, self.weights)
         return wrap(
@@ -59,7 +61,7 @@ class PythonFile:
             mode=self.mode,
             interpolation=self.interpolation,
             spec=spec,
-            code=Path(path).read_bytes(),
+            code=path.read_bytes(),
         )
 
 
@@ -83,7 +85,8 @@ def _build(path: Path, factory: str) -> nn.Module:
         found = ", ".join(name for name in vars(module) if not name.startswith("_") and callable(getattr(module, name)))
         raise ModelError(f"{str(path)!r} has no function {factory!r}. It has: {found or 'none'}.")
     try:
-        net = getattr(module, factory)()
+        with seeded(0):
+            net = getattr(module, factory)()
     except Exception as error:  # the user's own code
         raise ModelError(f"{factory}() of {str(path)!r} failed: {type(error).__name__}: {error}") from error
     if not isinstance(net, nn.Module):

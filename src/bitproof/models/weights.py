@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -10,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from bitproof.core import ModelError
 
@@ -20,13 +22,18 @@ NESTED = ("state_dict", "model")
 TORCH = (".pt", ".pth", ".bin", ".ckpt")
 
 
+def located(path: str | Path) -> Path:
+    """Return ``path`` with ``~`` and ``$VARIABLES`` filled in."""
+    return Path(os.path.expandvars(path)).expanduser()
+
+
 def read_weights(path: str | Path) -> dict[str, Tensor]:
     """Read a state dict from a ``.safetensors`` file or from one of ``torch.save``.
 
     A state dict one level down (``state_dict``, ``model``) is found; the prefix ``module.`` of data-parallel training is dropped.
     Raises ModelError where the file is missing, damaged, of another kind, or holds anything that is not a tensor.
     """
-    path = Path(path)
+    path = located(path)
     if not path.is_file():
         raise ModelError(f"The weights {str(path)!r} do not exist.")
     state = _read(path)
@@ -66,7 +73,7 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
         *(
             f"{name} is {tuple(given[name].shape)}, not {tuple(wanted[name].shape)}"
             for name in wanted
-            if name in given and given[name].shape != wanted[name].shape
+            if name in given and not is_lazy(wanted[name]) and given[name].shape != wanted[name].shape
         ),
     ]
     if wrong:
