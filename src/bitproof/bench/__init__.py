@@ -1,10 +1,10 @@
 """Grid → cells → rows: what a grid asks for, what it will cost, and the run itself."""
 
+from bitproof.bench.costs import Prediction, predict
 from bitproof.bench.environment import doctor
 from bitproof.bench.grid import Grid, load_grids, parse_grids, schema
 from bitproof.bench.lowbit import quantize
 from bitproof.bench.plan import PIPELINE, Cell, Plan, Variant
-from bitproof.bench.predict import Prediction, predict
 from bitproof.bench.runner import Outcome, Reporter, run
 
 __all__ = [

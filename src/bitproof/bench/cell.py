@@ -44,7 +44,8 @@ def _rows(
         logits = finite(victim.logits(x), chunk)
     severities = [noise(spec).severity for spec in parts(cell.noise) if hasattr(noise(spec), "severity")]
     gradients = [noise(spec).grad for spec in parts(cell.noise) if hasattr(noise(spec), "grad")]
-    for i, sample in enumerate(chunk):
+    scores = task.score_batch(logits.numpy(), [sample.label for sample in chunk])
+    for i, (sample, score) in enumerate(zip(chunk, scores, strict=True)):
         yield SampleRow(
             cell=cell.id,
             variant=cell.variant.id,
@@ -60,7 +61,7 @@ def _rows(
             seed=cell.variant.seed,
             sample=sample.id,
             label=sample.label,
-            **task.score(logits[i].double().numpy(), sample.label),
+            **score,
             success=None if attacked is None else bool(attacked.success[i]),
             queries=None if attacked is None else int(attacked.queries[i]),
             gradients=None if attacked is None else int(attacked.gradients[i]),

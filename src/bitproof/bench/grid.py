@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
 
 from bitproof.convert import Recipe
 from bitproof.core import BitproofError, Spec, SpecError
 from bitproof.models import check_spec
-from bitproof.noises import expand
+from bitproof.noises import expand, noise
 from bitproof.training import Training
 
 #: The families that ``limit`` may bound one by one.
@@ -38,6 +38,17 @@ class GeometryOverride(BaseModel):
     mode: Literal["shorter", "square"] | None = None
     interpolation: str | None = None
 
+    @field_validator("interpolation")
+    @classmethod
+    def _resizes(cls, name: str | None) -> str | None:
+        try:
+            site = "resize" if name is None else noise(name).site
+        except BitproofError as error:
+            raise ValueError(str(error)) from None
+        if site != "resize":
+            raise ValueError(f"{name!r} stands at the site {site!r}; an interpolation is one of 'pil-…' or 'cv-…'")
+        return name
+
 
 class Grid(BaseModel):
     """Every task × model × recipe × seed, each put through every noise."""
@@ -59,6 +70,14 @@ class Grid(BaseModel):
     batch_size: Positive = 32
     threads: Annotated[Positive | None, Field(description="CPU threads of a forward; part of every cell's id")] = None
     geometry: GeometryOverride = GeometryOverride()
+
+    @field_validator("training", mode="wrap")
+    @classmethod
+    def _training(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return validate(value)
+        except BitproofError as error:
+            raise ValueError(str(error)) from None
 
     @field_validator("recipes")
     @classmethod

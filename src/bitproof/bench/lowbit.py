@@ -9,7 +9,7 @@ import numpy as np
 
 from bitproof.bench.pictures import PictureCache, Pipeline, to_tensor
 from bitproof.bench.weights import write_weights
-from bitproof.convert import Report
+from bitproof.convert import Recipe, Report
 from bitproof.convert import quantize as convert
 from bitproof.models import load as load_model
 from bitproof.tasks import load as load_task
@@ -20,12 +20,12 @@ def quantize(model: str, recipe: str, calibration: str, n: int, out: Path | None
 
     With ``out``, the state dict (``model.safetensors``) and the report (``report.json``) are written there.
     """
-    network, task = load_model(model), load_task(calibration)
+    parsed, network, task = Recipe.parse(recipe), load_model(model), load_task(calibration)
     pipeline = Pipeline(task, network.geometry, (), 0, PictureCache(0))
     samples = task.data.calibration(n, seed=0)
     chunks = (samples[i : i + batch_size] for i in range(0, n, batch_size))
     batches = (to_tensor(np.stack([pipeline.picture(sample) for sample in chunk])) for chunk in chunks)
-    converted = convert(network.module, recipe, list(batches))
+    converted = convert(network.module, parsed, list(batches))
     if out is not None:
         write_weights(out / "model.safetensors", converted.model.state_dict())
         (out / "report.json").write_text(json.dumps(converted.report.to_dict(), indent=2), encoding="utf-8")

@@ -111,7 +111,7 @@ def batches(pipeline: Pipeline, samples: Sequence[Sample], size: int, workers: i
 
 def to_tensor(pictures: Picture) -> torch.Tensor:
     """uint8 N×H×W×3 → float32 N×3×H×W in [0, 1]: the clean occupant of the tensor site."""
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous().float().div_(255)
+    return torch.tensor(pictures).permute(0, 3, 1, 2).contiguous().float().div_(255)
 
 
 class TrainingPictures(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):

@@ -30,12 +30,11 @@ class Variant:
     recipe: Recipe
     seed: int
     identity: tuple[str, ...]
-    needs: tuple[str, ...] = ()
 
     @cached_property
     def id(self) -> str:
         """Twelve hex digits; equal ids mean equal networks."""
-        return digest("variant", PIPELINE, self.task, self.model, self.recipe, self.seed, *self.identity, *self.needs)
+        return digest("variant", PIPELINE, self.task, self.model, self.recipe, self.seed, *self.identity)
 
 
 @dataclass(frozen=True)
@@ -117,20 +116,13 @@ class Plan:
                         yield self._variant(task, model, Recipe.parse(text), seed)
 
     def _variant(self, task: str, model: str, recipe: Recipe, seed: int) -> Variant:
-        identity = [self.networks[model].digest, str(self.networks[model].geometry), f"recipe {recipe.version}"]
-        needs: tuple[str, ...] = ()
+        identity = [self.networks[model].digest, str(self.networks[model].geometry), f"method {recipe.version}"]
         if recipe.bits is not None:
             source = self.calibration_source or self.tasks[task]
             identity += ["calibration", str(self.grid.calibration.n), source.data.digest]
         if recipe.trains and self.grid.training is not None and self.train_source is not None:
             identity += ["training", self.grid.training.identity(), self.train_source.data.digest]
-            if self.grid.training.distill and str(recipe) != "float":
-                needs = (self._teacher(task, model, seed).id,)
-        return Variant(task, model, recipe, seed, tuple(identity), needs)
-
-    def _teacher(self, task: str, model: str, seed: int) -> Variant:
-        """The float twin that trained variants distil from: ``float`` where the grid has it, else the model as given."""
-        return self._variant(task, model, Recipe.parse("float" if "float" in self.grid.recipes else "fp32"), seed)
+        return Variant(task, model, recipe, seed, tuple(identity))
 
     def _cells(self) -> Iterator[Cell]:
         """Noise by noise, so that the variants of a task meet the same pictures one after the other."""
@@ -158,7 +150,11 @@ class Plan:
     def _cell(self, variant: Variant, spec: str, geometry: Geometry) -> Cell:
         family = family_of(spec)
         clean = self.tasks[variant.task].clean(geometry)
-        identity = [self.tasks[variant.task].data.digest, *(f"{site}={name}" for site, name in clean.items())]
+        identity = [
+            f"task {self.tasks[variant.task].version}",
+            self.tasks[variant.task].data.digest,
+            *(f"{site}={name}" for site, name in clean.items()),
+        ]
         identity += [f"{part} {noise(part).version}" for part in (*parts(spec), *clean.values())]
         grid = self.grid
         return Cell(

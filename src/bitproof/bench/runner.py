@@ -12,12 +12,12 @@ import cv2
 import torch
 
 from bitproof.bench.cell import run_cell
+from bitproof.bench.costs import Costs
 from bitproof.bench.environment import environment
 from bitproof.bench.gallery import write_gallery
 from bitproof.bench.grid import parse_grids
 from bitproof.bench.pictures import PictureCache
-from bitproof.bench.plan import Cell, Plan
-from bitproof.bench.predict import cell_weight
+from bitproof.bench.plan import Cell, Plan, Variant
 from bitproof.bench.variants import Variants
 from bitproof.core import BitproofError, SpecError, StoreError
 from bitproof.results import Store
@@ -27,10 +27,10 @@ class Reporter(Protocol):
     """Where a run tells how far it is. The command line draws a bar; a test can listen."""
 
     def begin(self, total: float) -> None:
-        """The run weighs ``total`` units of work."""
+        """The run will take about ``total`` seconds."""
 
-    def advance(self, units: float) -> None:
-        """So many units are done."""
+    def advance(self, seconds: float) -> None:
+        """Work that was predicted to take so many seconds is done."""
 
     def say(self, text: str) -> None:
         """What is being done now."""
@@ -42,7 +42,7 @@ class Silent:
     def begin(self, total: float) -> None:
         """Ignore."""
 
-    def advance(self, units: float) -> None:
+    def advance(self, seconds: float) -> None:
         """Ignore."""
 
     def say(self, text: str) -> None:
@@ -85,41 +85,55 @@ def _read(grid: str | Path) -> tuple[str, str]:
 
 def _run(plans: list[Plan], store: Store, reporter: Reporter) -> Outcome:
     done = store.done()
+    jobs = [_Job(plan, store, done, reporter) for plan in plans]
+    reporter.begin(sum(job.predicted_s for job in jobs))
+    failed = sum(job.run() for job in jobs)
     cells = [cell for plan in plans for cell in plan.cells]
-    reporter.begin(sum(cell_weight(cell, plan) for plan in plans for cell in plan.cells if cell.id not in done))
-    failed = 0
-    for plan in plans:
-        failed += _run_plan(plan, store, done, reporter)
     return Outcome(len(cells), sum(cell.id in done for cell in cells), failed)
 
 
-def _run_plan(plan: Plan, store: Store, done: set[str], reporter: Reporter) -> int:
-    cache = PictureCache()
-    variants = Variants(plan, store, cache, reporter.say)
-    failed = 0
-    with _threads(plan.threads):
-        for cell in plan.cells:
-            if cell.id not in done:
-                failed += not _run_cell(cell, plan, variants, store, cache, reporter)
-        write_gallery(plan, store, variants, cache)
-    return failed
+class _Job:
+    """What is left to do of one plan."""
 
+    def __init__(self, plan: Plan, store: Store, done: set[str], reporter: Reporter) -> None:
+        self.plan, self.store, self.reporter = plan, store, reporter
+        self.todo = [cell for cell in plan.cells if cell.id not in done]
+        self.cache = PictureCache()
+        self.costs = Costs(plan)
+        self.variants = Variants(plan, store, self.cache, self._tell)
 
-def _run_cell(cell: Cell, plan: Plan, variants: Variants, store: Store, cache: PictureCache, reporter: Reporter) -> bool:
-    weight = cell_weight(cell, plan)
-    share = weight / max(1, len(plan.samples(cell)))
-    try:
-        victim = variants.victim(cell.variant)
-        reporter.say(f"{cell.variant.model}  {cell.variant.recipe}  {cell.noise}")
-        rows = run_cell(cell, plan, victim, cache, lambda n: reporter.advance(n * share))
-    except StoreError:
-        raise
-    except (BitproofError, RuntimeError, MemoryError) as error:
-        store.write_failure(cell.id, _failure(cell, error))
-        reporter.advance(weight)
-        return False
-    store.write_cell(cell.id, rows)
-    return True
+    @property
+    def predicted_s(self) -> float:
+        """Seconds of the cells left and of the variants that they need first."""
+        missing = {cell.variant for cell in self.todo if not self.variants.made(cell.variant)}
+        return sum(map(self.costs.cell_s, self.todo)) + sum(map(self.costs.variant_s, missing)) + self.costs.pictures_s(self.todo)
+
+    def run(self) -> int:
+        """Run the cells, return how many failed."""
+        with _threads(self.plan.threads):
+            failed = sum(not self._cell(cell) for cell in self.todo)
+            write_gallery(self.plan, self.store, self.variants, self.cache)
+        return failed
+
+    def _cell(self, cell: Cell) -> bool:
+        cost = self.costs.cell_s(cell) + self.costs.pictures_s([cell])
+        each = cost / max(1, len(self.plan.samples(cell)))
+        try:
+            victim = self.variants.victim(cell.variant)
+            self.reporter.say(f"{cell.variant.model}  {cell.variant.recipe}  {cell.noise}")
+            rows = run_cell(cell, self.plan, victim, self.cache, lambda n: self.reporter.advance(n * each))
+        except StoreError:
+            raise
+        except (BitproofError, RuntimeError, MemoryError) as error:
+            self.store.write_failure(cell.id, _failure(cell, error))
+            return False
+        self.store.write_cell(cell.id, rows)
+        return True
+
+    def _tell(self, variant: Variant, share: float, text: str) -> None:
+        """Say what becomes of a variant, and count the share of it that is done."""
+        self.reporter.say(f"{variant.model}  {variant.recipe}  {text}")
+        self.reporter.advance(share * self.costs.variant_s(variant))
 
 
 def _failure(cell: Cell, error: Exception) -> dict[str, object]:

@@ -25,12 +25,15 @@ from bitproof.training import Progress, train
 #: How many networks stay in memory; the others are loaded again from disk.
 KEPT = 16
 
+#: Told of a variant, the further share of its making that is done, and what is being done.
+Tell = Callable[[Variant, float, str], None]
+
 
 class Variants:
     """Makes, stores and hands out the networks of a plan."""
 
-    def __init__(self, plan: Plan, store: Store, cache: PictureCache, log: Callable[[str], None] = lambda text: None) -> None:
-        self.plan, self.store, self.cache, self.log = plan, store, cache, log
+    def __init__(self, plan: Plan, store: Store, cache: PictureCache, tell: Tell) -> None:
+        self.plan, self.store, self.cache, self.tell = plan, store, cache, tell
         self._kept: OrderedDict[str, TorchVictim] = OrderedDict()
         self._failed: dict[str, BitproofError] = {}
         self._training: dict[str, TrainingPictures] = {}
@@ -52,25 +55,33 @@ class Variants:
         self._kept.move_to_end(variant.id)
         return self._kept[variant.id]
 
+    def made(self, variant: Variant) -> bool:
+        """Whether the variant is on disk."""
+        return self._file(variant).exists()
+
+    def _file(self, variant: Variant) -> Path:
+        return self.store.variant_dir(variant.id) / "model.safetensors"
+
     def _open(self, variant: Variant) -> TorchVictim:
         network = self.plan.networks[variant.model]
         if variant.recipe.bits is not None and not network.differentiable:
             raise SpecError(f"{variant.model!r} is a finished session and cannot be made low-bit; use the recipe 'fp32' with it.")
-        path = self.store.variant_dir(variant.id) / "model.safetensors"
+        path = self._file(variant)
         if not path.exists():
             self._make(variant, network, path)
         if str(variant.recipe) == "fp32":
             return TorchVictim(network.module, differentiable=network.differentiable)
-        model = insert(network.module, variant.recipe).model
+        model = insert(network.module, variant.recipe, _probe(network)).model
         model.load_state_dict(read_weights(path))
         return TorchVictim(model.eval())
 
     def _make(self, variant: Variant, network: Network, path: Path) -> None:
         start = time.monotonic()
         converted = self._converted(variant, network)
+        time_s = time.monotonic() - start
         if variant.recipe.trains:
-            self._train(variant, converted.model, path.parent)
-        row = self._row(variant, network, converted, time.monotonic() - start)
+            time_s += self._train(variant, network, converted.model, path.parent)
+        row = self._row(variant, network, converted, time_s)
         self.store.write_variant(row, {"name": str(variant.recipe), **converted.report.to_dict()})
         write_weights(path, {} if str(variant.recipe) == "fp32" else converted.model.state_dict())
         (path.parent / "checkpoint.pt").unlink(missing_ok=True)
@@ -78,8 +89,10 @@ class Variants:
     def _converted(self, variant: Variant, network: Network) -> Converted:
         if variant.recipe.bits is None:
             return insert(network.module, variant.recipe)
-        self.log(f"calibrating {variant.model} {variant.recipe}")
-        return quantize(network.module, variant.recipe, list(self._calibration(variant, network)))
+        self.tell(variant, 0.0, "calibrating")
+        converted = quantize(network.module, variant.recipe, list(self._calibration(variant, network)))
+        self.tell(variant, 0.0 if variant.recipe.trains else 1.0, "calibrated")
+        return converted
 
     def _calibration(self, variant: Variant, network: Network) -> Iterator[torch.Tensor]:
         """Clean pictures N×3×S×S in [0, 1], from the calibration data or from the held-out end of the task's own."""
@@ -93,26 +106,30 @@ class Variants:
         pipeline = Pipeline(source, network.geometry, (), 0, self.cache)
         return to_tensor(np.stack([pipeline.picture(sample) for sample in samples]))
 
-    def _train(self, variant: Variant, model: nn.Module, folder: Path) -> None:
+    def _train(self, variant: Variant, network: Network, model: nn.Module, folder: Path) -> float:
+        """Train ``model`` in place, going on from a checkpoint if there is one; return the seconds over all runs."""
         settings = self.plan.grid.training
         if settings is None:
             raise SpecError(f"The recipe {str(variant.recipe)!r} is trained, so the grid needs the key training.")
-        self.log(f"training {variant.model} {variant.recipe}")
+        at = 0.0
 
         def tell(progress: Progress) -> None:
-            self.log(f"training {variant.model} {variant.recipe}: {progress}")
+            nonlocal at
+            share = progress.step / progress.steps
+            self.tell(variant, share - at, f"training: {progress}")
+            at = share
 
-        checkpoint = folder / "checkpoint.pt"
-        train(
+        self.tell(variant, 0.0, "training")
+        trained = train(
             model,
-            self._pictures(self.plan.networks[variant.model]),
+            self._pictures(network),
             settings,
-            seed=digest_seed(variant),
-            teacher=self._teacher(variant),
-            checkpoint=checkpoint,
+            seed=training_seed(variant),
+            teacher=network.module if settings.distill else None,
+            checkpoint=folder / "checkpoint.pt",
             progress=tell,
         )
-        model.eval()
+        return trained.time_s
 
     def _pictures(self, network: Network) -> TrainingPictures:
         key = str(network.geometry)
@@ -123,10 +140,6 @@ class Variants:
             pipeline = Pipeline(source, network.geometry, (), 0, PictureCache(limit_bytes=0))
             self._training = {key: TrainingPictures(pipeline, self.plan.threads, network.classes)}
         return self._training[key]
-
-    def _teacher(self, variant: Variant) -> nn.Module | None:
-        by_id = {v.id: v for v in self.plan.variants}
-        return self.victim(by_id[variant.needs[0]]).module if variant.needs else None
 
     def _row(self, variant: Variant, network: Network, converted: Converted, time_s: float) -> VariantRow:
         report = converted.report
@@ -149,7 +162,12 @@ class Variants:
         )
 
 
-def digest_seed(variant: Variant) -> int:
+def _probe(network: Network) -> torch.Tensor:
+    """Two pictures of noise, the same ones always: they show the order in which layers run."""
+    return torch.rand(2, 3, network.geometry.size, network.geometry.size, generator=torch.Generator().manual_seed(0))
+
+
+def training_seed(variant: Variant) -> int:
     """The seed of a training: equal for all recipes of a model and run seed, so that they see the same batches."""
     return int(digest("training", variant.model, variant.seed), 16)
 

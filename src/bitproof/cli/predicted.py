@@ -28,10 +28,10 @@ def _print(plan: Plan, prediction: Prediction) -> None:
     ).items():
         samples = next(len(plan.samples(c)) for c in plan.cells if c.noise == noise and c.variant.task == task and c.limit == limit)
         typer.echo(f"  {noise:32} {samples:6d} samples × {count} variants  {model} on {task}")
-    total = prediction.training_s + prediction.cells_s
+    total = prediction.variants_s + prediction.cells_s
     typer.echo(
-        f"{prediction.variants} variants ({prediction.trainings} trained), {prediction.cells} cells, {prediction.samples} rows.\n"
-        f"Predicted on this machine with {plan.threads} threads: making variants {duration(prediction.training_s)}, "
+        f"{prediction.variants} variants ({prediction.trainings} trained), {prediction.cells} cells, {prediction.rows} rows.\n"
+        f"Predicted on this machine with {plan.threads} threads: making variants {duration(prediction.variants_s)}, "
         f"cells {duration(prediction.cells_s)}, in all {duration(total)} ({total * plan.threads / 3600:.2f} CPU-hours); "
         f"disk {prediction.disk_bytes / 1e6:.0f} MB."
     )

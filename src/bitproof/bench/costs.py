@@ -1,0 +1,111 @@
+"""What a run will cost, measured before it starts: one batch through each model, one picture under each noise."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+import torch
+
+from bitproof.bench.pictures import PictureCache, Pipeline, to_tensor
+from bitproof.bench.plan import Cell, Plan, Variant, parts
+from bitproof.core import BitproofError
+from bitproof.models import Network
+from bitproof.noises import noise
+
+#: In float forwards, measured on ResNet-20 and EfficientNet-Lite0: a fake-quantized forward, a gradient, a step of training.
+LOW_BIT, GRADIENT, TRAINING = 1.6, 3.0, 4.0
+
+#: Bytes of one row in a cell's Parquet file, and of the file itself.
+ROW_BYTES, FILE_BYTES = 60, 9_000
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a plan asks for: numbers of variants, trainings, cells and rows; seconds; bytes on disk."""
+
+    variants: int
+    trainings: int
+    cells: int
+    rows: int
+    variants_s: float
+    cells_s: float
+    disk_bytes: int
+
+
+class Costs:
+    """The predicted seconds of a plan's parts on this machine."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._picture_s = cache(self._measure_picture_s)
+
+    @cached_property
+    def forward_s(self) -> dict[str, float]:
+        """Seconds of one sample in a batch, a model."""
+        return {model: _forward_s(network, self.plan.grid.batch_size) for model, network in self.plan.networks.items()}
+
+    def cell_s(self, cell: Cell) -> float:
+        """Seconds of a cell, its pictures apart."""
+        each = 1.0 + sum(GRADIENT * getattr(noise(part), "steps", 0) for part in parts(cell.noise))
+        low_bit = LOW_BIT if cell.variant.recipe.bits is not None else 1.0
+        return len(self.plan.samples(cell)) * each * low_bit * self.forward_s[cell.variant.model]
+
+    def pictures_s(self, cells: Iterable[Cell]) -> float:
+        """Seconds of the pictures of ``cells``; the variants of a task share those of a noise."""
+        shared = {(cell.variant.task, cell.variant.model, cell.noise): len(self.plan.samples(cell)) for cell in cells}
+        return sum(count * self._picture_s(*key) for key, count in shared.items()) / self.plan.threads
+
+    def variant_s(self, variant: Variant) -> float:
+        """Seconds to calibrate or train a variant."""
+        grid, source = self.plan.grid, self.plan.train_source
+        if variant.recipe.trains and grid.training is not None and source is not None:
+            return len(source.data.samples) * grid.training.epochs * TRAINING * self.forward_s[variant.model]
+        return grid.calibration.n * GRADIENT * self.forward_s[variant.model] if variant.recipe.bits is not None else 0.0
+
+    def _measure_picture_s(self, task: str, model: str, spec: str) -> float:
+        """Seconds to make one picture under ``spec``, from its bytes to the tensor."""
+        specs = tuple(part for part in parts(spec) if noise(part).site not in ("tensor", "model"))
+        pipeline = Pipeline(self.plan.tasks[task], self.plan.networks[model].geometry, specs, 0, PictureCache(0))
+        sample = self.plan.tasks[task].data.samples[0]
+        try:
+            return min(_seconds(lambda: to_tensor(pipeline.picture(sample)[None])) for _ in range(2))
+        except BitproofError:  # the cell will fail, and tell why
+            return 0.0
+
+
+def predict(plan: Plan) -> Prediction:
+    """Predict time and disk of ``plan`` on this machine."""
+    costs = Costs(plan)
+    rows = sum(len(plan.samples(cell)) for cell in plan.cells)
+    weights = sum(_bytes(plan.networks[variant.model]) for variant in plan.variants if str(variant.recipe) != "fp32")
+    return Prediction(
+        variants=len(plan.variants),
+        trainings=sum(variant.recipe.trains for variant in plan.variants),
+        cells=len(plan.cells),
+        rows=rows,
+        variants_s=sum(map(costs.variant_s, plan.variants)),
+        cells_s=sum(map(costs.cell_s, plan.cells)) + costs.pictures_s(plan.cells),
+        disk_bytes=rows * ROW_BYTES + len(plan.cells) * FILE_BYTES + weights,
+    )
+
+
+def _bytes(network: Network) -> int:
+    return sum(value.numel() * value.element_size() for value in network.module.state_dict().values())
+
+
+def _forward_s(network: Network, batch_size: int) -> float:
+    """Seconds of one sample in a batch, the better of two."""
+    x = torch.zeros(batch_size, 3, network.geometry.size, network.geometry.size)
+    with torch.inference_mode():
+        network.module(x[:1])
+        return min(_seconds(lambda: network.module(x)) for _ in range(2)) / batch_size
+
+
+def _seconds(do: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    do()
+    return time.perf_counter() - start

@@ -1,0 +1,59 @@
+"""A model file, a folder of pictures and a grid, small enough to run in seconds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+MODEL = """
+import torch
+from torch import nn
+
+def build():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(),
+        nn.Conv2d(8, 8, 3, padding=1, groups=2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4),
+    )
+"""
+
+GRID = """
+tasks: ["imagefolder:{pictures}"]
+train: "imagefolder:{pictures}"
+models: ["python:{model}#build,size=32,mean=imagenet,std=imagenet,classes=4"]
+recipes: [fp32, float, "mse:w4a4", "lsq:w4a4"]
+training: {{epochs: 2, batch_size: 16, lr: 0.05}}
+calibration: {{n: 16}}
+noises: [clean, "gaussian_noise:3", "pixelate:2", cv-nearest, "decode-ffmpeg+cv-area", "pgd-linf:eps=8/255,steps=3"]
+limit: {{clean: 24, natural: 24, system: 24, mixed: 24, adversarial: 8}}
+batch_size: 8
+threads: 1
+"""
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    random = np.random.default_rng(0)
+    for label in range(4):
+        (folder / f"class{label}").mkdir()
+        for i in range(12):
+            image = random.integers(0, 256, (40, 48, 3), dtype=np.uint8)
+            image[..., label % 3] //= 1 + label
+            Image.fromarray(image).save(folder / f"class{label}" / f"{i}.jpg", quality=90)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model_file(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "tiny.py"
+    path.write_text(MODEL)
+    return path
+
+
+@pytest.fixture(scope="session")
+def grid(pictures, model_file, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("grid") / "grid.yaml"
+    path.write_text(GRID.format(pictures=pictures, model=model_file))
+    return path
