@@ -19,20 +19,18 @@ TEMPORARY = ".writing-"
 
 
 @contextmanager
-def explained(action: str, path: Path) -> Iterator[None]:
-    """Turn an OSError into a StoreError that names ``path``."""
+def explained(action: str, path: Path, advice: str = "") -> Iterator[None]:
+    """Turn an OSError into a StoreError that names ``path`` and ends in ``advice``."""
     try:
         yield
     except OSError as error:
-        raise StoreError(
-            f"{str(path)!r} cannot be {action}: {error.strerror or error}. What was stored before is untouched."
-        ) from error
+        raise StoreError(f"{str(path)!r} cannot be {action}: {error.strerror or error}.{advice}") from error
 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Replace ``path`` by ``data`` in one step that survives SIGKILL, power loss and a full disk. Raises StoreError."""
-    with explained("written", path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with explained("written", path, " What was stored before is untouched: mend this and type the same command again."):
+        make_folder(path.parent)
         descriptor, temporary = _open_temporary(path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -43,6 +41,14 @@ def write_bytes(path: Path, data: bytes) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+        sync_folder(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Make ``path`` and the folders above it, each durable before the next."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
         sync_folder(path.parent)
 
 

@@ -38,14 +38,14 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _acquire(descriptor: int, path: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-        raise StoreError(
-            f"{str(path.parent)!r} is in use by process {holder}: one run at a time writes to a results directory. "
-            f"Wait until it ends, type 'kill {holder}', or choose another directory."
-        ) from None
     with explained("locked", path):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+            raise StoreError(
+                f"{str(path.parent)!r} is in use by process {holder}: one run at a time writes to a results directory. "
+                "Wait until it ends, or give another directory with -o."
+            ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

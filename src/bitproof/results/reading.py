@@ -22,7 +22,7 @@ def load(path: str | Path) -> pl.DataFrame:
     path = Path(path)
     old, new = compact_rows(path), {cell: decode(data, file) for cell, file, data in whole(path / layout.ROWS)}
     parts = {str(cell): part for (cell,), part in old.group_by("cell", maintain_order=True)} | new
-    return pl.concat([parts[cell] for cell in sorted(parts)]) if parts else SAMPLES.to_frame()
+    return pl.concat([parts[cell] for cell in sorted(parts)]) if parts else pl.DataFrame(schema=SAMPLES)
 
 
 def variants(path: str | Path) -> pl.DataFrame:
@@ -49,7 +49,7 @@ def compact_rows(path: Path) -> pl.DataFrame:
     """The rows of the compact form, or none. Raises StoreError where they are not those that ``store.json`` tells of."""
     expected, file = layout.read_mark(path).get("rows"), path / layout.COMPACT_ROWS
     if expected is None:
-        return SAMPLES.to_frame()
+        return pl.DataFrame(schema=SAMPLES)
     data = read_bytes(file)
     if fingerprint(data) != expected:
         raise StoreError(f"{str(file)!r} is damaged: it is not the file that {layout.MARK!r} tells of. Fetch it again.")

@@ -23,7 +23,17 @@ import polars as pl
 
 from bitproof.core import SampleRow, StoreError, VariantRow, digest
 from bitproof.results import cells, layout, reading
-from bitproof.results.files import encode_json, explained, fingerprint, read_bytes, read_json, sweep, write_bytes, write_json
+from bitproof.results.files import (
+    encode_json,
+    explained,
+    fingerprint,
+    make_folder,
+    read_bytes,
+    read_json,
+    sweep,
+    write_bytes,
+    write_json,
+)
 from bitproof.results.lock import locked
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -90,7 +100,7 @@ class Store:
         """The folder of a variant's files, made if it is not there."""
         path = self.path / layout.VARIANTS / layout.check_id("variant", variant)
         with explained("made", path):
-            path.mkdir(parents=True, exist_ok=True)
+            make_folder(path)
         return path
 
     def write_variant(self, row: VariantRow, report: dict[str, Any]) -> None:
