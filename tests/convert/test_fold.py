@@ -86,3 +86,8 @@ def test_real_networks_fold_alike_watched_and_traced(name):
     norms = sum(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules())
     assert len(fold_(model, watched.pairs, x)) == norms
     torch.testing.assert_close(model(x), expected, rtol=1e-3, atol=1e-3 * float(expected.detach().abs().max()))
+
+
+def test_an_in_place_relu_between_is_seen():
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(inplace=True), nn.BatchNorm2d(4))
+    assert watch(lively(model), pictures()).pairs == trace(model).pairs == {}

@@ -44,7 +44,7 @@ def watch(model: nn.Module, batch: Any) -> Flow:
 
 class _Watcher:
     def __init__(self) -> None:
-        self._outputs: dict[int, tuple[str, weakref.ref[Tensor]]] = {}
+        self._outputs: dict[int, tuple[str, weakref.ref[Tensor], int]] = {}
         self._calls: dict[str, int] = {}
         self._order: list[str] = []
         self._pairs: dict[str, str] = {}
@@ -53,14 +53,18 @@ class _Watcher:
         def see(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
             self._calls[name] = self._calls.get(name, 0) + 1
             if isinstance(module, _BatchNorm):
-                giver, tensor = self._outputs.get(id(inputs[0]), ("", None))
-                if tensor is not None and tensor() is inputs[0]:
-                    self._pairs[giver] = name
+                self._pair(name, inputs)
             else:
                 self._order.append(name)
-                self._outputs[id(output)] = name, weakref.ref(output)
+                self._outputs[id(output)] = name, weakref.ref(output), output._version
 
         return see
+
+    def _pair(self, norm: str, inputs: tuple[Any, ...]) -> None:
+        for x in inputs[:1]:
+            giver, tensor, version = self._outputs.get(id(x), ("", None, 0))
+            if isinstance(x, Tensor) and tensor is not None and tensor() is x and x._version == version:
+                self._pairs[giver] = norm  # another version: an in-place ReLU came between
 
     def flow(self) -> Flow:
         once = {giver: norm for giver, norm in self._pairs.items() if self._calls[giver] == self._calls[norm] == 1}

@@ -18,6 +18,7 @@ from bitproof.convert.plan import Decision, decide
 from bitproof.convert.recipe import Recipe
 from bitproof.convert.report import LayerReport, Report
 from bitproof.core import DataError, ModelError
+from bitproof.quantizers import QUANTIZERS
 
 _SAMPLE = 2  # samples of the first batch that show the order of the layers and check the folds
 
@@ -145,7 +146,8 @@ def _defaults(recipe: Recipe) -> str:
     symmetric = "symmetric" if recipe.symmetric else "affine"
     folding = "batch norms folded" if recipe.fold else "batch norms not folded"
     ends = f"first layer {_end(recipe.first)}, last layer {_end(recipe.last)}"
-    return f"weights symmetric per {recipe.per}, activations {symmetric} per tensor, {ends}, {folding}, rounding half to even"
+    rounding = QUANTIZERS.load(recipe.method).rounding
+    return f"weights symmetric per {recipe.per}, activations {symmetric} per tensor, {ends}, {folding}, rounding {rounding}"
 
 
 def _end(value: str | None) -> str:
