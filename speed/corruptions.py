@@ -30,15 +30,14 @@ def picture() -> np.ndarray:
     return cv2.normalize(cv2.GaussianBlur(rough, (0, 0), 2), None, 0, 255, cv2.NORM_MINMAX)
 
 
-def pair_ms(ours: Callable[[], Any], peer: Callable[[], Any], repeats: int) -> tuple[float, float]:
-    """Return the shortest times of both, taken in turn, as ``timeit`` advises on a machine that does other work too."""
-    times: tuple[list[float], list[float]] = ([], [])
+def shortest_ms(call: Callable[[], Any], repeats: int) -> float:
+    """Return the shortest processor time of ``repeats`` calls in a row, as ``timeit`` does."""
+    times = []
     for _ in range(repeats):
-        for call, taken in zip((ours, peer), times, strict=True):
-            start = time.perf_counter()
-            call()
-            taken.append(1e3 * (time.perf_counter() - start))
-    return min(times[0]), min(times[1])
+        start = time.thread_time()
+        call()
+        times.append(time.thread_time() - start)
+    return 1e3 * min(times)
 
 
 def case(ours: float, peer: float, target: float) -> dict[str, float]:
@@ -52,7 +51,8 @@ def measure(names: tuple[str, ...], severities: tuple[int, ...], repeats: int) -
         cells = []
         for severity in severities:
             corruption = noise(f"{name}:{severity},constants=imagenet")
-            cells.append(pair_ms(lambda c=corruption: c(image, 1), lambda n=name, s=severity: corrupt(image, s, n), repeats))
+            calls = lambda c=corruption: c(image, 1), lambda n=name, s=severity: corrupt(image, s, n)
+            cells.append([shortest_ms(call, repeats) for call in calls])
         details[name] = case(*np.mean(cells, axis=0), EACH_TARGET)
         print(f"{name:18s} {details[name]['ours']:8.3f} ms  peer {details[name]['peer']:8.3f} ms  × {details[name]['ratio']}")
     return details

@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -58,6 +59,18 @@ def test_changes_the_picture_and_follows_the_seed(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_threads_do_not_show(name):
+    image, corruption, threads = picture(130, 150), noise(f"{name}:3,constants=imagenet"), cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(1)
+        alone = corruption(image, 5)
+        cv2.setNumThreads(4)
+        assert np.array_equal(corruption(image, 5), alone)
+    finally:
+        cv2.setNumThreads(threads)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_takes_views_and_flat_pictures(name):
     image = picture(70, 80)
     corruption = noise(f"{name}:5")
@@ -106,7 +119,7 @@ def test_is_a_frozen_documented_value(name):
     assert corruption.corrupt.__name__ == name
     assert (corruption.site, corruption.family, corruption.kinds) == ("image", "natural", ("image",))
     text = NOISES.load(name).__doc__
-    assert text and "Differs from the paper" in text and "uint8 H×W×3" in text
+    assert all(part in text for part in ("Source: ", "Differs from the paper: ", "uint8 H×W×3 → uint8 H×W×3"))
     with pytest.raises(AttributeError):
         corruption.severity = 3
 
@@ -118,7 +131,11 @@ def test_frost_says_when_a_texture_is_missing_or_altered(monkeypatch):
     with pytest.raises(DataError, match="not the published one"):
         noise("frost:1")(image, 0)
     monkeypatch.setattr(weather, "find_spec", lambda name: None)
-    with pytest.raises(DataError, match="pip install"):
+    with pytest.raises(DataError, match=r"not installed\. Type: pip install"):
+        noise("frost:1")(image, 0)
+    monkeypatch.undo()
+    monkeypatch.setattr(weather, "TEXTURES", {"frost7.png": ""})
+    with pytest.raises(DataError, match=r"frost7\.png, which is missing"):
         noise("frost:1")(image, 0)
 
 

