@@ -102,3 +102,10 @@ def test_without_control_nothing_is_claimed() -> None:
 
 def test_without_cells_nothing_is_said() -> None:
     assert "No cell has finished" in verdict(section(cells=())).paragraph
+
+
+def test_of_many_budgets_the_largest_proven_loss_is_told() -> None:
+    budgets = {"linf,eps=1/255": figure(-4.0, -6.0, -2.0), "linf,eps=2/255": figure(-9.0, -12.0, -6.0)}
+    attacks = {("mse:w4a4", f"robust_worst:{name}"): row for name, row in budgets.items()}
+    said = verdict(section({**attacks, ("mse:w4a4", "robust_worst"): figure(0.0, -0.5, 0.5)}))
+    assert said.recipes[0][1] == "loses 9.0 points [6.0, 12.0] on attacks (linf, ε = 2/255)."

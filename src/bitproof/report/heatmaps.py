@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bitproof.report.plots import Plot, axis
+from bitproof.report.plots import GREY, Plot, axis
 from bitproof.report.source import Row, Section
 from bitproof.report.words import escaped, number
 
@@ -59,6 +59,7 @@ def _map(section: Section, cells: list[Row], value: str, title: str, caption: st
         **scale,
     }
     layout = {
+        **(_groups(columns) if several else {}),
         "xaxis": axis("", showgrid=False, side="top", **_column_ticks(columns, several)),
         "yaxis": axis("", showgrid=False, tickvals=trace["y"], ticktext=[escaped(name) for name in names]),
     }
@@ -74,16 +75,26 @@ def _columns(section: Section, cells: list[Row]) -> list[Column]:
 
 
 def _column_ticks(columns: list[Column], several: bool) -> Row:
-    """A label a column: the recipe, and the severity below it where there is more than one."""
-    if several:
-        groups = [[column for column in columns if column[0] == recipe] for recipe in dict.fromkeys(name for name, _ in columns)]
-        middles = {group[len(group) // 2] for group in groups}
-        labels = [f"{escaped(column[0]) if column in middles else ''}<br>{column[1] or '–'}" for column in columns]
-        angle = 0
-    else:
-        labels = [escaped(recipe) for recipe, _ in columns]
-        angle = 0 if len(columns) < 6 else -45
+    """The recipe of each column, or its severity where the recipes stand above."""
+    labels = [str(severity or "–") if several else escaped(recipe) for recipe, severity in columns]
+    angle = 0 if several or len(columns) < 6 else -45
     return {"tickvals": list(range(len(columns))), "ticktext": labels, "tickangle": angle}
+
+
+def _groups(columns: list[Column]) -> Row:
+    """Each recipe's name above its severities, and a line between recipes."""
+    places: dict[str, list[int]] = {}
+    for place, (recipe, _) in enumerate(columns):
+        places.setdefault(recipe, []).append(place)
+    label = {"yref": "paper", "y": 1, "yshift": 26, "yanchor": "bottom", "showarrow": False}
+    line = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "line": {"color": GREY, "width": 3}}
+    names = [{**label, "x": (own[0] + own[-1]) / 2, "text": escaped(recipe)} for recipe, own in places.items()]
+    edges = [own[0] - 0.5 for own in list(places.values())[1:]]
+    return {
+        "annotations": names,
+        "shapes": [{**line, "x0": edge, "x1": edge} for edge in edges],
+        "margin": {"l": 12, "r": 12, "t": 60, "b": 12},
+    }
 
 
 def _text(cell: Row | None, value: str) -> str:

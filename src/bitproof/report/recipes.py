@@ -7,7 +7,7 @@ from typing import Any
 
 from bitproof.report.source import Row, Run
 from bitproof.report.tables import Cell, Column, Table, text
-from bitproof.report.words import bits_label, count, duration, plain, size
+from bitproof.report.words import bits_label, count, duration, size
 
 _NAME = (Column("Layer"), Column("Type"))
 _SIZE = (Column("KB, float", numeric=True), Column("KB", numeric=True))
@@ -57,14 +57,13 @@ def _facts(row: Row, report: Row) -> dict[str, str]:
     )
     return {
         "bits": bits_label(row["recipe"]),
-        "how": report.get("defaults", "not recorded"),
-        "training": plain(row["settings"]) or "none",
+        "how": row["settings"] or report.get("defaults") or "as given",
         "layers": f"{row['layers_low_bit']} low-bit, {row['layers_float']} left float"
         + (f", {count(len(report['folded']), 'batch norm')} folded" if report.get("folded") else ""),
         "size": f"{size(row['size_bytes'])} KB{share}",
         "latency, simulated": f"{row['latency_ms']:.1f} ms at batch 1 on {count(row['threads'], 'thread')}; "
         "fake quantization costs time, so this is not the deployed latency",
-        "made in": duration(row["time_s"]),
+        "calibration or training": duration(row["time_s"]),
         "gradient": "available" if row["differentiable"] else "not available: white-box attacks cannot be run",
     }
 

@@ -24,6 +24,13 @@ FAMILIES = {
 }
 
 
+#: The figures that decide, in the order of the headline table; ``robust_worst`` stands for its budgets too.
+DECIDING = ("clean", "nr", "system_mean", "system_worst", "robust_worst")
+
+#: What a page tells of a cell that failed.
+FAILURE = ("task", "model", "recipe", "noise", "seed", "error")
+
+
 @dataclass(frozen=True)
 class Section:
     """One model on one task behind one defense: rows of ``analysis.accuracy``, ``analysis.summary`` and ``results.variants``."""
@@ -75,6 +82,21 @@ class Section:
         found = dict.fromkeys(name for (_, name), row in self.figures.items() if row["value"] is not None)
         return [name for kind in kinds for name in found if name == kind or name.startswith(f"{kind}:")]
 
+    @cached_property
+    def deciding(self) -> tuple[str, ...]:
+        """The figures of ``DECIDING`` that are here. One budget's worst case that is the worst case of all stands once."""
+        names = self.named(*DECIDING)
+        budgets = [name for name in names if ":" in name]
+        if len(budgets) == 1 and all(
+            self._value(recipe, budgets[0]) == self._value(recipe, "robust_worst") for recipe in self.recipes
+        ):
+            names.remove(budgets[0])
+        return tuple(names)
+
+    def _value(self, recipe: str, name: str) -> float | None:
+        row = self.figure(recipe, name)
+        return row["value"] if row else None
+
 
 @dataclass(frozen=True)
 class Run:
@@ -100,10 +122,10 @@ def read(path: Path) -> Run:
     keys = ["task", "model", "recipe", "defense", "noise", "seed", "cell", "variant"]
     return Run(
         name=path.resolve().name,
-        sections=tuple(_sections(cells, figures, made.to_dicts(), store.gallery())),
+        sections=tuple(_sections(cells, figures, made.to_dicts(), _ordered(store.gallery(), cells))),
         variants=tuple(made.to_dicts()),
         reports=store.reports(),
-        failures=tuple(store.failures()),
+        failures=tuple({key: found.get(key, "–") for key in FAILURE} for found in store.failures()),
         cell_ids=tuple(rows.select(keys).unique(maintain_order=True).sort(keys).to_dicts()),
         environment=store.environment(),
         grid=store.grid(),
@@ -114,8 +136,10 @@ def read(path: Path) -> Run:
 def _sections(cells: list[Row], figures: list[Row], made: list[Row], gallery: list[Row]) -> Iterator[Section]:
     places = {_place(row) for row in cells}
     places |= {(row["task"], row["model"], "none") for row in made} - {(task, model, "none") for task, model, _ in places}
-    for number, (task, model, defense) in enumerate(sorted(places), 1):
-        place = (task, model, defense)
+    first: dict[str, str] = {}
+    for number, place in enumerate(sorted(places), 1):
+        task, model, defense = place
+        shows = first.setdefault(task, model) == model
         yield Section(
             key=f"s{number}",
             task=task,
@@ -124,8 +148,14 @@ def _sections(cells: list[Row], figures: list[Row], made: list[Row], gallery: li
             cells=tuple(row for row in cells if _place(row) == place),
             figures={(row["recipe"], row["figure"]): row for row in figures if _place(row) == place},
             variants=tuple(row for row in made if (row["task"], row["model"]) == (task, model)),
-            gallery=tuple(picture for picture in gallery if picture["task"] == task),
+            gallery=tuple(picture for picture in gallery if shows and picture["task"] == task),
         )
+
+
+def _ordered(gallery: list[Row], cells: list[Row]) -> list[Row]:
+    """The pictures by family; those of a noise that no cell has come last."""
+    families = {cell["noise"]: list(FAMILIES).index(cell["family"]) for cell in cells}
+    return sorted(gallery, key=lambda picture: (families.get(picture["noise"], len(FAMILIES)), picture["noise"]))
 
 
 def _place(row: Row) -> tuple[str, str, str]:

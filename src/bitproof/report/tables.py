@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bitproof.analysis import FIGURES, Figure
-from bitproof.report.source import FAMILIES, Row, Run, Section
+from bitproof.report.source import FAILURE, FAMILIES, Row, Run, Section
 from bitproof.report.words import SIGNS, bits_label, change, interval, number, size
 
-#: The figures of the headline table with the titles of its columns, and those of the calibration table.
+#: The titles of the deciding figures where there is little room, and the figures of the calibration table.
 SHORT = {
     "clean": "Clean",
     "nr": "Natural",
@@ -103,7 +103,7 @@ def amount(value: float | None, digits: int = 1) -> Cell:
 
 def headline(section: Section) -> Table:
     """One row a recipe, one column a figure that decides; from many bits to few."""
-    names = _deciding(section)
+    names = section.deciding
     columns = [Column("Recipe"), Column("Bits"), Column("Size, KB", "Parameters at their bit-width, 1 KB = 1,000 bytes", True)]
     columns += [Column(short(name), f"{titled(name)}, %: {described(name).formula}", True) for name in names]
     rows = []
@@ -113,22 +113,6 @@ def headline(section: Section) -> Table:
         figures = [figure(section.figure(recipe, name), better=described(name).better) for name in names]
         rows.append((*first, Cell(size(bytes_), sort=bytes_, numeric=True), *figures))
     return Table(tuple(columns), tuple(rows), _controls(section, section.recipes))
-
-
-def _deciding(section: Section) -> list[str]:
-    """The headline's figures; where the one budget's worst case is the worst case of all, it stands once."""
-    names = section.named(*SHORT)
-    budgets = [name for name in names if ":" in name]
-    if len(budgets) == 1 and all(
-        _value(section, recipe, budgets[0]) == _value(section, recipe, "robust_worst") for recipe in section.recipes
-    ):
-        names.remove(budgets[0])
-    return names
-
-
-def _value(section: Section, recipe: str, name: str) -> float | None:
-    row = section.figure(recipe, name)
-    return row["value"] if row else None
 
 
 def _controls(section: Section, recipes: Iterable[str]) -> frozenset[int]:
@@ -213,11 +197,24 @@ def calibration(section: Section) -> Table:
     return Table(tuple(columns), tuple(rows) if names else (), _controls(section, section.recipes))
 
 
+def errors(run: Run) -> Table:
+    """Each error once, with all that it stopped."""
+    found: dict[tuple[str, str, str], list[Row]] = {}
+    for failure in run.failures:
+        found.setdefault((failure["task"], failure["model"], failure["error"]), []).append(failure)
+    columns = (Column("Model"), Column("Recipes"), Column("Cells", numeric=True), Column("Error"))
+    rows = []
+    for (task, model, error), stopped in found.items():
+        recipes = ", ".join(dict.fromkeys(failure["recipe"] for failure in stopped))
+        cells = Cell(f"{len(stopped):,}", sort=len(stopped), numeric=True)
+        rows.append((text(model, f"on {task}"), text(recipes), cells, text(error)))
+    return Table(columns, tuple(rows))
+
+
 def failures(run: Run) -> Table:
-    """Cells that ended in an error."""
-    keys = ("task", "model", "recipe", "noise", "seed", "error")
-    rows = tuple(tuple(text(failure.get(key, "–")) for key in keys) for failure in run.failures)
-    return Table(tuple(Column(key.capitalize()) for key in keys), rows)
+    """Every cell that ended in an error."""
+    rows = tuple(tuple(text(failure[key]) for key in FAILURE) for failure in run.failures)
+    return Table(tuple(Column(key.capitalize()) for key in FAILURE), rows, sortable=True)
 
 
 def cell_ids(run: Run) -> Table:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bitproof.report.source import FAMILIES, Row, Section
 from bitproof.report.words import GAINED, LOST, UNDECIDED, change, count, interval, joined, number
 
-#: The figures that speak for the families, and what they are called in a sentence.
+#: What the deciding figures are called in a sentence.
 SPOKEN = {
     "clean": "clean pictures",
     "nr": "natural noise",
@@ -19,9 +19,16 @@ SPOKEN = {
 #: Below so many pictures a page warns: half of a 95 % interval for a share near one half is then wider than 4 points.
 FEW = 500
 
+_NO_CONTROL = (
+    "There is no control here: add the recipe fp32 (or float for trained recipes) to the grid, and every figure gets a "
+    "difference with an interval."
+)
 
-#: (what, figure) by what the interval of the difference says.
-Changes = dict[str, list[tuple[str, Row]]]
+#: What a figure is called in a sentence, and the figure.
+Told = tuple[str, Row]
+
+#: Figures by what the interval of their difference says.
+Changes = dict[str, list[Told]]
 
 
 @dataclass(frozen=True)
@@ -37,21 +44,14 @@ def verdict(section: Section) -> Verdict:
     """Say what ``section`` shows. Where an interval includes 0 the word is "undecided", never "no loss"."""
     if not section.cells:
         return Verdict((), "No cell has finished yet, so there is nothing to say.", ())
+    warnings = tuple(_warnings(section))
     if section.control is None:
-        return Verdict(
-            tuple(_warnings(section)),
-            "There is no control here: add the recipe fp32 (or float for trained recipes) to the grid, and every figure gets a "
-            "difference with an interval.",
-            (),
-        )
-    others = [recipe for recipe in section.recipes if recipe != section.control]
-    if not others:
-        return Verdict(
-            tuple(_warnings(section)), f"Only the control {section.control} was run: there is no recipe to compare with it.", ()
-        )
-    lines = [(recipe, _changes(section, recipe)) for recipe in others]
-    paragraph = " ".join([_overall(section, lines), _excess(section)])
-    return Verdict(tuple(_warnings(section)), paragraph, tuple((recipe, _line(found)) for recipe, found in lines))
+        return Verdict(warnings, _NO_CONTROL, ())
+    lines = [(recipe, _changes(section, recipe)) for recipe in section.recipes if recipe != section.control]
+    if not lines:
+        return Verdict(warnings, f"Only the control {section.control} was run: there is no recipe to compare with it.", ())
+    paragraph = f"{_overall(section, lines)} {_excess(section)}".strip()
+    return Verdict(warnings, paragraph, tuple((recipe, _line(found)) for recipe, found in lines))
 
 
 def _warnings(section: Section) -> list[str]:
@@ -70,12 +70,36 @@ def _warnings(section: Section) -> list[str]:
 
 def _changes(section: Section, recipe: str) -> Changes:
     found: Changes = {LOST: [], GAINED: [], UNDECIDED: []}
-    for name, spoken in SPOKEN.items():
+    attacks: Changes = {LOST: [], GAINED: [], UNDECIDED: []}
+    for name in section.deciding:
         row = section.figure(recipe, name)
         said = change(row["delta_low"], row["delta_high"]) if row else ""
         if row and said:
-            found[said].append((spoken, row))
+            (attacks if name.startswith("robust_worst") else found)[said].append((_spoken(name), row))
+    for said, told in _extremes(attacks).items():
+        found[said].append(told)
     return found
+
+
+def _spoken(name: str) -> str:
+    kind, _, budget = name.partition(":")
+    return f"attacks ({budget.replace(',eps=', ', ε = ')})" if budget else SPOKEN[kind]
+
+
+def _extremes(attacks: Changes) -> dict[str, Told]:
+    """Of many budgets the one with the largest proven loss and gain; without either, the worst case of all."""
+    found = {}
+    if attacks[LOST]:
+        found[LOST] = min(attacks[LOST], key=_delta)
+    if attacks[GAINED]:
+        found[GAINED] = max(attacks[GAINED], key=_delta)
+    if not found and attacks[UNDECIDED]:
+        found[UNDECIDED] = attacks[UNDECIDED][-1]
+    return found
+
+
+def _delta(told: Told) -> float:
+    return float(told[1]["delta"])
 
 
 def _overall(section: Section, lines: list[tuple[str, Changes]]) -> str:
