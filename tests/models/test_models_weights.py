@@ -66,7 +66,7 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path, state, su
     torch.save({**state, "extra": Bomb(flag)}, path)
     with pytest.raises(ModelError, match="run its code"):
         load(f"resnet20:weights={path}")
-    path.write_bytes(pickle.dumps(Bomb(flag)))
+    path.write_bytes(pickle.dumps(Bomb(flag), protocol=2))
     with pytest.raises(ModelError):
         load(f"resnet20:weights={path}")
     assert not flag.exists()
