@@ -1,7 +1,7 @@
 """A float model → a low-bit model: which layer gets what, folding, calibration, and a report of every decision."""
 
-from bitproof.convert.layers import QuantLayer
 from bitproof.convert.conversion import Converted, calibrate, insert, quantize
+from bitproof.convert.layers import QuantLayer
 from bitproof.convert.recipe import Recipe
 from bitproof.convert.report import LayerReport, Report
 

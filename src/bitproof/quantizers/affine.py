@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bitproof.core import BitproofError, Info, ShapeError, SpecError
-from bitproof.quantizers.ste import fake_quantize
+from bitproof.quantizers.ste import MODES, fake_quantize
 
 ROLES = ("weight", "activation")
 
@@ -69,6 +69,7 @@ class Quantizer(nn.Module, ABC):
     trainable: ClassVar[bool] = False
     rounding: ClassVar[str] = "half to even"
     idempotent: ClassVar[bool] = True
+    gradients: ClassVar[tuple[str, ...]] = MODES  # what ``gradient`` may be set to
     symmetric_only: ClassVar[bool] = False
     defaults: ClassVar[dict[str, Any]] = POST_TRAINING
     gradient = "ste"  # not a setting: a victim sets it from outside
