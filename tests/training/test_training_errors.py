@@ -53,7 +53,12 @@ def test_a_diverging_training_is_reported():
         (changed(x=(Toy().x * 255).long()), "must be uint8, or float"),
         (changed(x=Toy().x[:, 0, 0]), "must be x 15×3×H×W and y 15, found x 15×8"),
         (changed(batch=lambda indices: (Toy().x[:3], Toy().y[:2])), "found x 3×3×8×8 and y 2"),
-        (changed(x=[torch.zeros(3, 8 + i % 2, 8) for i in range(60)]), "must have one shape"),
+        (
+            changed(x=[torch.zeros(3, 8 + i % 2, 8) for i in range(60)]),
+            r"one shape to make a batch, found \(3, 8, 8\), \(3, 9, 8\)",
+        ),
+        (changed(x=["a picture"] * 60), "must be tensors of one shape to make a batch, found str"),
+        (changed(batch=lambda indices: (Toy().x[list(indices)], Toy().y[list(indices)] / 2)), "must be whole numbers, found torch"),
     ],
 )
 def test_pictures_that_are_none(data: Toy, message: str):

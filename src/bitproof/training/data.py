@@ -93,16 +93,22 @@ class _Batches(Dataset[tuple[Cut, Tensor, Tensor]]):
         if isinstance(self.data, Batched):
             return self.data.batch(indices)
         samples = [self.data[index] for index in indices]
-        shapes = {tuple(x.shape) for x, _ in samples}
-        if len(shapes) > 1:
-            raise ShapeError(f"Training samples must have one shape to make a batch, found {sorted(shapes)}.")
-        return torch.stack([x for x, _ in samples]), torch.tensor([int(y) for _, y in samples])
+        return _stacked([x for x, _ in samples]), torch.tensor([int(y) for _, y in samples])
+
+
+def _stacked(pictures: list[Tensor]) -> Tensor:
+    found = {str(tuple(x.shape)) if isinstance(x, Tensor) else type(x).__name__ for x in pictures}
+    if len(found) > 1 or not isinstance(pictures[0], Tensor):
+        raise ShapeError(f"Training pictures must be tensors of one shape to make a batch, found {', '.join(sorted(found))}.")
+    return torch.stack(pictures)
 
 
 def _check(x: Tensor, y: Tensor, n: int) -> None:
     if x.ndim != 4 or len(x) != n or tuple(y.shape) != (n,):
         found = f"x {'×'.join(map(str, x.shape))} and y {'×'.join(map(str, y.shape))}"
         raise ShapeError(f"A training batch of {n} must be x {n}×3×H×W and y {n}, found {found}.")
+    if y.is_floating_point():
+        raise ShapeError(f"Training labels must be whole numbers, found {y.dtype}.")
     if x.dtype == torch.uint8:
         return
     if not x.is_floating_point():

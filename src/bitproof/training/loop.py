@@ -57,7 +57,7 @@ def train(
         DataError: no samples; a label that the model has no logit for.
         ShapeError: samples, logits or a perturbed batch of another shape or range.
         ModelError: nothing to train; a loss that is not finite.
-        StoreError: a checkpoint that is damaged, or another run's.
+        StoreError: a checkpoint that is damaged, or another run's, told by settings, seed, number of samples and layers.
 
     Source: the loop has none; arXiv 1503.02531 for distillation.
     Differs from the paper: see ``distillation``.
@@ -67,7 +67,7 @@ def train(
     if (teacher is None) == (settings.distill > 0):
         found = "no teacher was handed in" if teacher is None else "a teacher was handed in"
         raise SpecError(f"Training has distill={settings.distill} and {found}. Give a teacher and distill > 0, or neither.")
-    with _own_randomness(), _moved(accelerator.device, model, teacher):
+    with _own_randomness(accelerator.device), _moved(accelerator.device, model, teacher):
         run = Run(Step(model, settings, seed, accelerator, teacher, perturb), data, checkpoint)
         resumed = run.resume()
         run.go(validate, progress, workers)
@@ -86,9 +86,9 @@ def _checked(accelerator: Accelerator) -> Accelerator:
 
 
 @contextlib.contextmanager
-def _own_randomness() -> Iterator[None]:
+def _own_randomness(device: torch.device) -> Iterator[None]:
     """Seed torch's generators at will and leave them to others as they were."""
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         yield
 
 

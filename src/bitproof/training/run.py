@@ -26,13 +26,13 @@ class Run:
         self.steps = self.settings.epochs * self.per_epoch
         self.state = State()
         self._seen_s = time.monotonic()
-        self.name = {"settings": self.settings.identity(), "seed": str(step.seed), "number of samples": str(len(data))}
+        self.identity = {"settings": self.settings.identity(), "seed": str(step.seed), "number of samples": str(len(data))}
 
     def resume(self) -> bool:
         """Go on from the checkpoint if there is one; returns whether there was."""
         if self.path is None or not self.path.exists():
             return False
-        self.state = checkpoint.load(self.path, self.name, self.step.network, self.step.optimizer)
+        self.state = checkpoint.load(self.path, self.identity, self.step.network, self.step.optimizer)
         return True
 
     def go(self, validate: Callable[[nn.Module], float] | None, progress: Callable[[Progress], None] | None, workers: int) -> None:
@@ -72,7 +72,7 @@ class Run:
 
     def _save(self) -> None:
         if self.path is not None and self.accelerator.is_main_process:
-            checkpoint.save(self.path, self.name, self.step.network, self.step.optimizer, self.state)
+            checkpoint.save(self.path, self.identity, self.step.network, self.step.optimizer, self.state)
 
     def _spend(self) -> None:
         now = time.monotonic()

@@ -52,9 +52,9 @@ class Training:
     checkpoint_every_s: float = 30.0
 
     def __post_init__(self) -> None:
-        for name, hint in get_type_hints(Training).items():
-            if name in self.__dataclass_fields__ and hint != ClassVar[int]:
-                _check_type(name, getattr(self, name), hint)
+        hints = get_type_hints(Training)
+        for field in dataclasses.fields(self):
+            _check_type(field.name, getattr(self, field.name), hints[field.name])
         for name, (low, high) in _RANGES.items():
             _check_range(name, getattr(self, name), low, high)
         for name, bound in (("min_lr", "lr"), ("warmup_lr", "lr"), ("warmup_epochs", "epochs")):
@@ -117,10 +117,9 @@ def _check_type(name: str, value: object, hint: Any) -> None:
 def _check_range(name: str, value: float | None, low: float, high: float) -> None:
     if value is None or (low <= value <= high and math.isfinite(value)):
         return
-    least = "more than 0" if 0 < low < 1 else f"at least {low}"
-    raise SpecError(
-        f"Training: {name}={value!r} must be {least}" + (f" and at most {high}." if high < math.inf else " and finite.")
-    )
+    allowed = "more than 0" if 0 < low < 1 else f"at least {low}"
+    allowed += f" and at most {high}" if high < math.inf else "" if math.isfinite(value) else " and finite"
+    raise SpecError(f"Training: {name}={value!r} must be {allowed}.")
 
 
 def _canonical(value: object, hint: Any) -> str:

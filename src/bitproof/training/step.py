@@ -46,7 +46,7 @@ class Step:
     def __call__(self, step: int, share_done: float, lr: float, parts: Iterable[tuple[Cut, Tensor, Tensor]]) -> list[Sums]:
         """Take optimizer step ``step`` at rate ``lr`` over ``parts``; returns the sums of each, over all processes."""
         # The draws of a step follow from its number, so they are the same after an interruption.
-        torch.manual_seed(seed(self.seed, "step", step, self.accelerator.process_index))
+        _seed(self.accelerator.device, seed(self.seed, "step", step, self.accelerator.process_index))
         for module in self.scheduled:
             module.on_step(share_done)
         for group in self.optimizer.param_groups:
@@ -60,7 +60,7 @@ class Step:
 
     def _backward(self, cut: Cut, x: Tensor, y: Tensor, lr: float) -> Sums:
         device = self.accelerator.device
-        labels, x, y = y, to_float(x.to(device, non_blocking=True)), y.to(device, non_blocking=True)
+        labels, x, y = y, to_float(x.to(device, non_blocking=True)), y.to(device, torch.long, non_blocking=True)
         if self.perturb is not None:
             x = _perturbed(self.perturb, self.network, x, y)
         # Processes exchange gradients once a step: with its last batch.
@@ -91,6 +91,13 @@ class Step:
         sums = torch.stack([loss.double() * len(y), hits.double(), torch.full_like(hits, len(y)).double()])
         total, correct, seen = self.accelerator.reduce(sums).tolist()
         return total, int(correct), int(seen)
+
+
+def _seed(device: torch.device, value: int) -> None:
+    """Seed the generators that a step draws from; ``torch.manual_seed`` would reach those of all other devices too."""
+    torch.default_generator.manual_seed(value)
+    if device.type != "cpu":
+        getattr(torch, device.type).manual_seed(value)
 
 
 def _perturbed(perturb: Perturb, network: nn.Module, x: Tensor, y: Tensor) -> Tensor:
