@@ -25,16 +25,15 @@ def run_cell(
     rows: list[SampleRow] = []
     for chunk, x in batches(pipeline, samples, cell.batch_size, cell.threads):
         y = torch.tensor([sample.label for sample in chunk])
-        attacked = _attack(attack, victim, x, y, chunk, cell) if attack else None
+        attacked = _attack(attack, victim, x, y, chunk, cell.variant.seed) if attack else None
         rows += _rows(cell, task, victim, chunk, x if attacked is None else attacked.x, attacked)
         advance(len(chunk))
     return rows
 
 
-def _attack(spec: str, victim: Victim, x: torch.Tensor, y: torch.Tensor, chunk: Sequence[Sample], cell: Cell) -> Attacked:
-    attack = noise(spec)
-    result: Attacked = attack(victim.with_gradient(attack.grad), x, y, [draw(spec, cell.variant.seed, sample) for sample in chunk])
-    return result
+def _attack(spec: str, victim: Victim, x: torch.Tensor, y: torch.Tensor, chunk: Sequence[Sample], run_seed: int) -> Attacked:
+    attacked: Attacked = noise(spec)(victim, x, y, [draw(spec, run_seed, sample) for sample in chunk])
+    return attacked
 
 
 def _rows(

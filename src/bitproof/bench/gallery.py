@@ -43,9 +43,8 @@ def _picture(cell: Cell, plan: Plan, variants: Variants, cache: PictureCache) ->
     picture = Pipeline(task, network.geometry, tuple(specs.values()), cell.variant.seed, cache).picture(sample)
     if attack is None:
         return picture
-    built = noise(attack)
-    victim = variants.victim(cell.variant).with_gradient(built.grad)
-    attacked = built(victim, to_tensor(picture[None]), torch.tensor([sample.label]), [draw(attack, cell.variant.seed, sample)])
+    seeds = [draw(attack, cell.variant.seed, sample)]
+    attacked = noise(attack)(variants.victim(cell.variant), to_tensor(picture[None]), torch.tensor([sample.label]), seeds)
     rounded: Picture = (attacked.x[0].detach().permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
     return rounded
 
