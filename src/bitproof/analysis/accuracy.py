@@ -39,6 +39,8 @@ def accuracy(rows: pl.DataFrame) -> pl.DataFrame:
     same samples.
     ``ece``, ``confidence`` in %, ``loss`` in nats: means over the samples.
     On the control's own lines and on clean lines that which compares with itself is null.
+    Source: ``ece`` Guo et al., arXiv 1706.04599, eq. 3; ``mcnemar_p`` McNemar (1947); ``excess`` is a difference in differences.
+    Differs from the paper: nothing.
     """
     lines = [line for block in blocks(rows) for recipe in block.recipes for line in _lines(block, recipe)]
     return pl.DataFrame(lines, schema=COLUMNS).with_columns(pl.col(pl.Float64).fill_nan(None))
