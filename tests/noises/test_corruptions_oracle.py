@@ -3,12 +3,16 @@
 Random corruptions are given the oracle's own draws where that is possible; else distributions are compared.
 """
 
+import io
+import os
 from importlib.resources import files
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from PIL import ImageOps
 from scipy import ndimage
 from test_corruptions import picture
 
@@ -39,10 +43,14 @@ class Injected:
         return lambda *args, **kwargs: self.draws[name].pop(0)
 
 
-@pytest.mark.parametrize("severity", SEVERITIES)
-@pytest.mark.parametrize(
-    "name", ["brightness", "contrast", "saturate", "pixelate", "jpeg_compression", "defocus_blur", "zoom_blur", "gaussian_blur"]
+DETERMINISTIC = (
+    *("brightness", "contrast", "saturate", "pixelate", "jpeg_compression"),
+    *("defocus_blur", "zoom_blur", "gaussian_blur"),
 )
+
+
+@pytest.mark.parametrize("severity", SEVERITIES)
+@pytest.mark.parametrize("name", DETERMINISTIC)
 def test_without_chance_it_is_the_oracle(name, severity):
     expected = getattr(oracle, name)(Pillow.fromarray(IMAGE), severity)
     assert apart(noise(f"{name}:{severity}")(IMAGE, 0), np.asarray(expected)) <= 0.5
@@ -273,3 +281,21 @@ def test_channels_flip_independently_in_impulse_noise():
     flat = np.full((400, 400, 3), 100, np.uint8)
     touched = (grain.impulse_noise(flat, np.random.default_rng(0), 0.3) != flat).any(axis=2).mean()
     assert touched == pytest.approx(1 - 0.7**3, abs=0.006)
+
+
+def photographs(count: int) -> list[np.ndarray]:
+    data = os.environ.get("BITPROOF_DATA")
+    path = Path(data, "imagenet-sample-500.parquet") if data else None
+    if path is None or not path.is_file():
+        pytest.skip("needs photographs: set BITPROOF_DATA to a folder with imagenet-sample-500.parquet")
+    files_ = pytest.importorskip("polars").read_parquet(path, columns=["image"], n_rows=count)["image"]
+    images = (Pillow.open(io.BytesIO(f if isinstance(f, bytes) else f["bytes"])).convert("RGB") for f in files_)
+    return [np.asarray(ImageOps.fit(image, (224, 224))) for image in images]
+
+
+@pytest.mark.parametrize("name", DETERMINISTIC)
+def test_without_chance_it_is_the_oracle_on_photographs(name):
+    for image in photographs(3):
+        for severity in (1, 3, 5):
+            expected = getattr(oracle, name)(Pillow.fromarray(image), severity)
+            assert apart(noise(f"{name}:{severity}")(image, 0), np.asarray(expected)) <= 0.5, severity
