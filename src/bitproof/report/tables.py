@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bitproof.analysis import FIGURES, Figure
 from bitproof.report.source import FAILURE, FAMILIES, Row, Run, Section
-from bitproof.report.words import SIGNS, bits_label, change, interval, number, size
+from bitproof.report.words import SIGNS, bits_label, budget, change, interval, number, p_value, size
 
 #: The titles of the deciding figures where there is little room, and the figures of the calibration table.
 SHORT = {
@@ -74,7 +74,7 @@ def titled(name: str) -> str:
 def short(name: str) -> str:
     """A title that fits a column: ``robust_worst:linf,eps=2/255`` → ``Adversarial linf, ε = 2/255``."""
     kind, _, detail = name.partition(":")
-    return f"{SHORT[kind]} {detail.replace(',eps=', ', ε = ')}" if detail else WORST if kind == "robust_worst" else SHORT[kind]
+    return f"{SHORT[kind]} {budget(detail)}" if detail else WORST if kind == "robust_worst" else SHORT[kind]
 
 
 def text(value: object, note: str = "") -> Cell:
@@ -82,23 +82,23 @@ def text(value: object, note: str = "") -> Cell:
     return Cell(str(value), note, str(value))
 
 
-def figure(row: Row | None, *, better: str = "higher", digits: int = 1) -> Cell:
+def figure(row: Row | None, *, better: str = "higher") -> Cell:
     """``value [low, high]`` above the difference from the control with its interval."""
     if row is None or row["value"] is None:
         return Cell("–", (row or {}).get("note") or "", numeric=True)
-    value = f"{number(row['value'], digits)} {interval(row['low'], row['high'], digits)}".strip()
+    value = f"{number(row['value'])} {interval(row['low'], row['high'])}".strip()
     said = change(row["delta_low"], row["delta_high"], better=better)
-    return Cell(value, difference(row["delta"], row["delta_low"], row["delta_high"], said, digits), row["value"], said, True)
+    return Cell(value, difference(row["delta"], row["delta_low"], row["delta_high"], said), row["value"], said, True)
 
 
-def difference(value: float | None, low: float | None, high: float | None, said: str, digits: int = 1) -> str:
+def difference(value: float | None, low: float | None, high: float | None, said: str) -> str:
     """``▼ −3.2 [−5.0, −1.4]``, or nothing where there is no comparison."""
-    return f"{SIGNS[said]} {number(value, digits, signed=True)} {interval(low, high, digits, signed=True)}" if said else ""
+    return f"{SIGNS[said]} {number(value, signed=True)} {interval(low, high, signed=True)}" if said else ""
 
 
-def amount(value: float | None, digits: int = 1) -> Cell:
+def amount(value: float | None) -> Cell:
     """A number alone."""
-    return Cell(number(value, digits), sort=value, numeric=True)
+    return Cell(number(value), sort=value, numeric=True)
 
 
 def headline(section: Section) -> Table:
@@ -161,7 +161,7 @@ def _detail(cell: Row) -> tuple[Cell, ...]:
         excess,
         amount(cell["churn"]),
         amount(cell["ece"]),
-        amount(cell["mcnemar_p"], 4),
+        Cell(p_value(cell["mcnemar_p"]), sort=cell["mcnemar_p"], numeric=True),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bitproof.report.source import FAMILIES, Row, Section
-from bitproof.report.words import GAINED, LOST, UNDECIDED, change, count, interval, joined, number
+from bitproof.report.words import GAINED, LOST, UNDECIDED, budget, change, count, interval, joined, number
 
 #: What the deciding figures are called in a sentence.
 SPOKEN = {
@@ -82,8 +82,8 @@ def _changes(section: Section, recipe: str) -> Changes:
 
 
 def _spoken(name: str) -> str:
-    kind, _, budget = name.partition(":")
-    return f"attacks ({budget.replace(',eps=', ', ε = ')})" if budget else SPOKEN[kind]
+    kind, _, detail = name.partition(":")
+    return f"attacks ({budget(detail)})" if detail else SPOKEN[kind]
 
 
 def _extremes(attacks: Changes) -> dict[str, Told]:
@@ -116,6 +116,8 @@ def _overall(section: Section, lines: list[tuple[str, Changes]]) -> str:
         sentences.append(f"Only gains are shown for {joined(gained)}.")
     if undecided:
         sentences.append(f"Undecided for {joined(undecided)}: every interval against {section.control} includes 0.")
+    if any(what.startswith("attacks") for _, found in compared for what, _ in found[GAINED]):
+        sentences.append("A gain under attack may be a hidden gradient: no masking audit has ruled that out.")
     return " ".join(sentences)
 
 

@@ -16,26 +16,36 @@ LOST, GAINED, UNDECIDED, MOVED = "lost", "gained", "undecided", "moved"
 SIGNS = {LOST: "▼", GAINED: "▲", UNDECIDED: "≈", MOVED: "Δ"}
 
 
-def number(value: float | None, digits: int = 1, *, signed: bool = False) -> str:
+def number(value: float | None, *, signed: bool = False) -> str:
     """``12.3``, ``−0.4``, ``+1.0`` where ``signed``; ``–`` where there is none."""
     if value is None or not math.isfinite(value):
         return "–"
-    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    text = f"{value:+.1f}" if signed else f"{value:.1f}"
     if float(text) == 0:
         text = text.lstrip("+-")
     return text.replace("-", "−")
 
 
-def interval(low: float | None, high: float | None, digits: int = 1, *, signed: bool = False) -> str:
+def interval(low: float | None, high: float | None, *, signed: bool = False) -> str:
     """``[low, high]``, or nothing where there is none."""
     if low is None or high is None:
         return ""
-    return f"[{number(low, digits, signed=signed)}, {number(high, digits, signed=signed)}]"
+    return f"[{number(low, signed=signed)}, {number(high, signed=signed)}]"
 
 
 def count(value: int, noun: str, plural: str = "") -> str:
     """``1 cell``, ``2 cells``."""
     return f"{value:,} {noun if value == 1 else plural or noun + 's'}"
+
+
+def p_value(value: float | None) -> str:
+    """Four digits, or ``<0.0001``."""
+    return "–" if value is None else "<0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
+def budget(detail: str) -> str:
+    """What ``analysis`` writes after ``robust_worst:``, for people: ``linf,eps=2/255`` → ``linf, ε = 2/255``."""
+    return detail.replace(",eps=", ", ε\u00a0=\u00a0")
 
 
 def size(value: float | None) -> str:

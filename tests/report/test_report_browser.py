@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import EVIL
+from report_runs import EVIL
 
 from bitproof.report import write
 
@@ -58,6 +58,31 @@ def test_names_stay_text(browsed: tuple[str, list[str]]) -> None:
     assert "<script>window.broken" not in document
     assert "data-broken" not in document
     assert html.escape(EVIL, quote=False) in document
+
+
+ACT = """<script>
+const table = document.querySelectorAll("#s2 table.sortable")[1], column = 4;
+const button = table.tHead.rows[0].cells[column].querySelector("button");
+const values = () => [...table.tBodies[0].rows].map((row) => Number(row.cells[column].dataset.sort));
+button.click();
+document.documentElement.dataset.up = values().every((value, i, all) => !i || all[i - 1] <= value);
+button.click();
+document.documentElement.dataset.down = values().every((value, i, all) => !i || all[i - 1] >= value);
+const input = table.closest("details").querySelector("input");
+input.value = "fog w8a8";
+input.dispatchEvent(new Event("input"));
+document.documentElement.dataset.shown = table.closest("details").querySelector(".shown").textContent;
+</script></body>"""
+
+
+def test_tables_sort_and_filter(results: Path, tmp_path: Path) -> None:
+    page = write(results, tmp_path / "page.html")
+    page.write_text(page.read_text(encoding="utf-8").replace("</body>", ACT), encoding="utf-8")
+    document, console = browse(page, tmp_path / "profile")
+    assert console == []
+    assert 'data-up="true"' in document
+    assert 'data-down="true"' in document
+    assert 'data-shown="4 of 30"' in document
 
 
 def test_the_console_would_tell(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from conftest import EVIL, NOISES, RECIPES
 from hypothesis import given
 from hypothesis import strategies as st
+from report_runs import EVIL, NOISES, RECIPES
 
 from bitproof.core import StoreError
 from bitproof.report import write
@@ -129,7 +129,7 @@ def test_the_headline_goes_from_the_control_to_few_bits(results: Path) -> None:
     assert table.marked == {0}
     assert [column.title for column in table.columns] == [
         *("Recipe", "Bits", "Size, KB", "Clean", "Natural", "System, mean", "System, worst"),
-        *("Adversarial linf, ε = 1/255", "Adversarial linf, ε = 2/255", "Adversarial, worst"),
+        *("Adversarial linf, ε\u00a0=\u00a01/255", "Adversarial linf, ε\u00a0=\u00a02/255", "Adversarial, worst"),
     ]
     worst = table.rows[-1][3]
     assert worst.change == "lost"

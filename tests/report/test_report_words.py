@@ -77,3 +77,8 @@ def test_joined(parts: list[str], text: str) -> None:
 @pytest.mark.parametrize(("value", "text"), [(True, "yes"), (None, "–"), ([], "none"), (["a", 1], "a, 1"), (0.5, "0.5")])
 def test_plain(value: object, text: str) -> None:
     assert words.plain(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, "–"), (0.0, "<0.0001"), (0.03125, "0.0312"), (1.0, "1.0000")])
+def test_p_value(value: float | None, text: str) -> None:
+    assert words.p_value(value) == text

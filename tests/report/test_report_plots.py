@@ -6,7 +6,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 import pytest
-from conftest import EVIL
+from report_runs import EVIL
 
 from bitproof.report.heatmaps import heatmaps
 from bitproof.report.plots import Plot, attack_plots, bits_plots, confidence_plot, dodge, dot_plot
