@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bitproof.analysis import accuracy, summary
+from bitproof import analysis
 from bitproof.report.words import bits_order
 from bitproof.results import Store, imagenet, load, variants
 
@@ -118,7 +118,7 @@ def read(path: Path) -> Run:
     store, rows, made = Store.open(path), load(path), variants(path)
     cells, figures = [], []
     if not rows.is_empty():
-        cells, figures = accuracy(rows).to_dicts(), summary(rows, imagenet=imagenet(path)).to_dicts()
+        cells, figures = analysis.accuracy(rows).to_dicts(), analysis.summary(rows, imagenet=imagenet(path)).to_dicts()
     keys = ["task", "model", "recipe", "defense", "noise", "seed", "cell", "variant"]
     return Run(
         name=path.resolve().name,
