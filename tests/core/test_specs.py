@@ -64,6 +64,8 @@ def test_bind_reads_values_by_the_fields_types():
     attack = bind(Spec.parse("pgd:8/255,steps=5,step=1/255,start=false"), Attack)
     assert attack == Attack(Fraction(8, 255), 5, 1 / 255, False)
     assert bind(Spec.parse("pgd:eps=1,step=none"), Attack).step is None
+    assert bind(Spec.parse("pgd:0.5/255"), Attack).eps == Fraction(1, 510)
+    assert bind(Spec.parse("pgd:1,step=1e-3"), Attack).step == 0.001
 
 
 @pytest.mark.parametrize(
@@ -77,6 +79,7 @@ def test_bind_reads_values_by_the_fields_types():
         ("pgd:1,steps=2.5", "a whole number"),
         ("pgd:1,start=yes", "true or false"),
         ("pgd:1/0", "must be"),
+        ("pgd:1/2/3", "must be"),
     ],
 )
 def test_bind_refuses_what_does_not_fit(text, part):

@@ -143,9 +143,18 @@ def _read(value: str, hint: Any, where: str) -> Any:
     try:
         if kind is bool:
             return {"true": True, "false": False}[value.lower()]
-        if kind is float:
-            return float(Fraction(value)) if "/" in value else float(value)
+        if kind in (float, Fraction):
+            return kind(_ratio(value))
         return kind(value)
     except (KeyError, ValueError, ZeroDivisionError):
         name = {"bool": "true or false", "int": "a whole number", "float": "a number"}.get(kind.__name__, kind.__name__)
         raise SpecError(f"{where} must be {name}, found {value!r}.") from None
+
+
+def _ratio(value: str) -> str | Fraction:
+    """Return ``0.5`` as it is, and a ratio of two numbers (``0.5/255``) as a Fraction."""
+    numerator, *rest = value.split("/")
+    if not rest:
+        return value
+    (denominator,) = rest
+    return Fraction(numerator) / Fraction(denominator)

@@ -51,8 +51,8 @@ SYSTEM = (
 
 #: RobustART's budgets, for inputs in [0, 1]: small, middle, large (add_noise_utils.py of DIG-Beihang/RobustART@068a4fd).
 BUDGETS = {
-    "fgsm-linf": ("1/510", "2/255", "8/255"),
-    "pgd-linf": ("1/510", "2/255", "8/255"),
+    "fgsm-linf": ("0.5/255", "2/255", "8/255"),
+    "pgd-linf": ("0.5/255", "2/255", "8/255"),
     "pgd-l2": ("0.5", "2", "8"),
     "pgd-l1": ("100", "400", "1600"),
 }
@@ -136,7 +136,13 @@ class Attacks:
         specs = [(name, eps) for name, budgets in BUDGETS.items() for eps in budgets]
         if self.protocol is None:
             return [f"{name}:eps={eps}" for name, eps in specs]
-        return [f"{name}:eps={eps},{ROBUSTART[name].format(step=Fraction(eps) * Fraction(3, 40))}" for name, eps in specs]
+        return [f"{name}:eps={eps},{ROBUSTART[name].format(step=_step(eps))}" for name, eps in specs]
+
+
+def _step(eps: str) -> Fraction:
+    """3/40 of a budget that is written as a number or a ratio."""
+    numerator, _, denominator = eps.partition("/")
+    return Fraction(numerator) / Fraction(denominator or 1) * Fraction(3, 40)
 
 
 FAMILIES: dict[str, type[Family]] = {
