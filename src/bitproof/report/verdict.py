@@ -123,7 +123,7 @@ def _overall(section: Section, lines: list[tuple[str, Changes]]) -> str:
 
 def _where(found: Changes) -> str:
     families = dict.fromkeys(what.partition(" (")[0] for what, _ in found[LOST])
-    return f"(on {joined(list(families))})" if found[GAINED] or found[UNDECIDED] else "(on all that was measured)"
+    return f"(on {joined(list(families))})" if found[GAINED] or found[UNDECIDED] else "(in every family that was run)"
 
 
 def _excess(section: Section) -> str:
