@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from bitproof.core import Spec
+from bitproof.core import Spec, ratio
 
 NORMS = ("linf", "l2", "l1")
 
@@ -27,7 +27,7 @@ def budget(noise: str) -> Budget | None:
     if norm not in NORMS or text is None:
         return None
     try:
-        return Budget(norm, Fraction(text), text)
+        return Budget(norm, ratio(text), text)
     except (ValueError, ZeroDivisionError):
         return None
 

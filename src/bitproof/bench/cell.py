@@ -42,7 +42,7 @@ def _rows(
     with torch.inference_mode():
         logits = finite(victim.logits(x), chunk)
     severities = [noise(spec).severity for spec in parts(cell.noise) if hasattr(noise(spec), "severity")]
-    gradients = [noise(spec).grad for spec in parts(cell.noise) if hasattr(noise(spec), "grad")]
+    gradients = [noise(spec).grad for spec in parts(cell.noise) if getattr(noise(spec), "needs_gradient", False)]
     scores = task.score_batch(logits.numpy(), [sample.label for sample in chunk])
     for i, (sample, score) in enumerate(zip(chunk, scores, strict=True)):
         yield SampleRow(

@@ -28,7 +28,7 @@ from bitproof.core.registry import Card, Registry
 from bitproof.core.rows import SCHEMA, SampleRow, VariantRow
 from bitproof.core.seeds import digest, seed
 from bitproof.core.sites import SITES, Geometry
-from bitproof.core.specs import Spec, bind, split
+from bitproof.core.specs import Spec, bind, ratio, split
 
 __all__ = [
     "GRADIENT_MODES",
@@ -61,6 +61,7 @@ __all__ = [
     "Victim",
     "bind",
     "digest",
+    "ratio",
     "seed",
     "split",
 ]

@@ -99,6 +99,14 @@ def _quote(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def ratio(text: str) -> Fraction:
+    """Read a number, or a ratio of two: ``2``, ``1e-3``, ``8/255``, ``0.5/255``. Raises ValueError or ZeroDivisionError."""
+    parts = [Fraction(part) for part in text.split("/")]
+    if len(parts) > 2:
+        raise ValueError(f"{text!r} is no ratio of two numbers")
+    return parts[0] / parts[1] if parts[1:] else parts[0]
+
+
 def bind(spec: Spec, target: type[T]) -> T:
     """Build the dataclass ``target`` from ``spec``: bare values fill its fields in order, keys by name.
 
@@ -143,18 +151,9 @@ def _read(value: str, hint: Any, where: str) -> Any:
     try:
         if kind is bool:
             return {"true": True, "false": False}[value.lower()]
-        if kind in (float, Fraction):
-            return kind(_ratio(value))
+        if kind in (float, Fraction) and "/" in value:
+            return kind(ratio(value))
         return kind(value)
     except (KeyError, ValueError, ZeroDivisionError):
         name = {"bool": "true or false", "int": "a whole number", "float": "a number"}.get(kind.__name__, kind.__name__)
         raise SpecError(f"{where} must be {name}, found {value!r}.") from None
-
-
-def _ratio(value: str) -> str | Fraction:
-    """Return ``0.5`` as it is, and a ratio of two numbers (``0.5/255``) as a Fraction."""
-    numerator, *rest = value.split("/")
-    if not rest:
-        return value
-    (denominator,) = rest
-    return Fraction(numerator) / Fraction(denominator)

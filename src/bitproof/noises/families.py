@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Protocol
 
-from bitproof.core import SpecError
+from bitproof.core import SpecError, ratio
 
 #: The test corruptions of ImageNet-C (1903.12261), in the order of its paper.
 BENCHMARK = (
@@ -136,13 +135,7 @@ class Attacks:
         specs = [(name, eps) for name, budgets in BUDGETS.items() for eps in budgets]
         if self.protocol is None:
             return [f"{name}:eps={eps}" for name, eps in specs]
-        return [f"{name}:eps={eps},{ROBUSTART[name].format(step=_step(eps))}" for name, eps in specs]
-
-
-def _step(eps: str) -> Fraction:
-    """3/40 of a budget that is written as a number or a ratio."""
-    numerator, _, denominator = eps.partition("/")
-    return Fraction(numerator) / Fraction(denominator or 1) * Fraction(3, 40)
+        return [f"{name}:eps={eps},{ROBUSTART[name].format(step=ratio(eps) * ratio('3/40'))}" for name, eps in specs]
 
 
 FAMILIES: dict[str, type[Family]] = {
