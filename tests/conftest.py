@@ -1,4 +1,4 @@
-"""A model file, a folder of pictures and a grid, small enough to run in seconds."""
+"""Shared by bench, cli and e2e: a model file, a folder of pictures and a grid, small enough to run in seconds."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ recipes: [fp32, float, "mse:w4a4", "lsq:w4a4"]
 training: {{epochs: 2, batch_size: 16, lr: 0.05}}
 calibration: {{n: 16}}
 noises: [clean, "gaussian_noise:3", "pixelate:2", cv-nearest, "decode-ffmpeg+cv-area", "pgd-linf:eps=8/255,steps=3"]
-limit: {{clean: 24, natural: 24, system: 24, mixed: 24, adversarial: 8}}
+limit: {{clean: 24, natural: 24, system: 24, adversarial: 8}}
 batch_size: 8
 threads: 1
 """

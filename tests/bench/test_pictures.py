@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from bitproof.bench.pictures import PictureCache, Pipeline, batches, draw
+from bitproof.core import Geometry
+from bitproof.tasks import load
+
+GEOMETRY = Geometry(24, 32)
+
+
+@pytest.fixture(scope="module")
+def task(pictures):
+    return load(f"imagefolder:{pictures}")
+
+
+def pipeline(task, *noises, cache=None, seed=0):
+    return Pipeline(task, GEOMETRY, noises, seed, cache or PictureCache())
+
+
+def test_a_sample_meets_the_same_noise_alone_and_in_company(task):
+    samples = task.data.samples[:7]
+    alone = [pipeline(task, "gaussian_noise:3").picture(sample) for sample in samples]
+    for size, workers in ((1, 1), (3, 2), (7, 4)):
+        made = list(batches(pipeline(task, "gaussian_noise:3"), samples, size, workers))
+        assert [s.id for chunk, _ in made for s in chunk] == [s.id for s in samples]
+        together = np.concatenate([x.numpy() for _, x in made])
+        np.testing.assert_array_equal(together, np.stack(alone).transpose(0, 3, 1, 2) / np.float32(255))
+
+
+def test_a_draw_follows_from_names(task):
+    one, other = task.data.samples[:2]
+    seeds = {draw("fog:3", 0, one), draw("fog:4", 0, one), draw("fog:3", 1, one), draw("fog:3", 0, other), draw("snow:3", 0, one)}
+    assert len(seeds) == 5
+    assert draw("fog:3", 0, one) == draw("fog:3,constants=cifar", 0, one)
+
+
+def test_a_noise_stands_at_its_site_and_leaves_the_others(task):
+    at = pipeline(task, "decode-ffmpeg", "cv-area", "bgr", "fog:1").occupants
+    assert at == {"decode": "decode-ffmpeg", "resize": "cv-area", "color": "bgr", "image": "fog:1"}
+    assert pipeline(task).occupants == {"decode": "decode-pil", "resize": "pil-bilinear"}
+
+
+def test_noise_never_writes_into_the_clean_picture(task):
+    cache, sample = PictureCache(), task.data.samples[0]
+    clean = pipeline(task, cache=cache).picture(sample).copy()
+    pipeline(task, "bgr", "contrast:5", cache=cache).picture(sample)
+    np.testing.assert_array_equal(pipeline(task, cache=cache).picture(sample), clean)
+
+
+def test_the_cache_forgets_the_least_used_beyond_its_bound():
+    made = []
+
+    def make(key):
+        return lambda: made.append(key) or np.zeros(100, np.uint8)
+
+    cache = PictureCache(limit_bytes=250)
+    for key in ("a", "b", "a", "c", "a", "b"):
+        cache.get((key,), make(key))
+    assert made == ["a", "b", "c", "b"]

@@ -1,0 +1,117 @@
+import pytest
+
+from bitproof.bench import Plan, parse_grids, predict
+from bitproof.core import BitproofError
+
+
+@pytest.fixture
+def text(grid):
+    return grid.read_text().replace('[fp32, float, "mse:w4a4", "lsq:w4a4"]', '[fp32, "mse:w4a4"]')
+
+
+def plan(text):
+    [grid] = parse_grids(text)
+    return Plan(grid)
+
+
+def ids(text):
+    made = plan(text)
+    return {v.id for v in made.variants}, {c.id for c in made.cells}
+
+
+def test_ids_follow_from_the_request_alone(text):
+    assert ids(text) == ids(text)
+    variants, cells = ids(text)
+    assert (len(variants), len(cells)) == (2, 12)
+
+
+@pytest.mark.parametrize(
+    ("change", "variants_move", "cells_move"),
+    [
+        (("n: 16", "n: 17"), True, True),
+        (("mse:w4a4", "mse:w4a5"), True, True),
+        (("mean=imagenet", "mean=0.5"), True, True),
+        (("batch_size: 8", "batch_size: 7"), False, True),
+        (("threads: 1", "threads: 2"), False, True),
+        (("system: 24", "system: 23"), False, True),
+        (("pixelate:2", "pixelate:3"), False, True),
+    ],
+)
+def test_what_moves_a_number_moves_its_id(text, change, variants_move, cells_move):
+    before, after = ids(text), ids(text.replace(*change))
+    assert (before[0] != after[0]) == variants_move
+    assert (before[1] != after[1]) == cells_move
+
+
+def test_another_model_file_is_another_variant(text, model_file):
+    before = ids(text)
+    source = model_file.read_text()
+    try:
+        model_file.write_text(source.replace("manual_seed(0)", "manual_seed(1)"))
+        after = ids(text)
+    finally:
+        model_file.write_text(source)
+    assert not before[0] & after[0]
+    assert not before[1] & after[1]
+
+
+def test_a_new_version_of_a_noise_reuses_no_old_number(text, monkeypatch):
+    from bitproof.noises.corruptions.digital import Pixelate
+
+    before = {c.noise: c.id for c in plan(text).cells}
+    monkeypatch.setattr(Pixelate, "version", 99)
+    after = {c.noise: c.id for c in plan(text).cells}
+    assert {noise for noise in before if before[noise] != after[noise]} == {"pixelate:2"}
+
+
+def test_a_new_version_of_a_method_makes_its_variants_again(text, monkeypatch):
+    from bitproof.quantizers import QUANTIZERS
+
+    before = {str(v.recipe): v.id for v in plan(text).variants}
+    monkeypatch.setattr(QUANTIZERS.load("mse"), "version", 99)
+    after = {str(v.recipe): v.id for v in plan(text).variants}
+    assert before["fp32"] == after["fp32"]
+    assert before["mse:w4a4"] != after["mse:w4a4"]
+
+
+def test_the_variants_of_a_task_meet_a_noise_one_after_the_other(text):
+    noises = [c.noise for c in plan(text).cells]
+    assert noises == sorted(noises, key=noises.index)
+    assert noises[0] == "clean"
+
+
+def test_the_clean_pipeline_is_no_noise(text):
+    assert "pil-bilinear" not in {c.noise for c in plan(text.replace("cv-nearest", "system")).cells}
+    square = text.replace("cv-nearest", "system") + "geometry: {interpolation: cv-area, mode: square}\n"
+    noises = {c.noise for c in plan(square).cells}
+    assert "pil-bilinear" in noises
+    assert "cv-area" not in noises
+
+
+def test_no_sample_is_both_calibrated_on_and_evaluated(text):
+    held_out = plan(text.replace("train:", "# train:").replace("training:", "# training:"))
+    calibrated = {s.id for s in held_out.tasks[held_out.grid.tasks[0]].data.calibration(16, seed=0)}
+    assert len(calibrated) == 16
+    for cell in held_out.cells:
+        assert not calibrated & {s.id for s in held_out.samples(cell)}
+
+
+def test_calibration_that_leaves_too_few_is_refused(text):
+    greedy = text.replace("train:", "# train:").replace("training:", "# training:").replace("n: 16", "n: 40")
+    with pytest.raises(BitproofError, match="24"):
+        made = plan(greedy)
+        made.samples(made.cells[0])
+
+
+def test_a_model_with_other_classes_is_refused(text):
+    with pytest.raises(BitproofError, match="classes"):
+        plan(text.replace("classes=4", "classes=5"))
+
+
+def test_a_prediction_counts_what_the_plan_holds(grid):
+    [whole] = parse_grids(grid.read_text())
+    prediction = predict(Plan(whole))
+    assert (prediction.variants, prediction.trainings, prediction.cells, prediction.rows) == (4, 2, 24, 4 * (5 * 24 + 8))
+    assert prediction.cells_s > 0
+    assert prediction.variants_s > 0
+    assert prediction.disk_bytes > 100_000
