@@ -1,6 +1,9 @@
 """Shared by bench, cli and e2e: a model file, a folder of pictures and a grid, small enough to run in seconds."""
 
+import os
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; torch reads this when it is first imported
 
 import numpy as np
 import pytest
