@@ -1,0 +1,169 @@
+"""A network from every door through the checks of ``contract_networks``, and a wrong one for each check."""
+
+import functools
+import warnings
+from dataclasses import replace
+
+import pytest
+import torch
+from contract_networks import CHECKS
+from torch import nn
+
+from bitproof.core import Geometry, MissingExtra
+from bitproof.models import MODELS, Network, load
+
+MINE = """
+from torch import nn
+
+def build():
+    return nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 25, 5))
+"""
+
+#: Door → a spec that opens it without the network; {mine} and {onnx} are files.
+SPECS = {
+    "timm": "timm/test_resnet.r160_in1k:pretrained=false,size=32,classes=7",
+    "torchvision": "torchvision/squeezenet1_1:pretrained=false,size=48,classes=6",
+    "python": "python:{mine}#build,size=12",
+    "onnx": "onnx:{onnx},size=12,mean=imagenet,std=imagenet",
+    "efficientnet-lite0": "efficientnet-lite0",
+    "efficientnet-lite1": "efficientnet-lite1",
+    "efficientnet-lite2": "efficientnet-lite2",
+    "resnet20": "resnet20",
+    "resnet32": "resnet32:seed=1",
+    "resnet44": "resnet44:classes=3",
+    "resnet56": "resnet56",
+    "small-cnn": "small-cnn",
+}
+
+
+#: What is not kept yet.
+BROKEN = dict.fromkeys(
+    ((f"efficientnet-lite{i}", "check_loads_the_same_again") for i in range(3)),
+    "its layers are first drawn from the global generator",
+)
+
+
+@pytest.fixture(scope="session")
+def mine(tmp_path_factory):
+    path = tmp_path_factory.mktemp("contract") / "mine.py"
+    path.write_text(MINE)
+    return path
+
+
+@pytest.fixture(scope="session")
+def onnx(tmp_path_factory):
+    path = tmp_path_factory.mktemp("contract") / "mine.onnx"
+    with warnings.catch_warnings(), torch.random.fork_rng():
+        warnings.simplefilter("ignore")
+        net = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 25, 5)).eval()
+        names = {"input_names": ["x"], "dynamic_axes": {"x": {0: "n"}}}
+        torch.onnx.export(net, (torch.zeros(1, 3, 12, 12),), str(path), dynamo=False, **names)
+    return path
+
+
+def test_every_door_is_here():
+    assert list(SPECS) == list(MODELS._own)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("door", SPECS)
+def test_network(door, check, request):
+    if door == "onnx":
+        pytest.importorskip("onnx", reason="onnx is not installed")
+        pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    if reason := BROKEN.get((door, check.__name__)):
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+    files = {name: request.getfixturevalue(name) for name in ("mine", "onnx") if f"{{{name}}}" in SPECS[door]}
+    try:
+        check(functools.partial(load, SPECS[door].format(**files)))
+    except MissingExtra as missing:
+        pytest.skip(str(missing))
+
+
+class Named(nn.Linear):
+    """A layer that no recipe knows."""
+
+
+def good(classes=None):
+    return load("small-cnn", classes=classes)
+
+
+def changed(**fields):
+    return lambda classes=None: replace(good(), **fields)
+
+
+def with_module(change):
+    def loader(classes=None) -> Network:
+        network = good()
+        return replace(network, module=change(network.module))
+
+    return loader
+
+
+class Flat(nn.Module):
+    """Gives the same whatever it sees, or NaN."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def forward(self, x):
+        return torch.full((len(x), 10), self.value)
+
+
+class Drifting(nn.Module):
+    """Drawn anew for each instance."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net, self.shift = net, torch.rand(10)
+
+    def forward(self, x):
+        return self.net(x) + self.shift
+
+
+class Writing(nn.Module):
+    """Normalises in place."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        return self.net(x.sub_(0.5))
+
+
+class Local(nn.Module):
+    """Holds on to a function without a name."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+        self.hook = lambda x: x
+
+    def forward(self, x):
+        return self.net(x)
+
+
+#: Check → loaders that it must not let pass.
+WRONG = {
+    "check_gives_a_logit_a_class": [changed(classes=11), with_module(lambda net: Flat(float("nan")))],
+    "check_loads_the_same_again": [with_module(Drifting)],
+    "check_digest_tells_networks_apart": [changed(digest="v1")],
+    "check_is_ready_to_be_measured": [
+        *(with_module(lambda net: net.train()), with_module(lambda net: net.double()), with_module(lambda net: Writing(net).eval()))
+    ],
+    "check_names_a_clean_resize": [changed(geometry=Geometry(28, 28, interpolation="decode-pil"))],
+    "check_spec_is_canonical": [changed(spec=" small-cnn ")],
+    "check_carries_a_gradient_or_says_so": [changed(differentiable=False), with_module(lambda net: Flat(0.0))],
+    "check_pickled_it_is_the_same": [with_module(Local)],
+    "check_can_be_made_low_bit": [with_module(lambda net: nn.Sequential(nn.Flatten(), Named(3 * 28 * 28, 10)))],
+    "check_another_number_of_classes_is_refused": [lambda classes=None: good()],
+}
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_check_finds_a_wrong_network(check):
+    for wrong in WRONG[check.__name__]:
+        with pytest.raises((AssertionError, pytest.fail.Exception)):
+            check(wrong)
