@@ -27,7 +27,7 @@ def test_help_needs_neither_torch_nor_polars():
     assert done.stdout.endswith("[]\n")
 
 
-@pytest.mark.parametrize("kind", ["models", "recipes", "quantizers", "noises", "attacks", "tasks"])
+@pytest.mark.parametrize("kind", ["models", "recipes", "quantizers", "noises", "attacks", "tasks", "sources"])
 def test_a_list_is_json_with_name_line_source_and_version(kind):
     entries = json.loads(bitproof("list", kind, "--json").stdout)
     assert entries

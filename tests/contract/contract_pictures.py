@@ -1,5 +1,6 @@
 """What every noise of pictures promises: decoders, resizes, colour steps and corruptions. A check takes the registered class."""
 
+import dataclasses
 import io
 import random
 from collections.abc import Callable, Iterator
@@ -163,6 +164,11 @@ def check_another_seed_is_another_draw(noise: Any) -> None:
         assert np.array_equal(one, other) == (noise.__name__ in WITHOUT_CHANCE)
 
 
+def check_severity_is_the_first_word(noise: Any) -> None:
+    """So that ``fog:3`` and ``fog:severity=3`` are one cell."""
+    assert dataclasses.fields(noise)[0].name == "severity"
+
+
 def check_other_severities_are_refused(noise: Any) -> None:
     for severity in (-1, 0, 6):
         with pytest.raises(SpecError, match=f"{severity}"):
@@ -186,6 +192,6 @@ CHECKS: dict[str, list[Check]] = {
     "color": [*_ALL, *_AFTER_DECODING, check_keeps_the_shape, check_does_something],
     "image": [
         *(*_ALL, *_AFTER_DECODING, check_keeps_the_shape, check_does_something),
-        *(check_another_seed_is_another_draw, check_other_severities_are_refused),
+        *(check_another_seed_is_another_draw, check_severity_is_the_first_word, check_other_severities_are_refused),
     ],
 }

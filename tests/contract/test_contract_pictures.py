@@ -144,6 +144,14 @@ class Unseeded(Gaussian):
 
 
 @dataclass(frozen=True)
+class Second:
+    """Has another word before its severity."""
+
+    colour: str
+    severity: int
+
+
+@dataclass(frozen=True)
 class Boundless(Brightness):
     """Takes any severity."""
 
@@ -167,6 +175,7 @@ WRONG = {
     "check_keeps_the_shape": [Cropping],
     "check_does_something": [Idle],
     "check_another_seed_is_another_draw": [Unseeded],
+    "check_severity_is_the_first_word": [Second],
     "check_other_severities_are_refused": [Boundless],
 }
 EVERY = dict.fromkeys(check for checks in CHECKS.values() for check in checks)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from bitproof.core import Card, Registry
 
 NAME = "list"
 
@@ -21,6 +24,7 @@ class Kind(StrEnum):
     noises = "noises"
     attacks = "attacks"
     tasks = "tasks"
+    sources = "sources"
 
 
 def command(kind: Kind, as_json: Annotated[bool, typer.Option("--json", help="One JSON list.")] = False) -> None:
@@ -29,24 +33,36 @@ def command(kind: Kind, as_json: Annotated[bool, typer.Option("--json", help="On
     if as_json:
         typer.echo(json.dumps([dataclasses.asdict(card) for card in cards], indent=2, ensure_ascii=False))
         return
-    from rich.console import Console
-    from rich.table import Table
+    from rich.markup import escape
+    from rich.table import Column, Table
 
-    table = Table("name", "what", "source", "version", box=None, header_style="bold")
+    from bitproof.cli.console import wide
+
+    table = Table(Column("name", no_wrap=True), "what", "source", "version", box=None, header_style="bold")
     for card in cards:
-        table.add_row(card.name, card.summary, card.source, str(card.version))
-    Console().print(table)
+        table.add_row(*map(escape, (card.name, card.summary, card.source, str(card.version))))
+    wide().print(table)
 
 
-def _cards(kind: Kind) -> list:  # type: ignore[type-arg]
+def _cards(kind: Kind) -> list[Card]:
+    if kind is Kind.recipes:
+        from bitproof.convert import recipe_cards
+
+        return recipe_cards()
+    return _registry(kind).cards()
+
+
+def _registry(kind: Kind) -> Registry:
     if kind is Kind.models:
         from bitproof.models import MODELS as registry
     elif kind is Kind.tasks:
         from bitproof.tasks import TASKS as registry
-    elif kind in (Kind.noises, Kind.attacks):
-        from bitproof.noises import ATTACKS, NOISES
-
-        registry = ATTACKS if kind is Kind.attacks else NOISES
+    elif kind is Kind.sources:
+        from bitproof.tasks import SOURCES as registry
+    elif kind is Kind.attacks:
+        from bitproof.noises import ATTACKS as registry
+    elif kind is Kind.noises:
+        from bitproof.noises import NOISES as registry
     else:
         from bitproof.quantizers import QUANTIZERS as registry
-    return registry.cards()
+    return registry

@@ -55,13 +55,12 @@ def _frame(path: Path, what: What) -> pl.DataFrame:
 
 
 def _print(frame: pl.DataFrame, what: What) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=240)
+    from bitproof.cli.console import wide
+
+    console = wide()
     for part in frame.partition_by(["task", "model"], maintain_order=True):
         columns = SHOWN[what]
         title = f"{part['task'][0]}   {part['model'][0]}"

@@ -2,7 +2,7 @@
 
 from bitproof.convert.conversion import Converted, calibrate, insert, quantize
 from bitproof.convert.layers import QuantLayer
-from bitproof.convert.recipe import Recipe
+from bitproof.convert.recipe import Recipe, recipe_cards
 from bitproof.convert.report import LayerReport, Report
 
-__all__ = ["Converted", "LayerReport", "QuantLayer", "Recipe", "Report", "calibrate", "insert", "quantize"]
+__all__ = ["Converted", "LayerReport", "QuantLayer", "Recipe", "Report", "calibrate", "insert", "quantize", "recipe_cards"]

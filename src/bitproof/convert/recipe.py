@@ -6,10 +6,10 @@ import dataclasses
 import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from bitproof.core import Spec, SpecError, bind
+from bitproof.core import Card, Spec, SpecError, bind
 from bitproof.quantizers import QUANTIZERS, Quantizer
 
 #: Recipes that change no layer: the model as given, and fp32 weights put through the same training.
@@ -159,3 +159,10 @@ def _read(key: str, value: str) -> tuple[str, Any]:
     if value.lower() not in ("true", "false"):
         raise SpecError(f"{key}={value!r} must be true or false.")
     return key, value.lower() == "true"
+
+
+def recipe_cards() -> list[Card]:
+    """Describe every recipe that can be asked for: the two float ones, and a form for each method."""
+    given = Card("fp32", "The model as given; no layer is changed.", "bitproof", 1)
+    control = Card("float", "fp32 weights put through the same training as the low-bit recipes: their control.", "bitproof", 1)
+    return [given, control, *(replace(card, name=f"{card.name}:wNaM") for card in QUANTIZERS.cards())]
