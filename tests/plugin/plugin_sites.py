@@ -25,7 +25,8 @@ def install(folder: Path, project: Path) -> Path:
 
 def python(*arguments: str, sites: tuple[Path, ...]) -> subprocess.CompletedProcess[str]:
     """Run Python in a process of its own that sees the packages of ``sites``."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sites)), "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join([*map(str, sites), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, env=environment)
 
 

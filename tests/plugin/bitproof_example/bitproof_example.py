@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bitproof.core import Attacked, SpecError, Victim
+from bitproof.core import Attacked, ShapeError, SpecError, Victim
 from bitproof.quantizers import Quantizer
 
 
@@ -49,7 +50,7 @@ class Power(Quantizer):
 class Scanlines:
     """Every ``period``-th row of pixels goes dark, from a random one on, as on an old screen.
 
-    x'[i] = x[i]·(1 − severity / 5) where i ≡ start (mod period), H×W×3 → H×W×3. Raises SpecError.
+    x'[i] = x[i]·(1 − severity / 5) where i ≡ start (mod period), H×W×3 → H×W×3. Raises SpecError, ShapeError.
     Source: an example. Differs from the paper: nothing, there is none.
     """
 
@@ -68,6 +69,8 @@ class Scanlines:
 
     def __call__(self, image: Any, seed: int) -> Any:
         """Darken rows of one picture."""
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise ShapeError("scanlines takes a picture: a NumPy array uint8 H×W×3.")
         dark = image.copy()
         start = np.random.default_rng(seed).integers(self.period)
         dark[start :: self.period] = (dark[start :: self.period] * (1 - self.severity / 5)).astype(np.uint8)
@@ -78,7 +81,8 @@ class Scanlines:
 class DimLinf:
     """Darkens all pixels by eps: the weakest attack there is, and one without a gradient.
 
-    x' = clip(x − eps), N×3×H×W → N×3×H×W. Raises SpecError. Source: an example. Differs from the paper: nothing, there is none.
+    x' = clip(x − eps) where x is classified correctly, else x, N×3×H×W → N×3×H×W. Raises SpecError, ShapeError.
+    Source: an example. Differs from the paper: nothing, there is none.
     """
 
     eps: float
@@ -92,11 +96,14 @@ class DimLinf:
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        if self.eps < 0:
-            raise SpecError(f"eps={self.eps:g} is not possible: 0 or more.")
+        if not 0 <= self.eps < math.inf:
+            raise SpecError(f"eps={self.eps:g} is not possible: a finite number, 0 or more.")
 
     def __call__(self, victim: Victim, x: Tensor, y: Tensor, seeds: Sequence[int]) -> Attacked:
         """Darken a batch."""
-        darker = (x - self.eps).clamp(*victim.bounds)
-        counts = torch.ones(len(x), dtype=torch.long)
-        return Attacked(darker, victim.decide(darker) != y, counts, torch.zeros_like(counts))
+        low, high = victim.bounds
+        if x.ndim != 4 or len(x) != len(y) or len(x) != len(seeds) or bool(((x < low) | (x > high)).any()):
+            raise ShapeError(f"dim-linf takes x: N×C×H×W inside [{low}, {high}], y: N and N seeds.")
+        stands = victim.decide(x) == y
+        x = torch.where(stands[:, None, None, None], (x - self.eps).clamp(low, high), x)
+        return Attacked(x, victim.decide(x) != y, 1 + stands.long(), torch.zeros_like(y))
