@@ -60,8 +60,19 @@ class Registry:
             module, _, attribute = self._own[name].partition(":")
             return getattr(importlib.import_module(module), attribute)
         if name in self._foreign:
-            return self._foreign[name].load()
+            return self._import(self._foreign[name])
         raise UnknownName(self.kind, name, self, f"'bitproof list {self.plural}' shows all {len(self)}.")
+
+    def _import(self, point: EntryPoint) -> Any:
+        """Load another package's entry; whatever goes wrong there is one message that names the package."""
+        try:
+            return point.load()
+        except Exception as error:
+            package = point.dist.name if point.dist else point.value
+            raise SpecError(
+                f"The {self.kind} {point.name!r} of the package {package!r} failed to load: {type(error).__name__}: {error}. "
+                "Mend or uninstall the package."
+            ) from error
 
     def build(self, spec: Spec | str) -> Any:
         """Return the entry that ``spec`` names, built with the settings it gives."""
@@ -74,11 +85,10 @@ class Registry:
         for name in self:
             try:
                 entry = self.load(name)
-            except Exception as error:
+            except SpecError as error:
                 if name in self._own:
                     raise
-                package = self._foreign[name].dist
-                warnings.warn(f"The {self.kind} {name!r} of {package} failed to load: {error}", stacklevel=2)
+                warnings.warn(str(error), stacklevel=2)
                 continue
             summary = (entry.__doc__ or "").strip().split("\n")[0]
             cards.append(Card(name, summary, str(getattr(entry, "source", "")), int(getattr(entry, "version", 1))))

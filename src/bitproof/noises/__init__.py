@@ -126,8 +126,17 @@ def _members(spec: Spec, clean: tuple[str, ...]) -> list[str]:
 
 def _canonical(text: str) -> Spec:
     spec = Spec.parse(text)
+    if not _severity_leads(spec.name):
+        return spec
     severity = [(None, value) for key, value in spec.items if key == "severity"]
     return Spec(spec.name, (*severity, *(item for item in spec.items if item[0] != "severity")))
+
+
+def _severity_leads(name: str) -> bool:
+    """Whether the first word of a noise or family is its severity, so that ``fog:3`` and ``fog:severity=3`` are one spec."""
+    entry = FAMILIES.get(name) or next((registry.load(name) for registry in (NOISES, ATTACKS) if name in registry), None)
+    words = list(getattr(entry, "__dataclass_fields__", ()))
+    return words[:1] == ["severity"]
 
 
 def _position(site: str) -> int:

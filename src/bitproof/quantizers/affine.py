@@ -131,10 +131,10 @@ class Quantizer(nn.Module, ABC):
 
     def observe(self, x: Tensor) -> None:
         """Take one calibration batch into the statistics. Raises ShapeError on NaN, infinity or wrong channels."""
+        if not bool(x.isfinite().all()):
+            raise ShapeError("A calibration batch holds NaN or infinity; finite numbers are needed.")
         x = self.transform(x.detach())
         lo, hi = self._extremes(x)
-        if not bool(torch.isfinite(lo).all() & torch.isfinite(hi).all()):
-            raise ShapeError("A calibration batch holds NaN or infinity; finite numbers are needed.")
         if self._bounds is not None:
             lo, hi = torch.minimum(lo, self._bounds[0]), torch.maximum(hi, self._bounds[1])
         self._bounds = lo, hi
