@@ -3,7 +3,7 @@
 import pytest
 
 from bitproof.core import SpecError, UnknownName
-from bitproof.noises import ATTACKS, NOISES, expand, noise
+from bitproof.noises import ATTACKS, NOISES, expand, family_cards, noise
 
 
 def test_families_of_corruptions():
@@ -34,6 +34,7 @@ def test_attacks_at_three_budgets():
     assert {spec.partition(":")[0] for spec in specs} == {"fgsm-linf", "pgd-linf", "pgd-l2", "pgd-l1"} <= set(ATTACKS)
     spelled = expand("attacks:protocol=robustart")
     assert [s.split(",")[0] for s in spelled] == specs
+    assert spelled[0] == specs[0], "FGSM's only other constant is the default: the same cell"
     for attack in map(noise, spelled):
         step = attack.eps if type(attack).__name__ == "FgsmLinf" else 120 if "L1" in type(attack).__name__ else 0.075 * attack.eps
         assert attack.step_size == pytest.approx(step)
@@ -47,6 +48,53 @@ def test_a_spec_is_printed_one_way():
     assert expand("fog:constants=tiny,severity=2") == ["fog:2,constants=tiny"]
     for spec in ("glass_blur:4,fixed=true", "contrast:1,constants=cifar"):
         assert expand(spec) == [spec]
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("fog:03", "fog:3"),
+        ("fog:3,constants=auto", "fog:3"),
+        ("fog:3,auto", "fog:3"),
+        ("fog:3,cifar", "fog:3,constants=cifar"),
+        ("glass_blur:fixed=TRUE,severity=4,constants=auto", "glass_blur:4,fixed=true"),
+        ("glass_blur:4,fixed=false", "glass_blur:4"),
+        ("pgd-linf:2/255", "pgd-linf:eps=2/255"),
+        ("pgd-linf:eps=0.5/255", "pgd-linf:eps=0.5/255"),
+        ("pgd-linf:steps=020,eps=2/255,step=none,start=true", "pgd-linf:eps=2/255"),
+        ("pgd-linf:2/255,7,step=1/255", "pgd-linf:eps=2/255,steps=7,step=1/255"),
+        ("mim-linf:8/255,decay=1", "mim-linf:eps=8/255"),
+        ("fog:03+pgd-l2:0.5,keep=best+decode-cv", "decode-cv+fog:3+pgd-l2:eps=0.5"),
+    ],
+)
+def test_one_noise_is_one_cell(text, printed):
+    assert expand(text) == expand(printed) == [printed]
+
+
+@pytest.mark.parametrize("text", [*expand("corruptions-bar"), *expand("attacks"), *expand("attacks:protocol=robustart")])
+def test_the_printed_form_is_the_same_noise_and_stays(text):
+    assert expand(text) == [text]
+    assert noise(expand(text)[0]) == noise(text)
+
+
+def test_families_are_described():
+    cards = {card.name: card for card in family_cards()}
+    assert list(cards) == ["corruptions", "corruptions-extra", "corruptions-bar", "system", "attacks"]
+    assert cards["corruptions"].summary == "The 15 test corruptions of ImageNet-C, at one severity or at all five."
+    assert all(card.summary.endswith(".") and card.source and card.version == 1 for card in cards.values())
+
+
+def test_clean_takes_no_settings():
+    with pytest.raises(SpecError, match=r"'clean:3': 'clean' takes no settings. Type 'clean'") as error:
+        expand("clean:3")
+    assert "mean" not in str(error.value)
+
+
+@pytest.mark.parametrize(("text", "example"), [("fog", "fog:3"), ("fog:constants=tiny", "fog:3,constants=tiny")])
+def test_a_missing_severity_is_suggested(text, example):
+    for read in (noise, expand):
+        with pytest.raises(SpecError, match=rf"'{text}' says no severity\. Type for example '{example}'"):
+            read(text)
 
 
 @pytest.mark.parametrize("text", ["fog:3+snow:2", "fog:3+fog:3"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bitproof.core import SITES, Registry, Spec, SpecError, UnknownName, bind, split
+from bitproof.core import SITES, Card, Registry, Spec, SpecError, UnknownName, bind, split
+from bitproof.noises.canonical import canonical, check_severity
 from bitproof.noises.families import BAR, BENCHMARK, EXTRA, FAMILIES
 
 _CORRUPTIONS = "bitproof.noises.corruptions"
@@ -77,7 +78,7 @@ ATTACKS = Registry(
     },
 )
 
-__all__ = ["ATTACKS", "BAR", "BENCHMARK", "EXTRA", "FAMILIES", "NOISES", "expand", "noise"]
+__all__ = ["ATTACKS", "BAR", "BENCHMARK", "EXTRA", "FAMILIES", "NOISES", "expand", "family_cards", "noise"]
 
 
 def noise(spec: Spec | str) -> Any:
@@ -88,55 +89,48 @@ def noise(spec: Spec | str) -> Any:
     spec = Spec.parse(spec) if isinstance(spec, str) else spec
     for registry in (NOISES, ATTACKS):
         if spec.name in registry:
-            return registry.build(spec)
+            entry = registry.load(spec.name)
+            check_severity(spec, entry)
+            return bind(spec, entry)
     listing = f"'bitproof list noises' and 'bitproof list attacks' show all {len(NOISES) + len(ATTACKS)}."
     raise UnknownName("noise", spec.name, [*NOISES, *ATTACKS, *FAMILIES, "clean"], listing)
 
 
+def family_cards() -> list[Card]:
+    """Describe the words that stand for many noises."""
+    return [Card(name, (family.__doc__ or "").split("\n")[0], family.source, 1) for name, family in FAMILIES.items()]
+
+
 def expand(text: str, clean: tuple[str, ...] = ()) -> list[str]:
-    """Return the cells that ``text`` asks for: a family's members, or one canonical spec.
+    """Return the cells that ``text`` asks for: a family's members, or one spec, each in its one canonical form.
 
     ``fog:severity=3+decode-cv`` → ``["decode-cv+fog:3"]``; ``corruptions:3`` → 15 specs. ``clean`` names the occupants of the
     clean pipeline, which a system family leaves out. Raises SpecError on a bad setting and on two noises at one site.
     """
-    parts = [_canonical(part) for part in split(text, "+")]
+    parts = [Spec.parse(part) for part in split(text, "+")]
     if len(parts) == 1:
         return _members(parts[0], clean)
     sites: dict[str, Spec] = {}
     for part in parts:
         if part.name in FAMILIES or part.name == "clean":
             raise SpecError(f"{text!r}: {part.name!r} cannot be joined by '+'; name one noise of each site instead.")
-        site = noise(part).site
-        if site in sites:
+        built = noise(part)
+        if built.site in sites:
             raise SpecError(
-                f"{text!r} puts {str(sites[site])!r} and {str(part)!r} at the site {site!r}; a cell carries one noise a site."
+                f"{text!r} puts {str(sites[built.site])!r} and {str(part)!r} at the site {built.site!r}; "
+                "a cell carries one noise a site."
             )
-        sites[site] = part
+        sites[built.site] = canonical(part, built)
     return ["+".join(str(sites[site]) for site in sorted(sites, key=_position))]
 
 
 def _members(spec: Spec, clean: tuple[str, ...]) -> list[str]:
-    if spec == Spec("clean"):
+    if spec.name == "clean":
+        if spec.items:
+            raise SpecError(f"{str(spec)!r}: 'clean' takes no settings. Type 'clean'.")
         return ["clean"]
-    if spec.name in FAMILIES:
-        return bind(spec, FAMILIES[spec.name]).members(clean)
-    noise(spec)
-    return [str(spec)]
-
-
-def _canonical(text: str) -> Spec:
-    spec = Spec.parse(text)
-    if not _severity_leads(spec.name):
-        return spec
-    severity = [(None, value) for key, value in spec.items if key == "severity"]
-    return Spec(spec.name, (*severity, *(item for item in spec.items if item[0] != "severity")))
-
-
-def _severity_leads(name: str) -> bool:
-    """Whether the first word of a noise or family is its severity, so that ``fog:3`` and ``fog:severity=3`` are one spec."""
-    entry = FAMILIES.get(name) or next((registry.load(name) for registry in (NOISES, ATTACKS) if name in registry), None)
-    words = list(getattr(entry, "__dataclass_fields__", ()))
-    return words[:1] == ["severity"]
+    named = bind(spec, FAMILIES[spec.name]).members(clean) if spec.name in FAMILIES else [str(spec)]
+    return [str(canonical(member, noise(member))) for member in map(Spec.parse, named)]
 
 
 def _position(site: str) -> int:

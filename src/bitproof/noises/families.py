@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from bitproof.core import SpecError, ratio
 
@@ -68,6 +68,8 @@ ROBUSTART = {
 class Family(Protocol):
     """A word and its settings."""
 
+    source: ClassVar[str]
+
     def members(self, clean: tuple[str, ...]) -> list[str]:
         """Return the specs that the word stands for; ``clean`` names the occupants of the clean pipeline."""
 
@@ -84,6 +86,8 @@ class Corruptions:
 
     severity: int | None = None
 
+    source: ClassVar[str] = "arXiv 1903.12261; hendrycks/robustness@8190fe3"
+
     def members(self, clean: tuple[str, ...]) -> list[str]:
         """Return 15 or 75 specs."""
         return _graded(BENCHMARK, self.severity)
@@ -94,6 +98,8 @@ class CorruptionsExtra:
     """The 4 validation corruptions of ImageNet-C, at one severity or at all five."""
 
     severity: int | None = None
+
+    source: ClassVar[str] = "arXiv 1903.12261; hendrycks/robustness@8190fe3"
 
     def members(self, clean: tuple[str, ...]) -> list[str]:
         """Return 4 or 20 specs."""
@@ -106,6 +112,8 @@ class CorruptionsBar:
 
     severity: int | None = None
 
+    source: ClassVar[str] = "arXiv 2102.11273"
+
     def members(self, clean: tuple[str, ...]) -> list[str]:
         """Return 8 or 40 specs."""
         return _graded(BAR, self.severity)
@@ -114,6 +122,8 @@ class CorruptionsBar:
 @dataclass(frozen=True)
 class System:
     """The other decoders and resizes that a deployment may bring."""
+
+    source: ClassVar[str] = "RobustMQ (arXiv 2308.02350)"
 
     def members(self, clean: tuple[str, ...]) -> list[str]:
         """Return the 14 of them without those of the clean pipeline."""
@@ -126,8 +136,10 @@ class Attacks:
 
     protocol: str | None = None
 
+    source: ClassVar[str] = "RobustART (arXiv 2109.05211); DIG-Beihang/RobustART@068a4fd"
+
     def members(self, clean: tuple[str, ...]) -> list[str]:
-        """Return 12 specs; a ``protocol`` spells out every constant, so that a later default cannot change them."""
+        """Return 12 specs; a ``protocol`` fixes every constant, whatever the defaults are."""
         if self.protocol not in (None, "robustart"):
             raise SpecError(
                 f"Unknown protocol {self.protocol!r} of 'attacks'. Allowed: 'robustart'; without one, bitproof's defaults."
