@@ -23,7 +23,7 @@ def build():
 
 GRID = """
 tasks: ["imagefolder:{pictures}"]
-train: "imagefolder:{pictures}"
+train: "imagefolder:{more}"
 models: ["python:{model}#build,size=32,mean=imagenet,std=imagenet,classes=4"]
 recipes: [fp32, float, "mse:w4a4", "lsq:w4a4"]
 training: {{epochs: 2, batch_size: 16, lr: 0.05}}
@@ -35,10 +35,8 @@ threads: 1
 """
 
 
-@pytest.fixture(scope="session")
-def pictures(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("pictures")
-    random = np.random.default_rng(0)
+def folder_of_pictures(folder: Path, seed: int) -> Path:
+    random = np.random.default_rng(seed)
     for label in range(4):
         (folder / f"class{label}").mkdir()
         for i in range(12):
@@ -49,6 +47,16 @@ def pictures(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def pictures(tmp_path_factory) -> Path:
+    return folder_of_pictures(tmp_path_factory.mktemp("pictures"), seed=0)
+
+
+@pytest.fixture(scope="session")
+def more(tmp_path_factory) -> Path:
+    return folder_of_pictures(tmp_path_factory.mktemp("more"), seed=1)
+
+
+@pytest.fixture(scope="session")
 def model_file(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("model") / "tiny.py"
     path.write_text(MODEL)
@@ -56,7 +64,7 @@ def model_file(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def grid(pictures, model_file, tmp_path_factory) -> Path:
+def grid(pictures, more, model_file, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("grid") / "grid.yaml"
-    path.write_text(GRID.format(pictures=pictures, model=model_file))
+    path.write_text(GRID.format(pictures=pictures, more=more, model=model_file))
     return path

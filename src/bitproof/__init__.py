@@ -21,6 +21,7 @@ _NAMES = {
     "run": "bitproof.bench",
     "task": "bitproof.tasks",
     "train": "bitproof.training",
+    "wrap": "bitproof.models",
 }
 _RENAMED = {"model": "load", "task": "load"}
 _ROOMS = ("analysis", "report", "results")
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from bitproof.convert import Recipe, quantize
     from bitproof.core import BitproofError, Victim
     from bitproof.models import load as model
+    from bitproof.models import wrap
     from bitproof.noises import noise
     from bitproof.tasks import load as task
     from bitproof.training import Training, train
@@ -50,6 +52,7 @@ __all__ = [
     "run",
     "task",
     "train",
+    "wrap",
 ]
 
 

@@ -55,13 +55,19 @@ def test_a_limit_may_be_one_number_or_one_a_family():
         (("decode-ffmpeg+cv-area", "cv-nearest+cv-area"), 5, "one noise a site"),
         (("[small-cnn]", "[smal-cnn]"), 3, "Did you mean 'small-cnn'?"),
         (("[fp32,", "[float,"), 2, "training"),
-        (("[clean,", "clean #"), 5, "tuple"),
-        (("tasks: [", "tasks: ["), 6, "limit"),
+        (("[clean,", "clean #"), 5, 'should be a list in brackets, found "clean"'),
+        (("tasks:", "limit: 0\ntasks:"), 2, "limit: a limit is 1 or more, found 0"),
+        (("tasks:", "limit: {advers: 4}\ntasks:"), 2, "Did you mean 'adversarial'?"),
+        (("tasks:", "limit: {clean: 0}\ntasks:"), 2, "limit.clean: should be greater than or equal to 1"),
+        (("tasks:", "seeds: [0, 0]\ntasks:"), 2, "different whole numbers"),
+        (("tasks:", "seeds: [true]\ntasks:"), 2, "different whole numbers"),
+        (("tasks:", "training: {epoch: 1}\ntasks:"), 2, "Did you mean 'epochs'?"),
+        (("tasks:", "geometry: {interpolation: fog}\ntasks:"), 2, "fog"),
+        (("tasks:", "defenses: [moat]\ntasks:"), 2, "'none'"),
     ],
 )
 def test_an_error_names_the_line_and_the_word(change, line, part):
-    text = GOOD.replace(*change) + ("limit: 0\n" if part == "limit" else "")
-    message = refused(text)
+    message = refused(GOOD.replace(*change, 1))
     assert message.startswith(f"grid.yaml line {line}"), message
     assert part in message
 
@@ -79,7 +85,7 @@ def test_several_errors_are_told_at_once():
         ("tasks: &x [a]\nmodels: *x", "aliases"),
         ("tasks: [a]\ntasks: [b]", "stands twice"),
         ("tasks: !!python/object/apply:os.system [true]", "not valid YAML"),
-        ("models: [small-cnn]", "tasks: Field required"),
+        ("models: [small-cnn]", "tasks: this key is needed"),
     ],
 )
 def test_what_is_no_grid_is_refused(text, part):

@@ -31,8 +31,8 @@ def test_ids_follow_from_the_request_alone(text):
         (("n: 16", "n: 17"), True, True),
         (("mse:w4a4", "mse:w4a5"), True, True),
         (("mean=imagenet", "mean=0.5"), True, True),
-        (("batch_size: 8", "batch_size: 7"), False, True),
-        (("threads: 1", "threads: 2"), False, True),
+        (("batch_size: 8", "batch_size: 7"), True, True),
+        (("threads: 1", "threads: 2"), True, True),
         (("system: 24", "system: 23"), False, True),
         (("pixelate:2", "pixelate:3"), False, True),
     ],
@@ -101,6 +101,45 @@ def test_calibration_that_leaves_too_few_is_refused(text):
     with pytest.raises(BitproofError, match="24"):
         made = plan(greedy)
         made.samples(made.cells[0])
+
+
+def test_calibration_data_that_is_the_tasks_own_is_held_out(text, pictures):
+    named = (
+        text.replace("n: 16", f'n: 16, data: "imagefolder:{pictures}/"')
+        .replace("train:", "# train:")
+        .replace("training:", "# training:")
+    )
+    made = plan(named)
+    assert {cell.held_out for cell in made.cells} == {16}
+
+
+def test_training_on_what_is_evaluated_is_refused(grid, pictures, more):
+    with pytest.raises(BitproofError, match="trained on and evaluated"):
+        plan(grid.read_text().replace(str(more), str(pictures)))
+
+
+def test_a_new_version_of_the_clean_resizer_makes_everything_again(text, monkeypatch):
+    from bitproof.noises.system.resize import PilBilinear
+
+    before = ids(text)
+    monkeypatch.setattr(PilBilinear, "version", 99)
+    after = ids(text)
+    assert len(before[0] & after[0]) == 1  # fp32, which no picture made
+    assert not before[1] & after[1]
+
+
+def test_a_finished_session_is_not_made_low_bit(text, model_file):
+    from dataclasses import replace
+
+    from bitproof.bench import parse_grids
+    from bitproof.models import load
+
+    session = replace(load(f"python:{model_file}#build,size=32,classes=4"), differentiable=False)
+    [grid] = parse_grids(
+        text.replace(text[text.index("python:") : text.index('"]', text.index("python:"))], "session"), own=["session"]
+    )
+    with pytest.raises(BitproofError, match="finished session"):
+        Plan(grid, {"session": session})
 
 
 def test_a_model_with_other_classes_is_refused(text):

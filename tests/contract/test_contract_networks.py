@@ -36,13 +36,6 @@ SPECS = {
 }
 
 
-#: What is not kept yet.
-BROKEN = dict.fromkeys(
-    ((f"efficientnet-lite{i}", "check_loads_the_same_again") for i in range(3)),
-    "its layers are first drawn from the global generator",
-)
-
-
 @pytest.fixture(scope="session")
 def mine(tmp_path_factory):
     path = tmp_path_factory.mktemp("contract") / "mine.py"
@@ -71,8 +64,6 @@ def test_network(door, check, request):
     if door == "onnx":
         pytest.importorskip("onnx", reason="onnx is not installed")
         pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    if reason := BROKEN.get((door, check.__name__)):
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     files = {name: request.getfixturevalue(name) for name in ("mine", "onnx") if f"{{{name}}}" in SPECS[door]}
     try:
         check(functools.partial(load, SPECS[door].format(**files)))

@@ -15,18 +15,9 @@ DoReFa = QUANTIZERS.load("dorefa")
 LSQ = QUANTIZERS.load("lsq")
 
 
-#: What is not kept yet.
-BROKEN = {
-    ("dorefa", "check_damaged_calibration_is_refused"): "observe sees tanh(w), which is finite where w is infinite",
-    ("pact", "check_damaged_calibration_is_refused"): "observe sees tanh(w), which is finite where w is infinite",
-}
-
-
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", QUANTIZERS._own)
-def test_quantizer(name, check, request):
-    if reason := BROKEN.get((name, check.__name__)):
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+def test_quantizer(name, check):
     check(QUANTIZERS.load(name))
 
 

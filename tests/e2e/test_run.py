@@ -116,6 +116,58 @@ def test_a_cell_that_fails_is_recorded_and_the_others_go_on(grid, pictures, tmp_
     assert list(bp.results.Store.open(tmp_path / "run").failures()) == []
 
 
+STUBBORN = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.linear = nn.Conv2d(3, 4, 3, stride=8), nn.Linear(64, 4)
+    def forward(self, x):
+        {trouble}
+        x = self.conv(x)
+        return self.linear(x.view(x.size(0), -1)){tail}
+"""
+
+
+@pytest.mark.parametrize(
+    ("trouble", "tail", "error"),
+    [
+        ("", "", None),
+        ("", ".bfloat16()", None),
+        ("if len(x) == 8: raise ValueError('no eights')", "", "ValueError: no eights"),
+        ("if len(x) == 8: return x.flatten(1)[:, :4] * float('nan')", "", "finite"),
+    ],
+)
+def test_whatever_a_network_does_the_run_goes_on(trouble, tail, error, pictures, tmp_path):
+    (tmp_path / "net.py").write_text(STUBBORN.format(trouble=trouble, tail=tail))
+    grid = {
+        "tasks": [f"imagefolder:{pictures}"],
+        "models": [f"python:{tmp_path}/net.py#Net,size=32,classes=4"],
+        "noises": ["clean", "fgsm-linf:eps=8/255"],
+        "limit": 8,
+        "batch_size": 8,
+        "threads": 1,
+    }
+    outcome = bp.run(grid, tmp_path / "run")
+    failures = bp.results.Store.open(tmp_path / "run").failures()
+    assert outcome.failed == (0 if error is None else 2)
+    assert len(failures) == outcome.failed
+    assert error is None or any(error in failure["error"] for failure in failures)
+
+
+def test_a_network_of_ones_own_is_run_by_its_name(pictures, tmp_path):
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    mine = bp.wrap(nn.Sequential(nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.Flatten(), nn.LazyLinear(4)), size=32, classes=4)
+    grid = {"tasks": [f"imagefolder:{pictures}"], "models": ["mine"], "recipes": ["fp32"], "limit": 12, "threads": 1}
+    assert bp.run(grid, tmp_path / "run", models={"mine": mine}).failed == 0
+    assert bp.results.load(tmp_path / "run")["model"].unique().to_list() == ["mine"]
+
+
 def test_the_page_is_written_from_rows_alone(finished):
     code = f"import sys; sys.modules['torch'] = None\nimport bitproof as bp\nprint(bp.report.write({str(finished)!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -33,7 +33,6 @@ def test_it_warns_and_is_left_out(listing):
     assert "'broken'" in listing.stderr and "no_such_library" in listing.stderr
 
 
-@pytest.mark.xfail(reason="the warning prints the distribution object", strict=True)
 def test_the_warning_names_the_package(listing):
     assert "bitproof-broken" in listing.stderr and "object at 0x" not in listing.stderr
 
@@ -44,14 +43,12 @@ def test_a_run_that_does_not_ask_for_it_goes_through(site, broken, grid_text, tm
     assert "8 cells" in done.stdout and "0 failed" in done.stdout
 
 
-@pytest.mark.xfail(reason="Registry.load lets the ImportError of a plug-in through", strict=True)
 def test_a_run_that_asks_for_it_ends_in_one_message(site, broken, grid_text, tmp_path):
     done = run(grid_text.replace("scanlines:3", "broken"), tmp_path, site, broken)
     assert "'broken'" in done.stderr and "no_such_library" in done.stderr
     assert done.returncode == 2 and "Traceback" not in done.stderr
 
 
-@pytest.mark.xfail(reason="expand takes severity for the first setting of every noise", strict=True)
 def test_severity_need_not_be_the_first_word(tmp_path):
     project = tmp_path / "project"
     project.mkdir()

@@ -40,7 +40,7 @@ def _rows(
     cell: Cell, task: ImageTask, victim: Victim, chunk: Sequence[Sample], x: torch.Tensor, attacked: Attacked | None
 ) -> Iterator[SampleRow]:
     with torch.inference_mode():
-        logits = finite(victim.logits(x), chunk)
+        logits = finite(victim.logits(x).float(), chunk)
     severities = [noise(spec).severity for spec in parts(cell.noise) if hasattr(noise(spec), "severity")]
     gradients = [noise(spec).grad for spec in parts(cell.noise) if getattr(noise(spec), "needs_gradient", False)]
     scores = task.score_batch(logits.numpy(), [sample.label for sample in chunk])

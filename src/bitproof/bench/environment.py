@@ -13,6 +13,7 @@ import torch
 
 import bitproof
 from bitproof.bench.plan import Plan
+from bitproof.tasks import ImageTask
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "opencv-python", "av", "simplejpeg", "polars", "onnxruntime")
 
@@ -39,10 +40,14 @@ def environment(plans: Sequence[Plan]) -> dict[str, Any]:
         "features": features(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "threads": sorted({plan.threads for plan in plans}),
-        "data": {spec: task.data.digest for plan in plans for spec, task in plan.tasks.items()},
+        "data": {task.spec: task.data.digest for plan in plans for task in _sources(plan)},
         "models": {spec: network.digest for plan in plans for spec, network in plan.networks.items()},
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
+
+
+def _sources(plan: Plan) -> list[ImageTask]:
+    return [*plan.tasks.values(), *filter(None, (plan.calibration_source, plan.train_source))]
 
 
 def cpu() -> str:

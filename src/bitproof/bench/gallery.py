@@ -11,7 +11,7 @@ from PIL import Image
 from bitproof.bench.pictures import Picture, PictureCache, Pipeline, draw, to_tensor
 from bitproof.bench.plan import Cell, Plan, parts
 from bitproof.bench.variants import Variants
-from bitproof.core import BitproofError
+from bitproof.core import StoreError
 from bitproof.noises import noise
 from bitproof.results import Store
 
@@ -30,7 +30,9 @@ def write_gallery(plan: Plan, store: Store, variants: Variants, cache: PictureCa
         sample = plan.samples(cell)[0]
         try:
             picture = _picture(cell, plan, variants, cache)
-        except BitproofError:  # the cell's own failure tells why
+        except StoreError:
+            raise
+        except Exception:  # the cell's own failure tells why; a thumbnail never ends a run
             continue
         store.write_picture(cell.variant.task, cell.noise, sample.id, _png(picture))
 

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from bitproof.convert import Recipe
 from bitproof.core import BitproofError, Spec, SpecError
 from bitproof.models import check_spec
 from bitproof.noises import expand, noise
 from bitproof.training import Training
-
-#: The families that ``limit`` may bound one by one.
-FAMILIES = ("clean", "natural", "system", "adversarial", "mixed")
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -50,6 +59,25 @@ class GeometryOverride(BaseModel):
         return name
 
 
+class Limits(BaseModel):
+    """How many samples a cell takes, a family of noise; None means all. One number stands for all families."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    clean: Positive | None = None
+    natural: Positive | None = None
+    system: Positive | None = None
+    adversarial: Positive | None = None
+    mixed: Positive | None = None
+
+
+def _spread(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return value
+    if value < 1:
+        raise ValueError(f"a limit is 1 or more, found {value}")
+    return dict.fromkeys(Limits.model_fields, value)
+
+
 class Grid(BaseModel):
     """Every task × model × recipe × seed, each put through every noise."""
 
@@ -64,9 +92,10 @@ class Grid(BaseModel):
     defenses: tuple[Literal["none"], ...] = ("none",)
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
     limit: Annotated[
-        Positive | dict[Literal["clean", "natural", "system", "adversarial", "mixed"], Positive] | None,
+        Limits,
+        BeforeValidator(_spread, json_schema_input_type=Positive | Limits),
         Field(description="samples a cell: one number, or one a family"),
-    ] = None
+    ] = Limits()
     batch_size: Positive = 32
     threads: Annotated[Positive | None, Field(description="CPU threads of a forward; part of every cell's id")] = None
     geometry: GeometryOverride = GeometryOverride()
@@ -96,8 +125,16 @@ class Grid(BaseModel):
 
     @field_validator("models")
     @classmethod
-    def _models(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
-        return _each(texts, check_spec)
+    def _models(cls, texts: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        own = info.context or ()
+        return _each(texts, lambda text: text if text in own else check_spec(text))
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _seeds(cls, seeds: Any) -> Any:
+        if isinstance(seeds, list) and (len(set(map(str, seeds))) < len(seeds) or any(isinstance(s, bool) for s in seeds)):
+            raise ValueError(f"seeds are different whole numbers, found {seeds}")
+        return seeds
 
     @model_validator(mode="after")
     def _trainable(self) -> Grid:
@@ -109,7 +146,8 @@ class Grid(BaseModel):
 
     def limit_of(self, family: str) -> int | None:
         """How many samples a cell of ``family`` takes; None means all."""
-        return self.limit.get(family) if isinstance(self.limit, dict) else self.limit  # type: ignore[call-overload]
+        limit: int | None = getattr(self.limit, family)
+        return limit
 
 
 def _each(texts: tuple[str, ...], read: Any) -> tuple[str, ...]:
@@ -148,8 +186,11 @@ def load_grids(path: Path) -> list[Grid]:
     return parse_grids(text, str(path))
 
 
-def parse_grids(text: str, source: str = "grid") -> list[Grid]:
-    """Validate the text of a grid file. Raises SpecError naming ``source``, line and field."""
+def parse_grids(text: str, source: str = "grid", own: Collection[str] = ()) -> list[Grid]:
+    """Validate the text of a grid file. Raises SpecError naming ``source``, line and field.
+
+    ``own`` are names of models that the caller brings itself.
+    """
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
             raise SpecError(f"{source}: YAML aliases (*name) are not allowed in a grid; write the value out.")
@@ -163,16 +204,16 @@ def parse_grids(text: str, source: str = "grid") -> list[Grid]:
         raise SpecError(f"{source}: not valid YAML: {error}.") from None
     if not values:
         raise SpecError(f"{source} holds no grid. It needs at least the keys tasks and models; 'bitproof schema' prints them all.")
-    return [_validate(value, _lines(node, source), source) for value, node in zip(values, nodes, strict=True)]
+    return [_validate(value, _lines(node, source), source, own) for value, node in zip(values, nodes, strict=True)]
 
 
-def _validate(value: Any, lines: dict[tuple[Any, ...], int], source: str) -> Grid:
+def _validate(value: Any, lines: dict[tuple[Any, ...], int], source: str, own: Collection[str]) -> Grid:
     if not isinstance(value, dict):
         raise SpecError(
             f"{source} line {lines[()]}: a grid is a mapping of keys such as tasks and models, found {type(value).__name__}."
         )
     try:
-        return Grid.model_validate(value)
+        return Grid.model_validate(value, context=own)
     except ValidationError as error:
         facts = [_fact(item, lines, source) for item in error.errors()]
         raise SpecError("\n".join(dict.fromkeys(facts))) from None
@@ -185,23 +226,28 @@ def _fact(item: Any, lines: dict[tuple[Any, ...], int], source: str) -> str:
     place = location
     while place not in lines:
         place = place[:-1]
-    message = str(cause) if cause is not None else item["msg"]
-    if item["type"] == "extra_forbidden":
-        message = f"unknown key; allowed here: {_allowed(location)}"
-    elif item["type"] != "missing" and cause is None:
-        message += f", found {json.dumps(item['input'], default=str)}"
-    return f"{source} line {lines[place]}, {'.'.join(map(str, location)) or 'grid'}: {message}"
+    return f"{source} line {lines[place]}, {'.'.join(map(str, location)) or 'grid'}: {_message(item, location, cause)}"
 
 
-def _allowed(location: tuple[Any, ...]) -> str:
-    schema = Grid.model_json_schema()
+def _message(item: Any, location: tuple[Any, ...], cause: Any) -> str:
+    if cause is not None:
+        return str(cause)
+    if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        near = difflib.get_close_matches(str(location[-1]), _allowed(location), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        return f"unknown key.{hint} Allowed here: {', '.join(_allowed(location))}."
+    if item["type"] == "missing":
+        return "this key is needed."
+    message = str(item["msg"]).replace("valid tuple", "list in brackets").replace("Input should", "should")
+    return f"{message}, found {json.dumps(item['input'], default=str)}"
+
+
+def _allowed(location: tuple[Any, ...]) -> list[str]:
+    """The keys that may stand where ``location`` ends."""
+    model: Any = Grid
     for key in location[:-1]:
-        part = schema["properties"].get(key, {})
-        reference = next((p["$ref"] for p in [part, *part.get("anyOf", [])] if "$ref" in p), None)
-        if reference is None:
-            return "see 'bitproof schema'"
-        schema = {**Grid.model_json_schema()["$defs"][reference.rsplit("/", 1)[-1]]}
-    return ", ".join(schema["properties"])
+        model = {"calibration": Calibration, "geometry": GeometryOverride, "limit": Limits, "training": Training}.get(key, model)
+    return list(model.model_fields if hasattr(model, "model_fields") else model.__dataclass_fields__)
 
 
 def _lines(node: yaml.Node, source: str, path: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], int]:

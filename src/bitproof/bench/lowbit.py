@@ -11,6 +11,7 @@ from bitproof.bench.pictures import PictureCache, Pipeline, to_tensor
 from bitproof.bench.weights import write_weights
 from bitproof.convert import Recipe, Report
 from bitproof.convert import quantize as convert
+from bitproof.core import StoreError
 from bitproof.models import load as load_model
 from bitproof.tasks import load as load_task
 
@@ -28,5 +29,14 @@ def quantize(model: str, recipe: str, calibration: str, n: int, out: Path | None
     converted = convert(network.module, parsed, list(batches))
     if out is not None:
         write_weights(out / "model.safetensors", converted.model.state_dict())
-        (out / "report.json").write_text(json.dumps(converted.report.to_dict(), indent=2), encoding="utf-8")
+        _write_report(out / "report.json", converted.report)
     return converted.report
+
+
+def _write_report(path: Path, report: Report) -> None:
+    part = path.with_suffix(".part")
+    try:
+        part.write_text(json.dumps(report.to_dict(), indent=2), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise StoreError(f"{str(path)!r} cannot be written: {error}.") from None

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bitproof.core import DataError, Geometry, ModelError, ShapeError, SpecError, seed
+from bitproof.core import DataError, Geometry, ModelError, ShapeError, seed
 from bitproof.noises import noise
 from bitproof.tasks import ImageTask, Sample
 
@@ -115,28 +115,30 @@ def to_tensor(pictures: Picture) -> torch.Tensor:
 
 
 class TrainingPictures(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
-    """Clean training pictures at the model's input size, decoded once and kept as uint8 (N·S·S·3 bytes of memory)."""
+    """Clean training pictures at the model's input size: decoded once and kept as uint8 where they fit, else at each use."""
 
-    def __init__(self, pipeline: Pipeline, workers: int, classes: int) -> None:
-        data = pipeline.task.data
-        if not data.labelled:
-            raise SpecError(f"{pipeline.task.spec!r} has no labels, so nothing can be trained on it.")
-        data.check_classes(classes)
-        with ThreadPoolExecutor(max_workers=workers) as pool:
-            pictures = list(pool.map(pipeline.picture, data.samples))
-        self.x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
-        self.y = torch.tensor([sample.label for sample in data.samples])
+    def __init__(self, pipeline: Pipeline, workers: int, limit_bytes: int = 8 << 30) -> None:
+        self.pipeline, self.pool = pipeline, ThreadPoolExecutor(max_workers=workers)
+        self.samples = pipeline.task.data.samples
+        self.y = torch.tensor([sample.label for sample in self.samples])
+        fits = len(self.samples) * 3 * pipeline.geometry.size**2 <= limit_bytes
+        self.kept = self._made(self.samples) if fits else None
 
     def __len__(self) -> int:
-        return len(self.y)
+        return len(self.samples)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        return self.x[index].float().div_(255), int(self.y[index])
+        x, y = self.batch([index])
+        return x[0].float().div_(255), int(y[0])
 
     def batch(self, indices: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return (uint8 N×3×S×S, labels N) of ``indices``: the fast path of the training loop."""
         rows = torch.as_tensor(indices)
-        return self.x[rows], self.y[rows]
+        return self._made([self.samples[i] for i in indices]) if self.kept is None else self.kept[rows], self.y[rows]
+
+    def _made(self, samples: Sequence[Sample]) -> torch.Tensor:
+        pictures = np.stack(list(self.pool.map(self.pipeline.picture, samples)))
+        return torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()
 
 
 def finite(logits: torch.Tensor, samples: Sequence[Sample]) -> torch.Tensor:

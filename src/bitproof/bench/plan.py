@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,7 +17,7 @@ from bitproof.noises import expand, noise
 from bitproof.tasks import ImageTask, Sample
 from bitproof.tasks import load as load_task
 
-#: Raised when the code of this room changes a number; part of every id.
+#: Raised when the code of ``bench`` or ``convert`` changes a number; part of every id.
 PIPELINE = 1
 
 
@@ -59,46 +59,77 @@ class Cell:
 
 
 class Plan:
-    """What one grid asks for. Loads each task and float network once, and keeps them."""
+    """What one grid asks for. Loads each task and float network once, and keeps them; ``own`` are networks by name.
 
-    def __init__(self, grid: Grid) -> None:
+    Raises SpecError, DataError or ModelError for what cannot work, before anything runs.
+    """
+
+    def __init__(self, grid: Grid, own: Mapping[str, Network] | None = None) -> None:
         self.grid = grid
+        self.own = own or {}
         self._samples: dict[tuple[str, int, int | None], list[Sample]] = {}
         self.threads = grid.threads or torch.get_num_threads()
         self.tasks = {spec: load_task(spec) for spec in grid.tasks}
         self.networks = {spec: self._network(spec) for spec in grid.models}
-        for task in self.tasks.values():
-            for network in self.networks.values():
-                task.data.check_classes(network.classes)
+        self._check()
         self.variants = tuple(self._variants())
         self.cells = tuple(self._cells())
 
     def _network(self, spec: str) -> Network:
-        network = load_model(spec)
+        network = self.own[spec] if spec in self.own else load_model(spec)
         changes = self.grid.geometry.model_dump(exclude_none=True)
         return replace(network, geometry=replace(network.geometry, **changes)) if changes else network
 
+    def _check(self) -> None:
+        for spec, network in self.networks.items():
+            if noise(network.geometry.interpolation).site != "resize":
+                raise SpecError(
+                    f"{spec!r}: {network.geometry.interpolation!r} is no way to resize; 'bitproof list noises' shows them."
+                )
+            if not network.differentiable and set(map(str, self.recipes)) != {"fp32"}:
+                raise SpecError(
+                    f"{spec!r} is a finished session and can be neither trained nor made low-bit. "
+                    "Give it a grid of its own (after a line '---') with recipes: [fp32]."
+                )
+            for task in self.tasks.values():
+                task.data.check_classes(network.classes)
+            if self.train_source is not None:
+                self.train_source.data.check_classes(network.classes)
+        self._check_train()
+
+    def _check_train(self) -> None:
+        if self.train_source is None:
+            return
+        if not self.train_source.data.labelled:
+            raise SpecError(f"{self.train_source.spec!r} has no labels, so nothing can be trained on it.")
+        for spec, task in self.tasks.items():
+            if task.data.digest == self.train_source.data.digest:
+                raise SpecError(f"{spec!r} would be trained on and evaluated: train and tasks name the same data.")
+
     @cached_property
-    def calibrates(self) -> bool:
-        """Whether any recipe needs pictures to set its ranges."""
-        return any(Recipe.parse(text).bits is not None for text in self.grid.recipes)
+    def recipes(self) -> tuple[Recipe, ...]:
+        """The recipes of the grid."""
+        return tuple(map(Recipe.parse, self.grid.recipes))
 
     @cached_property
     def calibration_source(self) -> ImageTask | None:
         """The data that calibration pictures come from, or None where each task gives up some of its own."""
         spec = self.grid.calibration.data or self.grid.train
-        return load_task(spec) if spec and self.calibrates else None
+        return load_task(spec) if spec and any(recipe.bits for recipe in self.recipes) else None
 
     @cached_property
     def train_source(self) -> ImageTask | None:
         """The training data, where a recipe is trained."""
-        trained = self.grid.train and any(Recipe.parse(text).trains for text in self.grid.recipes)
-        return load_task(str(self.grid.train)) if trained else None
+        return load_task(str(self.grid.train)) if any(recipe.trains for recipe in self.recipes) else None
 
-    @cached_property
-    def held_out(self) -> int:
-        """How many samples of each task are calibrated on and therefore never evaluated."""
-        return self.grid.calibration.n if self.calibrates and self.calibration_source is None else 0
+    def calibration_of(self, task: str) -> ImageTask:
+        """The data that the variants of ``task`` are calibrated on."""
+        return self.calibration_source or self.tasks[task]
+
+    def held_out(self, task: str) -> int:
+        """How many samples of ``task`` are calibrated on and therefore never evaluated."""
+        own = self.calibration_of(task).data.digest == self.tasks[task].data.digest
+        return self.grid.calibration.n if own and any(recipe.bits for recipe in self.recipes) else 0
 
     def samples(self, cell: Cell) -> list[Sample]:
         """The samples of a cell, equal for every variant of its task; none of them was calibrated on."""
@@ -112,17 +143,23 @@ class Plan:
         for seed in self.grid.seeds:
             for task in self.tasks:
                 for model in self.networks:
-                    for text in self.grid.recipes:
-                        yield self._variant(task, model, Recipe.parse(text), seed)
+                    for recipe in self.recipes:
+                        yield self._variant(task, model, recipe, seed)
 
     def _variant(self, task: str, model: str, recipe: Recipe, seed: int) -> Variant:
-        identity = [self.networks[model].digest, str(self.networks[model].geometry), f"method {recipe.version}"]
+        network = self.networks[model]
+        identity = [network.digest, str(network.geometry), f"method {recipe.version}"]
+        if recipe.bits is not None or recipe.trains:
+            identity += [f"batch {self.grid.batch_size}", f"threads {self.threads}", *self._clean(task, network.geometry)]
         if recipe.bits is not None:
-            source = self.calibration_source or self.tasks[task]
-            identity += ["calibration", str(self.grid.calibration.n), source.data.digest]
+            identity += ["calibration", str(self.grid.calibration.n), self.calibration_of(task).data.digest]
         if recipe.trains and self.grid.training is not None and self.train_source is not None:
             identity += ["training", self.grid.training.identity(), self.train_source.data.digest]
         return Variant(task, model, recipe, seed, tuple(identity))
+
+    def _clean(self, task: str, geometry: Geometry) -> list[str]:
+        """The clean occupants of a task's sites, with their versions."""
+        return [f"{site}={name} {noise(name).version}" for site, name in self.tasks[task].clean(geometry).items()]
 
     def _cells(self) -> Iterator[Cell]:
         """Noise by noise, so that the variants of a task meet the same pictures one after the other."""
@@ -149,24 +186,18 @@ class Plan:
 
     def _cell(self, variant: Variant, spec: str, geometry: Geometry) -> Cell:
         family = family_of(spec)
-        clean = self.tasks[variant.task].clean(geometry)
-        identity = [
-            f"task {self.tasks[variant.task].version}",
-            self.tasks[variant.task].data.digest,
-            *(f"{site}={name}" for site, name in clean.items()),
-        ]
-        identity += [f"{part} {noise(part).version}" for part in (*parts(spec), *clean.values())]
-        grid = self.grid
+        task = self.tasks[variant.task]
+        identity = [f"task {task.version}", task.data.digest, *self._clean(variant.task, geometry)]
         return Cell(
             variant=variant,
             noise=spec,
             family=family,
             defense="none",
-            limit=grid.limit_of(family),
-            held_out=self.held_out,
-            batch_size=grid.batch_size,
+            limit=self.grid.limit_of(family),
+            held_out=self.held_out(variant.task),
+            batch_size=self.grid.batch_size,
             threads=self.threads,
-            identity=tuple(identity),
+            identity=(*identity, *(f"{part} {noise(part).version}" for part in parts(spec))),
         )
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import torch
+import yaml
 
 from bitproof.bench.cell import run_cell
 from bitproof.bench.costs import Costs
@@ -20,6 +21,7 @@ from bitproof.bench.pictures import PictureCache
 from bitproof.bench.plan import Cell, Plan, Variant
 from bitproof.bench.variants import Variants
 from bitproof.core import BitproofError, SpecError, StoreError
+from bitproof.models import Network
 from bitproof.results import Store
 
 
@@ -58,23 +60,32 @@ class Outcome:
     failed: int
 
 
-def run(grid: str | Path, out: str | Path, reporter: Reporter | None = None) -> Outcome:
-    """Run a grid (a file, or the text of one) into the results directory ``out``, and finish what an earlier run left.
+def run(
+    grid: str | Path | Mapping[str, Any],
+    out: str | Path,
+    reporter: Reporter | None = None,
+    models: Mapping[str, Network] | None = None,
+) -> Outcome:
+    """Run a grid (a file, the text of one, or a mapping) into the directory ``out``, and finish what an earlier run left.
+
+    ``models`` are networks of your own (``bitproof.wrap``), by the names that the grid calls them.
 
     Raises SpecError for a grid that makes no sense, DataError and ModelError for what it names, StoreError where ``out``
     cannot be written. A cell that fails is recorded with its error and the others go on.
     """
     text, source = _read(grid)
-    grids = parse_grids(text, source)
+    own = models or {}
+    plans = [Plan(part, own) for part in parse_grids(text, source, own)]
     store = Store.create(Path(out))
     with store.lock():
-        plans = [Plan(g) for g in grids]
         store.write_grid(text)
         store.write_environment(environment(plans))
         return _run(plans, store, reporter or Silent())
 
 
-def _read(grid: str | Path) -> tuple[str, str]:
+def _read(grid: str | Path | Mapping[str, Any]) -> tuple[str, str]:
+    if isinstance(grid, Mapping):
+        return yaml.safe_dump(dict(grid), allow_unicode=True, sort_keys=False), "grid"
     if isinstance(grid, str) and "\n" in grid:
         return grid, "grid"
     try:
@@ -85,6 +96,7 @@ def _read(grid: str | Path) -> tuple[str, str]:
 
 def _run(plans: list[Plan], store: Store, reporter: Reporter) -> Outcome:
     done = store.done()
+    _forget_failures(plans, store)
     jobs = [_Job(plan, store, done, reporter) for plan in plans]
     reporter.begin(sum(job.predicted_s for job in jobs))
     failed = sum(job.run() for job in jobs)
@@ -124,7 +136,7 @@ class _Job:
             rows = run_cell(cell, self.plan, victim, self.cache, lambda n: self.reporter.advance(n * each))
         except StoreError:
             raise
-        except (BitproofError, RuntimeError, MemoryError) as error:
+        except Exception as error:  # whatever somebody's network raises, the other cells go on
             self.store.write_failure(cell.id, _failure(cell, error))
             return False
         self.store.write_cell(cell.id, rows)
@@ -136,7 +148,19 @@ class _Job:
         self.reporter.advance(share * self.costs.variant_s(variant))
 
 
-def _failure(cell: Cell, error: Exception) -> dict[str, object]:
+def _forget_failures(plans: list[Plan], store: Store) -> None:
+    """Drop failures that this run asks for again: they are tried anew, perhaps on mended data and so under another id."""
+    asked = {_request(_failure(cell, Exception())) for plan in plans for cell in plan.cells}
+    for failure in store.failures():
+        if _request(failure) in asked:
+            store.forget_failure(failure["cell"])
+
+
+def _request(failure: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(failure[key] for key in ("task", "model", "recipe", "noise", "seed"))
+
+
+def _failure(cell: Cell, error: Exception) -> dict[str, Any]:
     kind = "" if isinstance(error, BitproofError) else f"{type(error).__name__}: "
     variant = cell.variant
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -21,7 +22,8 @@ def write_weights(path: Path, state: dict[str, torch.Tensor]) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     except Exception as error:  # safetensors has an error class of its own for a full disk
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise StoreError(f"{str(path)!r} cannot be written: {error}. Nothing else was touched.") from None
 
 

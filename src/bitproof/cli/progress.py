@@ -22,7 +22,7 @@ class Bar:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             console=self.console,
             speed_estimate_period=120,
         )
@@ -53,5 +53,5 @@ class Bar:
         if not self.console.is_terminal and now - self._told >= LINE_EVERY_S:
             task = self._progress.tasks[0]
             share = f"{100 * task.completed / task.total:3.0f} %" if task.total else "     "
-            self.console.print(f"{share}  {text}", highlight=False, soft_wrap=True)
+            self.console.print(f"{share}  {text}", highlight=False, markup=False, soft_wrap=True)
             self._told = now

@@ -41,6 +41,16 @@ def command(
         typer.echo(frame.write_json())
     else:
         _print(frame, what)
+    _warn(path)
+
+
+def _warn(path: Path) -> None:
+    """Name the cells that failed: a table without them looks complete."""
+    from bitproof.results import Store
+
+    for failure in Store.open(path).failures():
+        name = f"{failure['model']} {failure['recipe']} {failure['noise']}"
+        typer.secho(f"failed: {name}: {failure['error']}", fg="red", err=True)
 
 
 def _frame(path: Path, what: What) -> pl.DataFrame:

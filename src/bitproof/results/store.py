@@ -78,12 +78,16 @@ class Store:
     def write_cell(self, cell: str, rows: Sequence[SampleRow] | pl.DataFrame) -> None:
         """Store the rows of a finished cell, and forget an earlier failure of it."""
         cells.write(self.path / layout.ROWS, layout.check_id("cell", cell), rows)
-        with explained("removed", self._failure(cell)):
-            self._failure(cell).unlink(missing_ok=True)
+        self.forget_failure(cell)
 
     def write_failure(self, cell: str, info: dict[str, Any]) -> None:
         """Store why a cell failed: the error's text, noise, model, recipe."""
         write_json(self._failure(layout.check_id("cell", cell)), {**info, "cell": cell})
+
+    def forget_failure(self, cell: str) -> None:
+        """Remove what ``write_failure`` stored: the cell succeeded, or is asked for anew under another id."""
+        with explained("removed", self._failure(cell)):
+            self._failure(cell).unlink(missing_ok=True)
 
     def failures(self) -> list[dict[str, Any]]:
         """What ``write_failure`` stored of cells that have not succeeded since, in the order of cell ids."""
