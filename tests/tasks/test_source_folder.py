@@ -1,10 +1,13 @@
 """``imagefolder`` and ``imagenet`` on small trees of files; nothing odd in them is passed over."""
 
+import os
+import sys
+
 import pytest
 
 from bitproof.core import DataError
 from bitproof.tasks import load
-from bitproof.tasks.sources import imagenet
+from bitproof.tasks.sources import files, imagenet
 
 
 def grow(root, *files):
@@ -43,6 +46,51 @@ def test_the_digest_follows_the_data_and_not_its_place(animals, tmp_path_factory
     assert load(f"imagefolder:{copy}").data.digest == digest
     (copy / "cat/x.bmp").write_bytes(b"another size")
     assert load(f"imagefolder:{copy}").data.digest != digest
+
+
+def test_an_edit_that_keeps_the_size_is_seen_where_the_data_is_small(animals, monkeypatch):
+    digest = load(f"imagefolder:{animals}").data.digest
+    picture = animals / "cat/x.bmp"
+    times = picture.stat().st_atime_ns, picture.stat().st_mtime_ns
+    picture.write_bytes(picture.read_bytes()[::-1])
+    os.utime(picture, ns=times)
+    assert load(f"imagefolder:{animals}").data.digest != digest
+    monkeypatch.setattr(files, "WHOLE_BYTES", 10)
+    large = load(f"imagefolder:{animals}").data.digest
+    picture.write_bytes(picture.read_bytes()[::-1])
+    assert load(f"imagefolder:{animals}").data.digest == large
+    picture.write_bytes(b"another size")
+    assert load(f"imagefolder:{animals}").data.digest != large
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS refuses such names itself")
+@pytest.mark.parametrize("odd", [b"bee/caf\xe9.png", b"caf\xe9/1.png"])
+def test_a_name_that_is_not_utf8_is_named(animals, odd):
+    path = animals / os.fsdecode(odd)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"caf\\udce9.*' has a name that is not UTF-8") as error:
+        load(f"imagefolder:{animals}")
+    str(error.value).encode()
+
+
+def test_a_folder_that_cannot_be_read_is_named(animals, monkeypatch):
+    scandir = os.scandir
+
+    def guarded(path):
+        if str(path).endswith("bee"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    with pytest.raises(DataError, match=r"bee' cannot be read: Permission denied"):
+        load(f"imagefolder:{animals}")
+
+
+def test_a_link_to_nothing_is_named(animals):
+    (animals / "bee/3.png").symlink_to(animals / "gone.png")
+    with pytest.raises(DataError, match=r"3\.png' cannot be read: No such file"):
+        load(f"imagefolder:{animals}")
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,20 @@ def test_files_that_are_none_are_refused(tmp_path):
         load(f"parquet:{tmp_path / 'empty.parquet'}")
 
 
+@pytest.mark.parametrize("column", ["label", "file", "image"])
+def test_a_damaged_page_is_refused(tmp_path, column):
+    path = tmp_path / "a.parquet"
+    images, files = [f"<image {i}>".encode() for i in range(9)], [f"<file {i}>" for i in range(9)]
+    pl.DataFrame({"label": range(9), "file": files, "image": images}).write_parquet(path, compression="zstd", statistics=False)
+    data = bytearray(path.read_bytes())
+    pages = [i for i in range(len(data)) if data[i : i + 4] == b"\x28\xb5\x2f\xfd"]  # where zstd frames begin
+    start = pages[["label", "file", "image"].index(column)]
+    data[start : start + 12] = bytes(12)
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"a\.parquet' (is damaged|can no longer be read): "):
+        load(f"parquet:{path}").data.samples[0].read()
+
+
 def test_a_file_that_changes_while_in_use_is_refused(file, tmp_path):
     sample = load(f"parquet:{file}").data.samples[0]
     write(file, image=[b"new"] * 10, label=list(range(10)))

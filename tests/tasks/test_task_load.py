@@ -30,7 +30,7 @@ def test_a_spec_names_a_source_and_its_task(folder):
         (
             "imagent:/data",
             UnknownName,
-            r"Unknown data source 'imagent'\. Did you mean 'imagenet'\? .* sources: imagenet, imagef",
+            r"Unknown data source 'imagent'\. Did you mean 'imagenet'\? .*'bitproof list sources' shows all \d+ sources",
         ),
         ("imgae/imagenet:/data", UnknownName, "Unknown task 'imgae'. Did you mean 'image'"),
         ("imagefolder", SpecError, "needs 'where'"),

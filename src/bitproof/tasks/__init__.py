@@ -37,7 +37,8 @@ def load(spec: str) -> ImageTask:
     parsed = Spec.parse(spec)
     prefix, _, name = parsed.name.rpartition("/")
     if name not in SOURCES:
-        raise UnknownName("data source", name, SOURCES, f"A task is written [task/]source:where; sources: {', '.join(SOURCES)}.")
+        listing = f"A task is written [task/]source:where; 'bitproof list sources' shows all {len(SOURCES)} sources."
+        raise UnknownName("data source", name, SOURCES, listing)
     source = SOURCES.build(Spec(name, parsed.items))
     if prefix and TASKS.load(prefix) and prefix != source.task:
         raise SpecError(

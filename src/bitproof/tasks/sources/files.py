@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,18 @@ from bitproof.core import DataError
 
 #: Extensions of the picture files that every decoder knows.
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+
+#: Data of up to this size in all is hashed whole when it is loaded; of more, what is cheap to know.
+WHOLE_BYTES = 256 << 20
+
+
+@contextmanager
+def explained(path: str | Path) -> Iterator[None]:
+    """Turn an OSError into a DataError that names ``path``."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from None
 
 
 def place(where: str) -> Path:
@@ -31,26 +46,51 @@ def place(where: str) -> Path:
 def folder(where: str) -> Path:
     """Return the folder that ``where`` names. Raises DataError where there is none."""
     path = place(where)
-    if not path.is_dir():
-        raise DataError(f"{str(path)!r} is no folder{' but a file' if path.exists() else '; there is nothing of that name'}.")
+    with explained(path):
+        if not path.is_dir():
+            raise DataError(f"{str(path)!r} is no folder{' but a file' if path.exists() else '; there is nothing of that name'}.")
     return path
 
 
 def entries(path: Path) -> list[os.DirEntry[str]]:
-    """Return what lies in a folder, sorted by name; hidden things (.name) are left out."""
-    with os.scandir(path) as found:
-        return sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    """Return what lies in a folder, sorted by name; hidden things (.name) are left out.
+
+    Raises DataError for a folder that cannot be read, and for a name that is no text.
+    """
+    with explained(path), os.scandir(path) as found:
+        kept = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    odd = next((entry.path for entry in kept if not _is_text(entry.name)), None)
+    if odd is not None:
+        raise DataError(f"{odd!r} has a name that is not UTF-8, which no record can hold. Rename it.")
+    return kept
+
+
+def _is_text(name: str) -> bool:
+    """Whether no byte of the name had to be smuggled past UTF-8, as Python does it with half surrogates."""
+    return not any("\ud800" <= char <= "\udfff" for char in name)
 
 
 def pictures(path: Path) -> list[os.DirEntry[str]]:
-    """Return the picture files of a folder. Raises DataError naming the first thing that is none."""
+    """Return the picture files of a folder. Raises DataError naming the first thing that is none, or cannot be looked at."""
     found = entries(path)
     for entry in found:
-        if entry.is_dir():
+        if is_folder(entry):
             raise DataError(f"{entry.path!r} is a folder where pictures were expected; folders of pictures are not nested.")
         if not entry.name.lower().endswith(EXTENSIONS):
             raise DataError(f"{entry.path!r} is no picture; known extensions: {', '.join(EXTENSIONS)}. Move it away.")
     return found
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether ``entry`` is a folder or a link to one. Raises DataError where that cannot be told."""
+    with explained(entry.path):
+        return entry.is_dir()
+
+
+def size_bytes(entry: os.DirEntry[str]) -> int:
+    """Return a file's size. Raises DataError where it cannot be told, as of a link to nothing."""
+    with explained(entry.path):
+        return entry.stat().st_size
 
 
 @dataclass(frozen=True)
@@ -61,10 +101,15 @@ class FileBytes:
 
     def __call__(self) -> bytes:
         """Return the file's bytes."""
-        try:
+        with explained(self.path):
             return self.path.read_bytes()
-        except OSError as error:
-            raise DataError(f"{str(self.path)!r} cannot be read: {error.strerror}.") from None
+
+
+def content(paths: Sequence[Path], total_bytes: int) -> tuple[str, ...]:
+    """Return the SHA-256 of each file's bytes, or nothing where they are more than ``WHOLE_BYTES``. Raises DataError."""
+    if total_bytes > WHOLE_BYTES:
+        return ()
+    return tuple(hashlib.sha256(FileBytes(path)()).hexdigest() for path in paths)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from bitproof.core import DataError
-from bitproof.tasks.data import ImageData, Sample, fingerprint
-from bitproof.tasks.sources.files import FileBytes, entries, folder, pictures, place
-from bitproof.tasks.sources.folder import class_folders, read_folders
+from bitproof.tasks.data import ImageData
+from bitproof.tasks.sources.files import entries, folder, is_folder, pictures, place
+from bitproof.tasks.sources.folder import class_folders, from_files, read_folders
 
 _LAYOUTS = (
     "Accepted: 1,000 folders named by synset (n01440764, …), or a flat folder of pictures with labels=FILE, "
@@ -36,9 +36,9 @@ class ImageNet:
     version: ClassVar[int] = 1
 
     def load(self) -> ImageData:
-        """List the files; none is read. Raises DataError naming the folder, file or line that does not fit."""
+        """List the files, and hash them where they are small in all. Raises DataError naming what does not fit."""
         root, synsets = folder(self.where), _synsets()
-        flat = not any(entry.is_dir() for entry in entries(root))
+        flat = not any(is_folder(entry) for entry in entries(root))
         if flat != (self.labels is not None):
             found = "a flat folder and no labels= were given" if flat else f"folders, so labels={self.labels!r} has no use"
             raise DataError(f"{str(root)!r}: {found}. {_LAYOUTS}")
@@ -67,17 +67,15 @@ def _read_synsets(root: Path, synsets: Mapping[str, int], version: int) -> Image
 
 def _read_flat(root: Path, file: Path, synsets: Mapping[str, int], version: int) -> ImageData:
     labels = _read_labels(file, synsets)
-    rows, samples = [], []
+    files = []
     for entry in pictures(root):
-        path = Path(entry.path)
-        label = labels.pop(entry.name if entry.name in labels else path.stem, None)
+        label = labels.pop(entry.name if entry.name in labels else Path(entry.name).stem, None)
         if label is None:
             raise DataError(f"{str(file)!r} has no line for {entry.name!r}, which lies in {str(root)!r}. {_LAYOUTS}")
-        rows.append((entry.name, label, entry.stat().st_size))
-        samples.append(Sample(entry.name, label, FileBytes(path)))
+        files.append((entry.name, label, entry))
     if labels:
         raise DataError(f"{str(file)!r} labels {len(labels)} files that {str(root)!r} lacks, {next(iter(labels))!r} the first.")
-    return ImageData(str(root), tuple(samples), fingerprint("imagenet", version, rows), len(synsets), tuple(synsets))
+    return from_files(root, files, tuple(synsets), "imagenet", version)
 
 
 def _read_labels(file: Path, synsets: Mapping[str, int]) -> dict[str, int]:

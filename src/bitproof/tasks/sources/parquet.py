@@ -6,7 +6,8 @@ import hashlib
 import os
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,10 +17,9 @@ import polars as pl
 
 from bitproof.core import DataError
 from bitproof.tasks.data import ImageData, Sample, fingerprint
-from bitproof.tasks.sources.files import place
+from bitproof.tasks.sources.files import WHOLE_BYTES, place
 
-#: A file up to this size is read, and hashed, at once; of a larger one ``BATCH_ROWS`` rows are read at a time, its tail is hashed.
-WHOLE_BYTES = 256 << 20
+#: A file up to ``WHOLE_BYTES`` is read, and hashed, at once; of a larger one so many rows are read at a time, its tail is hashed.
 BATCH_ROWS = 128
 
 # The footer lies in the tail: offsets and sizes of all pages, mostly with statistics of their values.
@@ -55,15 +55,22 @@ class Parquet:
         return ImageData(str(path), samples, digest, self.classes)
 
 
-def _read_table(path: Path) -> pl.DataFrame:
+@contextmanager
+def _explained(path: Path, complaint: str) -> Iterator[None]:
     try:
+        yield
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{str(path)!r} {complaint}: {str(error).splitlines()[0]}.") from None
+
+
+def _read_table(path: Path) -> pl.DataFrame:
+    with _explained(path, "is no readable Parquet file"):
         scan = pl.scan_parquet(path, glob=False)
         schema = scan.collect_schema()
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{str(path)!r} is no readable Parquet file: {str(error).splitlines()[0]}.") from None
     _check_schema(path, schema)
     columns = ["label", *(["file"] if "file" in schema else [])]
-    table = scan.select(*columns, missing=pl.col("image").is_null()).collect()
+    with _explained(path, "is damaged"):
+        table = scan.select(*columns, missing=pl.col("image").is_null()).collect()
     for name in (*columns, "missing"):
         empty = table[name] if name == "missing" else table[name].is_null()
         if empty.any():
@@ -120,11 +127,9 @@ _LOCK = threading.Lock()
 
 @lru_cache(maxsize=4)
 def _batch(column: _Column, start: int) -> list[bytes]:
-    try:
+    with _explained(column.path, "can no longer be read"):
         if column.path.stat().st_mtime_ns != column.changed_ns:
             raise DataError(f"{str(column.path)!r} was changed while it was in use.")
         scan = pl.scan_parquet(column.path, glob=False).slice(start, column.rows).select("image")
         image = scan.collect()["image"]
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{str(column.path)!r} can no longer be read: {error}.") from None
     return (image.struct.field("bytes") if isinstance(image.dtype, pl.Struct) else image).to_list()
