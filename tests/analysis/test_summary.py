@@ -47,16 +47,20 @@ def test_clean_agrees_with_the_line_of_accuracy(rows, frame):
 def test_means_over_cells_agree_with_accuracy(rows, frame):
     lines = accuracy(rows).filter(recipe="lsq:w4a4")
     for name, family, column in [
-        ("nr", "natural", "value"), ("system_mean", "system", "value"), ("churn_natural", "natural", "churn"),
+        ("nr", "natural", "value"), ("churn_natural", "natural", "churn"),
         ("churn_system", "system", "churn"), ("ece_natural", "natural", "ece"), ("ece_system", "system", "ece"),
         ("confidence_natural", "natural", "confidence"), ("confidence_system", "system", "confidence"),
     ]:  # fmt: skip
         assert figure(frame, name)["value"] == pytest.approx(lines.filter(family=family)[column].mean(), rel=1e-6), name
-    system = lines.filter(family="system")["value"]
+    system = lines.filter(pl.col("family").is_in(["clean", "system"]))["value"]
+    assert system.len() == 1 + len(SYSTEM)
+    assert figure(frame, "system_mean")["value"] == pytest.approx(system.mean())
+    assert figure(frame, "system_mean")["note"] == "over 4 settings: clean, cv-area, decode-ffmpeg, pil-nearest"
     assert figure(frame, "system_std")["value"] == pytest.approx(system.std(ddof=0))
     assert figure(frame, "system_worst")["value"] == pytest.approx(system.min())
     assert figure(frame, "nr")["delta"] == pytest.approx(lines.filter(family="natural")["delta"].mean())
-    assert "worst: pil-nearest" in figure(frame, "system_worst")["note"] or system.min() < system.max()
+    worst = lines.filter(pl.col("family").is_in(["clean", "system"])).sort("value")["noise"][0]
+    assert figure(frame, "system_worst")["note"].startswith(f"worst: {worst}; over 4 settings")
 
 
 @pytest.mark.parametrize(("seeds", "missing"), [((0,), 0.0), ((0,), 0.3), ((0, 1), 0.2)])
@@ -128,7 +132,7 @@ def test_families_that_were_not_asked_for_have_no_lines_and_those_that_failed_sa
     for name in ("nr", "mce", "ce_float", "system_mean", "system_std", "robust_worst", "ar_worst", "churn_system", "ece_natural"):
         line = figure(failed, name)
         assert line["value"] is None and line["n"] == 0 and line["note"], name
-        assert name == "mce" or figure(failed, name, "fp32")["value"] is not None
+        assert name in ("mce", "ce_float") or figure(failed, name, "fp32")["value"] is not None
     dirty = summary(make(SYSTEM | ATTACKS))
     assert figure(dirty, "clean")["note"] == "no clean cell"
     assert figure(dirty, "ar_worst")["value"] is None and figure(dirty, "robust_worst")["value"] is not None
@@ -136,8 +140,27 @@ def test_families_that_were_not_asked_for_have_no_lines_and_those_that_failed_sa
 
 
 def test_one_setting_has_no_spread():
-    line = figure(summary(make(CLEAN | {"cv-area": SYSTEM["cv-area"]})), "system_std")
+    one = {"cv-area": SYSTEM["cv-area"]}
+    line = figure(summary(make(one)), "system_std")
     assert line["value"] is None and "cv-area" in line["note"]
+    assert figure(summary(make(CLEAN | one)), "system_std")["note"] == "over 2 settings: clean, cv-area"
+
+
+def test_the_clean_setting_counts_on_the_samples_of_the_system_noises():
+    rows = make(CLEAN | SYSTEM, n=40)
+    few = [f"s{i}" for i in range(7)]
+    limited = rows.filter(pl.col("sample").is_in(few) | (pl.col("noise") == "clean"))
+    both = [
+        summary(part).filter(pl.col("figure").str.starts_with("system"))
+        for part in (limited, rows.filter(pl.col("sample").is_in(few)))
+    ]
+    assert_frame_equal(*(part.select("figure", "recipe", "value", "n", "delta", "pairs", "note") for part in both))
+
+
+def test_a_recipe_without_the_clean_cell_has_the_other_settings():
+    rows = make(CLEAN | SYSTEM).filter((pl.col("recipe") == "fp32") | (pl.col("noise") != "clean"))
+    line = figure(summary(rows), "system_mean")
+    assert line["note"] == "over 3 settings: cv-area, decode-ffmpeg, pil-nearest" and line["delta"] is not None
 
 
 def test_seeds_are_named():

@@ -11,6 +11,7 @@ from bitproof.analysis.blocks import Block, Cells, Noise
 from bitproof.analysis.estimates import Reduction, Tally
 from bitproof.analysis.intervals import Array
 from bitproof.analysis.measures import Figure, Measure, refused
+from bitproof.core import Spec
 
 #: AlexNet's top-1 error on the 15 test corruptions of ImageNet-C, the mean over severities 1–5 on all 50,000 pictures.
 #: Source: alibaba/easyrobust, easyrobust/benchmarks/ood/imagenet_c.py.
@@ -38,26 +39,28 @@ ALEXNET_CLEAN = 0.43478
 #: The 75 cells of a complete benchmark, in the order of ``ALEXNET``.
 GRID = [(name, severity) for name in ALEXNET for severity in range(1, 6)]
 
+_CONSTANTS = "constants not named in a cell's spec follow the picture's size, and are ImageNet-C's from 145 to 261 px"
+
 FIGURES = {
     "nr": Figure(
         "Natural robustness",
         "%",
         "higher",
-        "mean accuracy over corruption × severity, 15 × 5 cells when complete",
+        f"mean accuracy over corruption × severity, 15 × 5 cells when complete; {_CONSTANTS}",
         "RobustMQ, arXiv 2308.02350",
     ),
     "mce": Figure(
         "Mean corruption error",
         "%",
         "lower",
-        "100·mean_c(Σ_s E_{s,c} / Σ_s E^AlexNet_{s,c})",
+        f"100·mean_c(Σ_s E_{{s,c}} / Σ_s E^AlexNet_{{s,c}}); {_CONSTANTS}",
         "Hendrycks & Dietterich, arXiv 1903.12261, §4.1",
     ),
     "relative_mce": Figure(
         "Relative mCE",
         "%",
         "lower",
-        "100·mean_c(Σ_s (E_{s,c} − E_clean) / Σ_s (E^AlexNet_{s,c} − E^AlexNet_clean))",
+        f"100·mean_c(Σ_s (E_{{s,c}} − E_clean) / Σ_s (E^AlexNet_{{s,c}} − E^AlexNet_clean)); {_CONSTANTS}",
         "Hendrycks & Dietterich, arXiv 1903.12261, §4.1",
     ),
     "ce_float": Figure(
@@ -79,7 +82,7 @@ def measures(block: Block, cells: Cells, imagenet: bool) -> Iterator[Measure]:
     others = sorted({block.noises[i].name for i in natural} - ALEXNET.keys())
     yield _robustness(block, columns, f"; left out: {', '.join(others)}" if others else "")
     yield from _corruption_errors(block, cells, columns, imagenet)
-    yield _relative_to_control(block, columns)
+    yield _relative_to_control(block, cells, columns)
 
 
 def _robustness(block: Block, columns: list[int], others: str) -> Measure:
@@ -89,8 +92,18 @@ def _robustness(block: Block, columns: list[int], others: str) -> Measure:
 
 
 def coverage(noises: Sequence[Noise]) -> str:
-    """Say over which of the 75 cells a mean goes."""
+    """Say over which of the 75 cells a mean goes, and which of them have settings of their own."""
     cells = {(noise.name, noise.severity) for noise in noises}
+    own = ", ".join(foreign(noises))
+    return _extent(cells) + (f"; with settings of their own: {own}" if own else "")
+
+
+def foreign(noises: Sequence[Noise]) -> list[str]:
+    """The cells whose spec sets something else than ImageNet-C's constants, such as another set of them."""
+    return [noise.noise for noise in noises if Spec.parse(noise.noise).options.items() - {("constants", "imagenet")}]
+
+
+def _extent(cells: set[tuple[str, int | None]]) -> str:
     if cells == set(GRID):
         return "complete: 15 corruptions × 5 severities"
     severities = {name: " ".join(str(s) for n, s in GRID if n == name and (n, s) in cells) for name in ALEXNET}
@@ -99,8 +112,9 @@ def coverage(noises: Sequence[Noise]) -> str:
 
 
 def _corruption_errors(block: Block, cells: Cells, columns: list[int], imagenet: bool) -> Iterator[Measure]:
-    place = {(block.noises[i].name, block.noises[i].severity): i for i in columns}
-    if reason := _unfit(len(columns), place.keys() == set(GRID), imagenet):
+    noises = [block.noises[i] for i in columns]
+    place = {(noise.name, noise.severity): i for noise, i in zip(noises, columns, strict=True)}
+    if reason := _unfit(noises, imagenet):
         yield from (refused(name, reason) for name in ("mce", "relative_mce"))
         return
     grid, clean = [place[cell] for cell in GRID], block.clean
@@ -111,11 +125,13 @@ def _corruption_errors(block: Block, cells: Cells, columns: list[int], imagenet:
         yield Measure("relative_mce", lambda each: tallies.hits(each, [clean, *grid]), reduction=RELATIVE_MCE)
 
 
-def _unfit(columns: int, complete: bool, imagenet: bool) -> str:
+def _unfit(noises: Sequence[Noise], imagenet: bool) -> str:
     if not imagenet:
         return "AlexNet's errors are known for 1000-class ImageNet alone; see ce_float"
-    if not complete or columns != len(GRID):
-        return f"needs each of 15 corruptions at severities 1 to 5 once, found {columns} cells"
+    if own := foreign(noises):
+        return f"AlexNet's errors are known for ImageNet-C's constants alone, and {', '.join(own)} has settings of its own"
+    if len(noises) != len(GRID) or {(noise.name, noise.severity) for noise in noises} != set(GRID):
+        return f"needs each of 15 corruptions at severities 1 to 5 once, found {len(noises)} cells"
     return ""
 
 
@@ -135,10 +151,12 @@ MCE = Reduction(mce, bounds=(0.0, np.inf), whole=True)
 RELATIVE_MCE = Reduction(relative_mce, bounds=(-np.inf, np.inf), whole=True)
 
 
-def _relative_to_control(block: Block, columns: list[int]) -> Measure:
+def _relative_to_control(block: Block, cells: Cells, columns: list[int]) -> Measure:
     if block.control is None:
         return refused("ce_float", "no float control")
     control = block.recipes[block.control]
+    if cells is control:
+        return refused("ce_float", "this is the control, 100 by definition")
     columns = [i for i in columns if control.seen[:, i].any()]
     if not columns:
         return refused("ce_float", "no corruption cell in common with the control")

@@ -3,39 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
 from bitproof.analysis import tallies
 from bitproof.analysis.blocks import Block, Cells
-from bitproof.analysis.estimates import Reduction
+from bitproof.analysis.estimates import Reduction, Tally
 from bitproof.analysis.intervals import Array
 from bitproof.analysis.measures import Figure, Measure, refused
 
 _SOURCE = "RobustART, arXiv 2109.05211; SysNoise, arXiv 2307.00280"
+_SETTINGS = "over the settings k: the clean decoder and resize, and every system noise"
 
 FIGURES = {
-    "system_mean": Figure("System noise, mean accuracy", "%", "higher", "mean_k A_k over the system settings k", _SOURCE),
-    "system_std": Figure("System noise, spread", "points", "lower", "√(mean_k (A_k − mean A)²), population", _SOURCE),
-    "system_worst": Figure("System noise, worst accuracy", "%", "higher", "min_k A_k", _SOURCE),
+    "system_mean": Figure("System noise, mean accuracy", "%", "higher", f"mean_k A_k {_SETTINGS}", _SOURCE),
+    "system_std": Figure("System noise, spread", "points", "lower", f"√(mean_k (A_k − mean A)²) {_SETTINGS}, population", _SOURCE),
+    "system_worst": Figure("System noise, worst accuracy", "%", "higher", f"min_k A_k {_SETTINGS}", _SOURCE),
 }
 
 
 def measures(block: Block, cells: Cells) -> Iterator[Measure]:
-    """Yield ``system_mean``, ``system_std`` and ``system_worst`` where the block has system noises."""
+    """Yield ``system_mean``, ``system_std`` and ``system_worst`` where the block has system noises.
+
+    The clean pipeline is one of the settings, on those samples that a system noise was run on.
+    """
     system = block.columns(lambda noise: noise.family == "system")
     columns = [i for i in system if cells.seen[:, i].any()]
     if not columns:
         yield from (refused(name, "no system cell was finished") for name in FIGURES if system)
         return
-    names = [block.noises[i].noise for i in columns]
+    clean = [] if block.clean is None else [block.clean]
+    tally = partial(_settings, clean=clean, columns=columns)
+    filled = tally(cells).filled
+    names = [block.noises[i].noise for i, there in zip([*clean, *columns], filled, strict=True) if there]
     note = f"over {len(names)} settings: {', '.join(names)}"
-    yield Measure("system_mean", lambda each: tallies.hits(each, columns), note)
+    yield Measure("system_mean", tally, note)
     if len(names) > 1:
-        yield Measure("system_std", lambda each: tallies.hits(each, columns), note, SPREAD)
+        yield Measure("system_std", tally, note, SPREAD)
     else:
         yield refused("system_std", f"one setting has no spread: {names[0]}")
-    yield Measure("system_worst", lambda each: tallies.hits(each, columns), f"{_worst(cells, columns, names)}; {note}", WORST)
+    yield Measure("system_worst", tally, f"{_worst(tally(cells), names)}; {note}", WORST)
+
+
+def _settings(cells: Cells, clean: list[int], columns: list[int]) -> Tally:
+    noisy = tallies.hits(cells, columns)
+    base = tallies.hits(cells, clean).only(np.asarray(noisy.seen.any(axis=1, keepdims=True)))
+    return Tally(*(np.concatenate(pair, axis=1) for pair in ((base.hit, noisy.hit), (base.seen, noisy.seen))))
 
 
 def _std(accuracies: Array) -> Array:
@@ -53,6 +67,6 @@ SPREAD = Reduction(_std, biased=True)
 WORST = Reduction(_min, biased=True)
 
 
-def _worst(cells: Cells, columns: list[int], names: list[str]) -> str:
-    hit, seen = (values.sum(axis=0) for values in tallies.hits(cells, columns).by_sample())
-    return f"worst: {names[int(np.argmin(hit / seen))]}"
+def _worst(tally: Tally, names: list[str]) -> str:
+    ratios = tally.columns(tally.filled).ratio()
+    return f"worst: {names[int(np.argmin(ratios))]}"
