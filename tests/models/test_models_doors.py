@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+import types
 
 import pytest
 import torch
@@ -29,6 +30,13 @@ def broken():
 
 def number():
     return 3
+
+def leave():
+    raise SystemExit(2)
+
+def late():
+    from mine_helper import WIDTH
+    return build()
 """
 
 
@@ -122,12 +130,80 @@ def test_the_digest_of_a_file_covers_its_code_and_its_numbers(mine):
     assert first == again
 
 
+@pytest.fixture
+def other(mine):
+    """A second folder, whose file looks the same and has another neighbour."""
+    folder = mine.parent / "other"
+    folder.mkdir()
+    (folder / "mine.py").write_text(MINE)
+    (folder / "mine_helper.py").write_text("WIDTH = 16\n")
+    return folder / "mine.py"
+
+
+@pytest.mark.parametrize("factory", ["build", "late"])
+def test_each_file_has_its_own_neighbours(mine, other, factory):
+    networks = [load(f"python:{path}#{factory},size=12") for path in (mine, other, mine)]
+    assert [network.module.net[0].out_channels for network in networks] == [4, 16, 4]
+    assert networks[0].digest == networks[2].digest
+
+
+def test_neighbours_are_packages_too_with_and_without_init(tmp_path):
+    for name, width in (("a", 2), ("b", 33)):
+        for package in ("plain", "full"):
+            (tmp_path / name / package).mkdir(parents=True)
+            (tmp_path / name / package / "part.py").write_text(f"WIDTH = {width}\n")
+        (tmp_path / name / "full/__init__.py").write_text("from full.part import WIDTH\n")
+        (tmp_path / name / "net.py").write_text(
+            "from torch import nn\nfrom full import WIDTH\nfrom plain import part\n"
+            "def build():\n    return nn.Sequential(nn.Flatten(), nn.Linear(48, WIDTH + part.WIDTH))\n"
+        )
+    assert [load(f"python:{tmp_path / name}/net.py#build,size=4").classes for name in "ab"] == [4, 66]
+
+
+def test_modules_of_the_caller_stay_his(mine, monkeypatch):
+    own = types.ModuleType("mine_helper")
+    own.__file__ = str(mine.parent / "mine_helper.py")
+    own.WIDTH = 9
+    monkeypatch.setitem(sys.modules, "mine_helper", own)
+    before = dict(sys.modules), list(sys.path)
+    network = load(f"python:{mine}#build,size=12")
+    assert network.module.net[0].out_channels == 4
+    assert sys.modules["mine_helper"] is own
+    assert {name for name in sys.modules if name.startswith("mine")} == {name for name in before[0] if name.startswith("mine")}
+    assert sys.path == before[1]
+
+
+def test_the_digest_covers_the_neighbours(mine):
+    (mine.parent / "unused.py").write_text("")
+    first = load(f"python:{mine}#build,size=12").digest
+    (mine.parent / "unused.py").write_text("A = 1\n")
+    again = load(f"python:{mine}#build,size=12").digest
+    (mine.parent / "mine_helper.py").write_text("WIDTH = 4  # and a comment\n")
+    assert first == again != load(f"python:{mine}#build,size=12").digest
+
+
+def test_a_file_that_ends_the_program_is_named(tmp_path):
+    (tmp_path / "script.py").write_text("import sys\nsys.exit('usage: script.py DATA')\n")
+    with pytest.raises(ModelError, match=r"script\.py' failed to import: SystemExit: usage"):
+        load(f"python:{tmp_path / 'script.py'}#build,size=12")
+
+
+def test_a_resizer_is_named_by_its_library():
+    with pytest.raises(SpecError, match="interpolation='bilinear' is no resizer"):
+        wrap(nn.Sequential(nn.Flatten(), nn.Linear(192, 2)), size=8, interpolation="bilinear")
+    with pytest.raises(SpecError, match="interpolation='fog' is no resizer"):
+        check_spec("python:a.py#b,size=3,interpolation=fog")
+
+
 @pytest.mark.parametrize(
     ("spec", "error", "words"),
     [
         ("python:{}#nope,size=12", ModelError, "It has: .*build"),
         ("python:{}#broken,size=12", ModelError, "no luck"),
         ("python:{}#number,size=12", ModelError, "nn.Module"),
+        ("python:{}#leave,size=12", ModelError, r"leave\(\) of .* failed: SystemExit: 2"),
+        ("python:{}#build,size=12,interpolation=fog", SpecError, "starts with pil- or cv-"),
+        ("onnx:{},size=12,interpolation=decode-cv", SpecError, "starts with pil- or cv-"),
         ("python:{}#build,size=12,classes=4", ModelError, "5 logits, 4 classes"),
         ("python:{}#build,size=12,mean=0.1;0.2", SpecError, "imagenet"),
         ("python:{}#build,size=12,std=0", SpecError, "std above 0"),

@@ -57,6 +57,32 @@ def test_it_can_be_copied_pickled_and_told_apart(tmp_path):
     assert load(f"onnx:{tmp_path / 'm.onnx'},size=16").digest != network.digest
 
 
+def test_it_has_the_threads_that_torch_has_when_it_runs(tmp_path, monkeypatch):
+    import onnxruntime
+
+    opened = []
+
+    class Options(onnxruntime.SessionOptions):
+        def __setattr__(self, name, value):
+            if name == "intra_op_num_threads":
+                opened.append(value)
+            super().__setattr__(name, value)
+
+    monkeypatch.setattr(onnxruntime, "SessionOptions", Options)
+    threads, x = torch.get_num_threads(), torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    try:
+        torch.set_num_threads(2)
+        module = load(f"onnx:{exported(tmp_path / 'm.onnx')},size=16").module
+        before = module(x)
+        torch.set_num_threads(1)
+        after = [module(x), module(x), copy.deepcopy(module)(x)]
+    finally:
+        torch.set_num_threads(threads)
+    assert opened == [2, 1, 1]
+    for y in after:
+        torch.testing.assert_close(y, before)
+
+
 def test_gradient_attacks_are_refused_and_noise_works(tmp_path):
     network = load(f"onnx:{exported(tmp_path / 'm.onnx')},size=16")
     victim = TorchVictim(network.module, differentiable=network.differentiable)

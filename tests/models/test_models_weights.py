@@ -76,7 +76,7 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path, state, su
 
 def test_a_whole_module_is_refused(tmp_path):
     torch.save(ResNet(3, 10), tmp_path / "model.pt")
-    with pytest.raises(ModelError, match=r"state_dict\(\)"):
+    with pytest.raises(ModelError, match=r"\(bitproof\.models\.resnet_cifar\.ResNet\).*state_dict\(\)"):
         load(f"resnet20:weights={tmp_path / 'model.pt'}")
 
 
@@ -88,6 +88,19 @@ def test_damaged_files_are_named(tmp_path, state, suffix):
         path.write_bytes(content)
         with pytest.raises(ModelError, match="w"):
             read_weights(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"hello\n", b"....", bytes(100), b"<html>404 not found", b'{"a": 1}', b"version https://git-lfs", b"\x80\x02}q\x00."],
+)
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_what_is_no_weights_file_is_named_without_advice_to_run_it(tmp_path, content, suffix):
+    path = tmp_path / f"text{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"text\..* damaged or") as error:
+        read_weights(path)
+    assert "weights_only" not in str(error.value)
 
 
 def test_other_kinds_of_files_are_refused(tmp_path, state):

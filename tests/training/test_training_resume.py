@@ -94,7 +94,20 @@ def test_a_file_that_is_something_else_is_refused(tmp_path: Path):
 def test_code_in_a_checkpoint_is_not_run(tmp_path: Path):
     path = tmp_path / "checkpoint.pt"
     torch.save({"format": Stopped("pickled")}, path)
-    with pytest.raises(StoreError, match="is damaged"):
+    with pytest.raises(StoreError, match="is damaged: it holds more than numbers") as error:
+        run(network(), Toy(), checkpoint=path)
+    assert "weights_only" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [("run", "not a checkpoint"), ("model", "another network"), ("optimizer", "another network"), ("state", "is damaged")],
+)
+def test_a_checkpoint_without_one_of_its_parts_is_refused(tmp_path: Path, part: str, message: str):
+    path = tmp_path / "checkpoint.pt"
+    run(network(), Toy(), checkpoint=path)
+    torch.save({**torch.load(path, weights_only=True), part: None}, path)
+    with pytest.raises(StoreError, match=message):
         run(network(), Toy(), checkpoint=path)
 
 

@@ -89,12 +89,19 @@ def wrap(
         ModelError: where the probe fails, or its output is not N×classes of finite numbers.
         SpecError: where mean, std or the geometry make no sense.
     """
+    check_interpolation(interpolation)
     geometry = Geometry(size, resize or size, mode, interpolation)
     net = Normalized(*_channels(mean, std, spec), module).float().eval()
     found = _probe(net, size, spec)
     if classes is not None and classes != found:
         raise ModelError(f"{spec!r} gives {found} logits, {classes} classes were expected. Type classes={found}.")
     return Network(net, geometry, found, spec, state_digest(net, code), differentiable)
+
+
+def check_interpolation(name: str) -> None:
+    """Refuse what cannot be a resizer: their names start with the library whose arithmetic they are. Raises SpecError."""
+    if not name.startswith(("pil-", "cv-")):
+        raise SpecError(f"interpolation={name!r} is no resizer: its name starts with pil- or cv-. Type for example pil-bilinear.")
 
 
 def _channels(mean: Sequence[float] | None, std: Sequence[float] | None, spec: str) -> tuple[Sequence[float], Sequence[float]]:

@@ -11,28 +11,38 @@ import torch
 from torch import Tensor, nn
 
 from bitproof.core import MissingExtra, ModelError
-from bitproof.models.network import IMAGENET_MEAN, IMAGENET_STD, Network, wrap
+from bitproof.models.network import IMAGENET_MEAN, IMAGENET_STD, Network, check_interpolation, wrap
 from bitproof.models.python_file import channels
 from bitproof.models.weights import located
 
 
 class OnnxSession(nn.Module):
-    """An ONNX graph as a module without parameters: float N×3×S×S → N×classes; carries no gradient."""
+    """An ONNX graph as a module without parameters: float N×3×S×S → N×classes; carries no gradient.
+
+    It runs with as many threads as torch has at that moment.
+    """
+
+    _session: tuple[int, Any] | None = None
 
     def __init__(self, graph: bytes) -> None:
         super().__init__()
         self.graph = graph
-        self._open()
+        self.batch = _batch(self._open())
 
-    def _open(self) -> None:
+    def _open(self) -> Any:
+        """Return a session with as many threads as torch has now, the one before if that is the same."""
+        threads = torch.get_num_threads()
+        if self._session is not None and self._session[0] == threads:
+            return self._session[1]
         try:
             import onnxruntime
         except ImportError:
             raise MissingExtra("onnxruntime", "onnx", "An ONNX model") from None
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        self.session = onnxruntime.InferenceSession(self.graph, options, providers=["CPUExecutionProvider"])
-        self.batch = _batch(self.session)
+        options.intra_op_num_threads = threads
+        session = onnxruntime.InferenceSession(self.graph, options, providers=["CPUExecutionProvider"])
+        self._session = threads, session
+        return session
 
     def forward(self, x: Tensor) -> Tensor:
         """Run all pictures, in pieces where the graph has a fixed batch size; the last piece is filled up with zeros."""
@@ -42,16 +52,13 @@ class OnnxSession(nn.Module):
         return torch.cat(pieces)
 
     def _run(self, x: Tensor) -> Tensor:
-        name = self.session.get_inputs()[0].name
-        return torch.from_numpy(self.session.run(None, {name: x.detach().numpy()})[0])
+        session = self._open()
+        name = session.get_inputs()[0].name
+        return torch.from_numpy(session.run(None, {name: x.detach().numpy()})[0])
 
     def __getstate__(self) -> dict[str, Any]:
         """Sessions can be neither copied nor pickled: leave it out, and open it again from the bytes."""
-        return {key: value for key, value in self.__dict__.items() if key != "session"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._open()
+        return {**self.__dict__, "_session": None}
 
 
 def _filled(x: Tensor, batch: int) -> Tensor:
@@ -89,6 +96,9 @@ class OnnxFile:
 
     source: ClassVar[str] = "https://onnx.ai"
     version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        check_interpolation(self.interpolation)
 
     def load(self, spec: str) -> Network:
         """Open a session. Raises ModelError where the file cannot be run, MissingExtra without onnxruntime."""

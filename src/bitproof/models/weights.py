@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
@@ -54,13 +54,14 @@ def _read(path: Path) -> object:
         if path.suffix in TORCH:
             return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
-        reason = str(error).splitlines()[0]
+        found = re.search(r"GLOBAL (\S+)", str(error))
         raise ModelError(
-            f"{str(path)!r} holds more than tensors and was not opened, because opening it would run its code ({reason}). "
-            "Save model.state_dict() as .safetensors where you trust the file."
+            f"{str(path)!r} is damaged or holds more than tensors{f' ({found[1]})' if found else ''}. It was not opened, because "
+            "opening it would run its code. Save model.state_dict() as .safetensors where you trust the file."
         ) from None
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise ModelError(f"{str(path)!r} cannot be read as weights: {error}") from None
+    except Exception as error:  # torch raises a dozen kinds, one for each way in which a file can be broken
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise ModelError(f"{str(path)!r} cannot be read as weights; it is damaged or of another kind ({reason}).") from None
     raise ModelError(f"Weights must end in .safetensors, {', '.join(TORCH)}; found {str(path)!r}.")
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -50,20 +51,30 @@ def load(path: Path, run: Mapping[str, str], model: nn.Module, optimizer: Optimi
     try:
         model.load_state_dict(content["model"])
         optimizer.load_state_dict(content["optimizer"])
-    except (RuntimeError, ValueError, KeyError) as error:
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"The checkpoint {str(path)!r} belongs to another network: {error} {_over(path)}") from error
-    state = dict(content["state"])
-    return State(**{**state, "history": [Epoch(**row) for row in state["history"]]})
+    try:
+        state = dict(content["state"])
+        return State(**{**state, "history": [Epoch(**row) for row in state["history"]]})
+    except (TypeError, ValueError, KeyError) as error:
+        raise StoreError(f"The checkpoint {str(path)!r} is damaged: {error}. {_over(path)}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:  # its text tells how to run the file's code all the same
+        raise StoreError(f"The checkpoint {str(path)!r} is damaged: it holds more than numbers and words. {_over(path)}") from error
     except Exception as error:  # torch raises a dozen kinds, one for each way in which a file can be broken
         reason = str(error).partition("\n")[0]
         raise StoreError(f"The checkpoint {str(path)!r} is damaged: {reason} {_over(path)}") from error
     keys = {"format", "run", "model", "optimizer", "state"}
-    if not isinstance(content, dict) or content.keys() != keys or content["format"] != FORMAT:
+    if (
+        not isinstance(content, dict)
+        or content.keys() != keys
+        or content["format"] != FORMAT
+        or not isinstance(content["run"], dict)
+    ):
         raise StoreError(f"{str(path)!r} is not a checkpoint of this version's training (format {FORMAT}). {_over(path)}")
     return content
 
