@@ -56,7 +56,7 @@ class Costs:
 
     def pictures_s(self, cells: Iterable[Cell]) -> float:
         """Seconds of the pictures of ``cells``; the variants of a task share those of a noise."""
-        shared = {(cell.variant.task, cell.variant.model, cell.noise): len(self.plan.samples(cell)) for cell in cells}
+        shared = {pictures_of(cell): len(self.plan.samples(cell)) for cell in cells}
         return sum(count * self._picture_s(*key) for key, count in shared.items()) / self.plan.threads
 
     def variant_s(self, variant: Variant) -> float:
@@ -75,6 +75,11 @@ class Costs:
             return min(_seconds(lambda: to_tensor(pipeline.picture(sample)[None])) for _ in range(2))
         except BitproofError:  # the cell will fail, and tell why
             return 0.0
+
+
+def pictures_of(cell: Cell) -> tuple[str, str, str]:
+    """What the pictures of a cell depend on: cells that agree in it share them."""
+    return cell.variant.task, cell.variant.model, cell.noise
 
 
 def predict(plan: Plan) -> Prediction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import torch
 import yaml
 
 from bitproof.bench.cell import run_cell
-from bitproof.bench.costs import Costs
+from bitproof.bench.costs import Costs, pictures_of
 from bitproof.bench.environment import environment
 from bitproof.bench.gallery import write_gallery
 from bitproof.bench.grid import parse_grids
@@ -110,6 +111,7 @@ class _Job:
     def __init__(self, plan: Plan, store: Store, done: set[str], reporter: Reporter) -> None:
         self.plan, self.store, self.reporter = plan, store, reporter
         self.todo = [cell for cell in plan.cells if cell.id not in done]
+        self.sharing = Counter(map(pictures_of, self.todo))
         self.cache = PictureCache()
         self.costs = Costs(plan)
         self.variants = Variants(plan, store, self.cache, self._tell)
@@ -128,7 +130,7 @@ class _Job:
         return failed
 
     def _cell(self, cell: Cell) -> bool:
-        cost = self.costs.cell_s(cell) + self.costs.pictures_s([cell])
+        cost = self.costs.cell_s(cell) + self.costs.pictures_s([cell]) / self.sharing[pictures_of(cell)]
         each = cost / max(1, len(self.plan.samples(cell)))
         try:
             victim = self.variants.victim(cell.variant)

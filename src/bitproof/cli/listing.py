@@ -49,6 +49,10 @@ def _cards(kind: Kind) -> list[Card]:
         from bitproof.convert import recipe_cards
 
         return recipe_cards()
+    if kind is Kind.noises:
+        from bitproof.noises import family_cards
+
+        return [*_registry(kind).cards(), *family_cards()]
     return _registry(kind).cards()
 
 
