@@ -1,5 +1,8 @@
 import json
+import os
 from dataclasses import asdict, fields
+from pathlib import Path
+from shutil import rmtree
 
 import polars as pl
 import pytest
@@ -132,6 +135,42 @@ def test_a_variant_row_of_other_fields_is_refused(store):
         variants(store.path)
 
 
+@pytest.mark.parametrize(
+    ("file", "text"), [("row.json", "{"), ("row.json", "[]"), ("report.json", '{"layers": '), ("report.json", None)]
+)
+def test_a_damaged_variant_is_named_with_the_way_to_mend_it(store, file, text):
+    store.write_variant(variant("v2"), {})
+    folder = store.variant_dir("v1")
+    store.write_variant(variant("v1"), {})
+    (folder / file).unlink() if text is None else (folder / file).write_text(text)
+    for read in (store.reports, lambda: variants(store.path), lambda: imagenet(store.path)):
+        with pytest.raises(StoreError, match=rf"v1/{file}' .*Delete the folder '.*variants/v1' and run the same command again"):
+            read()
+    rmtree(folder)
+    assert variants(store.path)["variant"].to_list() == ["v2"]
+
+
+@pytest.mark.parametrize("name", ["rows", "variants", "failures", "gallery", "grids"])
+def test_a_folder_that_cannot_be_read_is_not_an_empty_one(store, name, monkeypatch):
+    (store.path / name).mkdir()
+    iterdir = Path.iterdir
+
+    def guarded(path):
+        if path.name == name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return iterdir(path)
+
+    monkeypatch.setattr(Path, "iterdir", guarded)
+    with pytest.raises(StoreError, match=f"{name}' cannot be read: Permission denied"):
+        {
+            "rows": store.done,
+            "variants": store.reports,
+            "failures": store.failures,
+            "gallery": store.gallery,
+            "grids": store.grids,
+        }[name]()
+
+
 @pytest.mark.parametrize("value", [float("nan"), object(), {1, 2}])
 def test_what_is_not_json_is_refused_and_nothing_changes(store, value):
     store.write_environment({"x": 1})
@@ -144,15 +183,22 @@ def test_the_newest_grid_counts_and_earlier_ones_stay(store):
     for text in ("a: 1\n", "a: 1\n", "a: 2  # ä\r\n", "a: 3\n"):
         store.write_grid(text)
         assert store.grid() == text
-    kept = sorted(path.read_bytes().decode() for path in store.path.glob("grids/*.yaml"))
-    assert kept == ["a: 1\n", "a: 2  # ä\r\n"]
+    for oldest in ("a: 1\n", "a: 2  # ä\r\n"):
+        for path in store.path.glob("grids/*.yaml"):
+            os.utime(path, (1, 1) if path.read_bytes().decode() == oldest else (2, 2))
+        assert store.grids()[0] == oldest and len(store.grids()) == 2
+    store.write_grid("a: 1\n")
+    assert set(store.grids()) == {"a: 2  # ä\r\n", "a: 3\n"}, "what is asked for again is no earlier request"
 
 
 def test_earlier_environments_stay(store):
     for cores in (2, 2, 4):
         store.write_environment({"cores": cores, "pair": (1, 2)})
     assert store.environment()["cores"] == 4
-    assert [json.loads(path.read_text())["cores"] for path in store.path.glob("environments/*.json")] == [2]
+    assert [each["cores"] for each in store.environments()] == [2]
+    next(store.path.glob("environments/*.json")).write_text("{")
+    with pytest.raises(StoreError, match="environments' holds a damaged record"):
+        store.environments()
 
 
 def test_gallery(store):
@@ -170,7 +216,7 @@ def test_gallery(store):
 def test_an_empty_directory_reads_as_empty(store):
     assert load(store.path).is_empty() and variants(store.path).is_empty()
     assert store.done() == set() and store.failures() == store.gallery() == [] and store.reports() == store.environment() == {}
-    assert store.grid() == ""
+    assert store.grid() == "" and store.grids() == store.environments() == []
     assert load(store.path).schema["margin"] == pl.Float64
 
 

@@ -15,8 +15,9 @@ def source(tmp_path):
     store.write_failure("d", {"error": "x"})
     store.write_variant(variant(), {"layers": [1]})
     store.write_picture("t", "fog:3", "s1", PNG)
-    store.write_grid("a: 1\n")
-    store.write_environment({"cpu": "x"})
+    for text in ("a: 0\n", "a: 1\n"):
+        store.write_grid(text)
+        store.write_environment({"cpu": text})
     return store
 
 
@@ -24,6 +25,7 @@ def same(a, b):
     assert load(a.path).equals(load(b.path)) and variants(a.path).equals(variants(b.path))
     assert a.done() == b.done() and a.failures() == b.failures() and a.reports() == b.reports()
     assert a.grid() == b.grid() and a.environment() == b.environment()
+    assert a.grids() == b.grids() == ["a: 0\n"] and a.environments() == b.environments() == [{"cpu": "a: 0\n"}]
 
 
 def test_the_compact_form_reads_the_same(source, tmp_path):
@@ -31,7 +33,8 @@ def test_the_compact_form_reads_the_same(source, tmp_path):
     same(source, copy)
     assert copy.gallery() == source.gallery()
     assert files(copy.path) == {
-        *("store.json", "rows.parquet", "variants.json", "failures.json", "gallery.json", "grid.yaml", "environment.json")
+        *("store.json", "rows.parquet", "variants.json", "failures.json", "gallery.json"),
+        *("grid.yaml", "grids.json", "environment.json", "environments.json"),
     }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from bitproof.core import SampleRow, StoreError
-from bitproof.results.files import explained, fingerprint, read_bytes, sync_folder, write_bytes
+from bitproof.results.files import explained, fingerprint, listed, read_bytes, sync_folder, write_bytes
 from bitproof.results.schema import SAMPLES, to_frame
 
 
@@ -20,7 +20,7 @@ def write(folder: Path, cell: str, rows: Sequence[SampleRow] | pl.DataFrame) -> 
     path = folder / _name(cell, data)
     write_bytes(path, data)
     with explained("replaced", folder):
-        for other in folder.glob(f"{cell}-*.parquet"):
+        for other in listed(folder, ".parquet"):
             if other != path and _cell(other) == cell:
                 other.unlink(missing_ok=True)
         sync_folder(folder)
@@ -45,9 +45,12 @@ def decode(data: bytes, path: Path) -> pl.DataFrame:
 
 
 def whole(folder: Path) -> Iterator[tuple[str, Path, bytes]]:
-    """Yield (cell, path, bytes) of every undamaged file, each cell once, in the order of names. Warns of the others."""
+    """Yield (cell, path, bytes) of every undamaged file, each cell once, in the order of names. Warns of the others.
+
+    Raises StoreError where the folder or a file cannot be read.
+    """
     seen = set()
-    for path in sorted(folder.glob("*.parquet")):
+    for path in listed(folder, ".parquet"):
         cell, data = _cell(path), read_bytes(path)
         if path.name != _name(cell, data):
             warnings.warn(f"{str(path)!r} is damaged and ignored; the next run does its cell again.", stacklevel=2)

@@ -14,7 +14,7 @@ from bitproof.results.store import Store
 def compact(src: str | Path, dst: str | Path, *, pictures: bool = True) -> Store:
     """Copy the results of ``src`` into few files in ``dst``, which ``load`` and ``Store.open`` read just as well.
 
-    Model files and earlier grids stay behind. ``pictures=False`` leaves the gallery behind too, where the terms of a data set
+    Model files stay behind. ``pictures=False`` leaves the gallery behind too, where the terms of a data set
     ask for it. ``dst`` may be new, empty, or an earlier compact form, which is replaced.
     Raises StoreError where ``dst`` is a working directory or holds something else.
     """
@@ -29,6 +29,8 @@ def compact(src: str | Path, dst: str | Path, *, pictures: bool = True) -> Store
     write_json(target / f"{layout.FAILURES}.json", {failure["cell"]: failure for failure in source.failures()})
     gallery = reading.records(source.path, layout.GALLERY) if pictures else {}
     write_json(target / f"{layout.GALLERY}.json", gallery)
+    for newest, folder in ((layout.GRID, layout.GRIDS), (layout.ENVIRONMENT, layout.ENVIRONMENTS)):
+        write_json(target / f"{folder}.json", reading.earlier(source.path, newest, folder))
     write_json(target / layout.ENVIRONMENT, source.environment())
     write_bytes(target / layout.GRID, source.grid().encode())
     write_json(target / layout.MARK, {**layout.mark(), "rows": fingerprint(rows)})

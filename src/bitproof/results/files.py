@@ -104,10 +104,32 @@ def read_json(path: Path) -> Any:
         raise StoreError(f"{str(path)!r} is damaged: it is no JSON ({error}).") from None
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object. Raises StoreError naming it."""
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise StoreError(f"{str(path)!r} is damaged: it holds no JSON object.")
+    return found
+
+
 def read_bytes(path: Path) -> bytes:
     """Read a file. Raises StoreError naming it."""
     with explained("read", path):
         return path.read_bytes()
+
+
+def read_text(path: Path) -> str:
+    """Read a file of text, its line ends as they are. Raises StoreError naming it."""
+    try:
+        return read_bytes(path).decode()
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{str(path)!r} is damaged: it is no text ({error}).") from None
+
+
+def listed(folder: Path, suffix: str = "") -> list[Path]:
+    """Return what lies in ``folder`` and ends in ``suffix``, sorted by name; nothing where it is not there. Raises StoreError."""
+    with explained("read", folder):
+        return sorted(path for path in folder.iterdir() if path.name.endswith(suffix)) if folder.exists() else []
 
 
 def fingerprint(data: bytes) -> str:

@@ -10,7 +10,7 @@ import polars as pl
 from bitproof.core import StoreError
 from bitproof.results import layout
 from bitproof.results.cells import decode, whole
-from bitproof.results.files import fingerprint, read_bytes, read_json
+from bitproof.results.files import explained, fingerprint, listed, read_bytes, read_object, read_text
 from bitproof.results.schema import SAMPLES, VARIANTS
 
 
@@ -28,11 +28,13 @@ def load(path: str | Path) -> pl.DataFrame:
 def variants(path: str | Path) -> pl.DataFrame:
     """Return one row a variant with the columns of ``core.VariantRow``, in the order of ids. Raises StoreError."""
     found = variant_records(Path(path))
-    rows = [found[key]["row"] for key in sorted(found)]
-    for row in rows:
+    rows = {key: found[key]["row"] for key in sorted(found)}
+    for key, row in rows.items():
         if row.keys() != VARIANTS.keys():
-            raise StoreError(f"{str(path)!r} holds a variant with the fields {', '.join(row)}; expected {', '.join(VARIANTS)}.")
-    return pl.DataFrame(rows, schema=VARIANTS)
+            raise StoreError(
+                f"{str(path)!r} holds the variant {key!r} with the fields {', '.join(row)}; expected {', '.join(VARIANTS)}."
+            )
+    return pl.DataFrame(list(rows.values()), schema=VARIANTS)
 
 
 def imagenet(path: str | Path) -> frozenset[str]:
@@ -57,20 +59,36 @@ def compact_rows(path: Path) -> pl.DataFrame:
 
 
 def variant_records(path: Path) -> dict[str, dict[str, Any]]:
-    """Return id → {"row", "report"} of every variant."""
+    """Return id → {"row", "report"} of every variant. Raises StoreError naming the damaged file and how to mend it."""
     layout.read_mark(path)
-    found = _compact(path, layout.VARIANTS)
-    for file in sorted((path / layout.VARIANTS).glob("*/row.json")):
-        found[file.parent.name] = {"row": read_json(file), "report": read_json(file.with_name("report.json"))}
-    return found
+    with explained("read", path / layout.VARIANTS):
+        made = [folder for folder in listed(path / layout.VARIANTS) if (folder / "row.json").is_file()]
+    return _compact(path, layout.VARIANTS) | {folder.name: _variant(folder) for folder in made}
+
+
+def _variant(folder: Path) -> dict[str, Any]:
+    try:
+        return {name: read_object(folder / f"{name}.json") for name in ("row", "report")}
+    except StoreError as error:
+        raise StoreError(f"{error} Delete the folder {str(folder)!r} and run the same command again.") from None
 
 
 def records(path: Path, folder: str) -> dict[str, dict[str, Any]]:
     """Return name → content of the JSON files in ``folder``, with those of the compact form."""
     layout.read_mark(path)
-    return _compact(path, folder) | {file.stem: read_json(file) for file in sorted((path / folder).glob("*.json"))}
+    return _compact(path, folder) | {file.stem: read_object(file) for file in listed(path / folder, ".json")}
 
 
-def _compact(path: Path, folder: str) -> dict[str, dict[str, Any]]:
+def earlier(path: Path, newest: str, folder: str) -> dict[str, str]:
+    """Return name → text of what the file ``newest`` superseded, the oldest first, with those of the compact form."""
+    layout.read_mark(path)
+    with explained("read", path / folder):
+        files = sorted(listed(path / folder, Path(newest).suffix), key=lambda file: file.stat().st_mtime_ns)
+    found = _compact(path, folder) | {file.stem: read_text(file) for file in files}
+    now = read_text(path / newest) if (path / newest).is_file() else None
+    return {name: text for name, text in found.items() if text != now}
+
+
+def _compact(path: Path, folder: str) -> dict[str, Any]:
     file = path / f"{folder}.json"
-    return dict(read_json(file)) if file.is_file() else {}
+    return read_object(file) if file.is_file() else {}

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,8 @@ from bitproof.results.files import (
     fingerprint,
     make_folder,
     read_bytes,
-    read_json,
+    read_object,
+    read_text,
     sweep,
     write_bytes,
     write_json,
@@ -126,7 +128,11 @@ class Store:
     def grid(self) -> str:
         """The newest request, or "" where none was stored."""
         path = self.path / layout.GRID
-        return read_bytes(path).decode() if path.is_file() else ""
+        return read_text(path) if path.is_file() else ""
+
+    def grids(self) -> list[str]:
+        """The earlier requests, which other rows may be from; the oldest first."""
+        return list(reading.earlier(self.path, layout.GRID, layout.GRIDS).values())
 
     def write_environment(self, info: dict[str, Any]) -> None:
         """Store versions and machine; a different earlier record is kept in ``environments/``."""
@@ -135,7 +141,15 @@ class Store:
     def environment(self) -> dict[str, Any]:
         """The newest machine and versions, or {} where none were stored."""
         path = self.path / layout.ENVIRONMENT
-        return dict(read_json(path)) if path.is_file() else {}
+        return read_object(path) if path.is_file() else {}
+
+    def environments(self) -> list[dict[str, Any]]:
+        """The earlier machines and versions; the oldest first."""
+        texts = reading.earlier(self.path, layout.ENVIRONMENT, layout.ENVIRONMENTS)
+        try:
+            return [dict(json.loads(text)) for text in texts.values()]
+        except (TypeError, ValueError) as error:
+            raise StoreError(f"{str(self.path / layout.ENVIRONMENTS)!r} holds a damaged record: {error}.") from None
 
     def _supersede(self, name: str, folder: str, new: bytes) -> None:
         path = self.path / name
