@@ -15,6 +15,8 @@ from bitproof.results import Store
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two models, one of them with a name that wants to run; a failure, a gallery, a machine."""
     store = Store.create(tmp_path_factory.mktemp("results") / "a<b run")
+    store.write_grid("tasks: [photos]\nnoises: [fog:1]\n")
+    store.write_environment({"cpu": "an earlier machine"})
     store.write_grid(f"tasks: [photos]\nmodels: [net]  # {EVIL}\n")
     store.write_environment({"bitproof": "0.1.0", "packages": {"numpy": "2"}, "features": ["avx2", EVIL], "gpu": None})
     fill(store, "photos", "net", recipes=tuple(RECIPES), noises=NOISES, samples=120)

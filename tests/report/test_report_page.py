@@ -114,6 +114,26 @@ def test_what_is_needed_to_judge_and_repeat_is_there(page: Page) -> None:
         assert words in page.words, words
 
 
+def test_earlier_grids_and_machines_are_shown(page: Page, clean_only: Path) -> None:
+    assert "the newest of 2 grids" in page.words and "Earlier grid 1 of 1 tasks: [photos] noises: [fog:1]" in page.words
+    assert "Earlier environment 1 of 1" in page.words and "an earlier machine" in page.words
+    assert "Earlier" not in Page(write(clean_only).read_text(encoding="utf-8")).words
+
+
+def test_the_control_is_not_set_against_itself(results: Path) -> None:
+    section = next(section for section in read(results).sections if section.model == "net")
+    rows = {row[1].text: row for row in every_figure(section).rows if row[0].text.startswith("Corruption error relative")}
+    assert (rows["fp32"][3].text, rows["fp32"][4].text) == ("–", "this is the control, 100 by definition")
+    assert rows["mse:w4a4"][3].text != "–"
+
+
+def test_system_figures_say_that_the_clean_setting_is_in_them(results: Path) -> None:
+    section = next(section for section in read(results).sections if section.model == "net")
+    row = next(row for row in every_figure(section).rows if row[0].text.startswith("System noise, mean"))
+    assert row[4].text == "over 4 settings: clean, cv-area, decode-cv, pil-nearest"
+    assert "the clean decoder and resize" in row[5].text
+
+
 def test_every_cell_stands_in_the_tables(results: Path) -> None:
     section = next(section for section in read(results).sections if section.model == "net")
     tables = details(section)

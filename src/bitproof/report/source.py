@@ -109,7 +109,9 @@ class Run:
     failures: tuple[Row, ...]
     cell_ids: tuple[Row, ...]
     environment: Mapping[str, Any]
+    environments: tuple[Mapping[str, Any], ...]
     grid: str
+    grids: tuple[str, ...]
     samples: int
 
 
@@ -128,7 +130,9 @@ def read(path: Path) -> Run:
         failures=tuple({key: found.get(key, "–") for key in FAILURE} for found in store.failures()),
         cell_ids=tuple(rows.select(keys).unique(maintain_order=True).sort(keys).to_dicts()),
         environment=store.environment(),
+        environments=tuple(store.environments()),
         grid=store.grid(),
+        grids=tuple(store.grids()),
         samples=rows.height,
     )
 
