@@ -120,10 +120,13 @@ import os, time
 from bitproof.results import Store
 with Store.create(sys.argv[1]).lock():
     if sys.argv[2] == "fork":
+        receive, send = os.pipe()
         pid = os.fork()
         if pid == 0:
+            os.write(send, b".")
             time.sleep(60)
             os._exit(0)
+        os.read(receive, 1)  # the worker runs: what Python does in a new fork is behind it
         print(pid, flush=True)
     print("ready", flush=True)
     time.sleep(60)
