@@ -172,14 +172,45 @@ def test_what_stays_float_is_listed_with_its_reason():
     assert {name for name, layer in report.items() if layer.changed} == {"mix", "logits"}
     assert "embeddings stay float" in report["embedding"].reason and "tied" in report["embedding"].reason
     assert "packed" in report["attention"].reason
-    assert "never runs" in report["attention.out_proj"].reason
-    assert "never runs" in report["unused"].reason
-    assert "parametrization" in report["spectral"].reason or "never runs" in report["spectral"].reason
+    assert report["attention.out_proj"].reason == "nn.MultiheadAttention reads its weight without calling it"
+    assert report["unused"].reason == "its forward did not run on the sample"
+    assert "parametrization" in report["spectral"].reason
     assert report["norm"].reason == "normalisation stays float"
     assert report[""].type == "Words"
     assert "shared by 2 names" in report["mix"].reason and converted.model.mix is converted.model.again
     assert "tied" in report["logits"].reason
     assert torch.isfinite(converted.model(tokens)).all()
+
+
+def test_a_layer_outside_the_graph_is_told_apart_from_one_that_a_sample_passes_by():
+    class Spare(nn.Sequential):
+        def forward(self, x):
+            return self[0](x)
+
+    report = by_name(insert(Spare(nn.Linear(3, 2), nn.Linear(3, 2)), "minmax:w4a4").report)
+    assert report["1"].reason == "its forward did not run in the model's graph"
+
+
+def test_a_shared_parameter_counts_once():
+    words = Words().eval()
+    tokens = torch.randint(0, 20, (2, 5), generator=torch.Generator().manual_seed(0))
+    floats = 4 * sum(p.numel() for p in words.parameters())
+    report = quantize(words, "fp32", []).report
+    assert report.float_bytes == report.size_bytes == floats
+    report = quantize(words, "minmax:w8a8", [tokens]).report
+    mix = 64 + 4 * 8 + 4 * 8  # codes, scales, bias
+    logits = 4 * 20  # scales: the embedding needs the weight as float
+    assert report.float_bytes == floats
+    assert report.size_bytes == floats - 4 * 72 + mix + logits
+
+
+@pytest.mark.parametrize("wide_first", [True, False])
+def test_a_weight_of_two_widths_is_stored_at_the_greater(wide_first):
+    model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
+    model[1].weight = model[0].weight
+    ends = "first=8,last=same" if wide_first else "first=same,last=8"
+    report = quantize(model, f"minmax:w4a4,per=tensor,{ends}", [torch.randn(3, 4)]).report
+    assert (report.float_bytes, report.size_bytes) == (64, 16 + 2 * 4)
 
 
 def test_an_encoder_layer_takes_no_short_cut_past_its_quantizers():
@@ -202,6 +233,17 @@ def test_the_table_names_every_layer():
     assert data["size_bytes"] == report.size_bytes and len(data["layers"]) == len(report.layers)
 
 
+def test_a_converted_model_comes_apart():
+    model, report = converted = quantize(Residual(), "mse:w4a4", [pictures()])
+    assert converted.model is model and converted.report is report
+
+
+def test_the_table_says_of_a_trained_method_that_it_is_not_trained_yet():
+    last = {r: quantize(Residual(), r, [pictures()]).report.table().splitlines()[-1] for r in ("mse:w4a4", "lsq:w4a4", "float")}
+    assert last["lsq:w4a4"] == "lsq is a trained method: calibration only gives the ranges that its training starts from."
+    assert last["mse:w4a4"].endswith("bytes") and last["float"].endswith("bytes")
+
+
 def test_nothing_to_change_is_an_error():
     with pytest.raises(ModelError, match="no layer"):
         quantize(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(3)), "mse:w8a8", [pictures()])
@@ -212,6 +254,35 @@ def test_nothing_to_change_is_an_error():
 def test_calibration_needs_a_batch():
     with pytest.raises(DataError, match="no calibration batch"):
         quantize(Residual(), "mse:w8a8", [])
+
+
+def test_one_tensor_is_no_list_of_batches():
+    for call in (quantize, lambda model, recipe, x: calibrate(insert(model, recipe, x).model, x)):
+        with pytest.raises(DataError, match=r"one tensor \(4, 3, 16, 16\).* A batch is a tensor, a tuple of arguments.*\[x\]"):
+            call(Residual(), "mse:w8a8", pictures())
+
+
+@pytest.mark.parametrize(
+    ("batch", "says"),
+    [
+        ([pictures(), torch.arange(4)], r"batch \(N×3×16×16 torch.float32, N torch.int64\): TypeError.*hand in x alone"),
+        ({"picture": pictures()}, r"batch {picture: N×3×16×16 torch.float32}: TypeError.*'picture'.*keyword arguments"),
+        (pictures().half(), r"batch N×3×16×16 torch.float16: RuntimeError"),
+        (pictures(channels=1), r"N×1×16×16.*to have 3 channels"),
+        (torch.tensor(1.0), "scalar torch.float32"),
+        ("pictures", "batch of type str"),
+    ],
+)
+def test_a_batch_that_the_model_does_not_take_is_described(batch, says):
+    with pytest.raises(ModelError, match=rf"(?s)Residual fails on the .*{says}"):
+        quantize(Residual(), "mse:w8a8", [batch])
+
+
+def test_a_half_precision_model_is_refused_with_what_it_was_given():
+    with pytest.raises(ModelError, match=r"(?s)fails on the batch N×3×16×16 torch.float32.*Half"):
+        quantize(Residual().half(), "mse:w8a8", [pictures()])
+    with pytest.raises(ModelError, match=r"torch.float16: torch.float32 is needed"):
+        quantize(Residual().half(), "mse:w8a8", [pictures().half()])
 
 
 def test_nan_is_named_by_layer():

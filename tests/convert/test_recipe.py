@@ -94,6 +94,14 @@ def test_an_unknown_method_gets_a_suggestion():
         Recipe.parse("lqs:w4a4")
 
 
+@pytest.mark.parametrize(("text", "near"), [("fp23", "fp32"), ("flot", "float"), ("lqs:w4a4", "lsq")])
+def test_an_unknown_recipe_is_called_a_recipe(text, near):
+    with pytest.raises(UnknownName, match=rf"Unknown recipe .* Did you mean '{near}'\? 'bitproof list recipes' shows"):
+        Recipe.parse(text)
+    with pytest.raises(UnknownName, match="Unknown recipe 'lqs'"):
+        Recipe("lqs", 4, 4)
+
+
 def test_bits_are_needed():
     with pytest.raises(SpecError, match="lsq:w4a4"):
         Recipe("lsq")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from bitproof.convert.flow import Flow, registered, run, trace, watch
+from bitproof.convert.flow import BATCH, Flow, registered, run, trace, watch
 from bitproof.convert.fold import fold_
 from bitproof.convert.layers import QuantLayer, output_axis, replace_, weight_of
 from bitproof.convert.plan import Decision, decide
@@ -23,8 +22,7 @@ from bitproof.quantizers import QUANTIZERS
 _SAMPLE = 2  # samples of the first batch that show the order of the layers and check the folds
 
 
-@dataclass(frozen=True)
-class Converted:
+class Converted(NamedTuple):
     """A model and what was done to it. The model is a copy, in evaluation mode."""
 
     model: nn.Module
@@ -35,13 +33,13 @@ def quantize(model: nn.Module, recipe: str | Recipe, calibration: Iterable[Any])
     """Make a low-bit copy of ``model`` with ranges from ``calibration``; the given model is not changed.
 
     A batch is a tensor, a tuple of arguments or a dict of keyword arguments; any sizes, read once. Trained methods start
-    from these ranges too. Raises SpecError for the recipe, DataError without a batch, ModelError when nothing can change,
-    ShapeError naming the layer when a batch brings NaN.
+    from these ranges too. Raises SpecError for the recipe, DataError without a batch, ModelError when nothing can change or
+    the model fails on a batch, ShapeError naming the layer when a batch brings NaN.
     """
     recipe = Recipe.parse(recipe) if isinstance(recipe, str) else recipe
     if recipe.bits is None:
         return insert(model, recipe)
-    batches = iter(calibration)
+    batches = iter(_batches(calibration))
     first = next(batches, None)
     if first is None:
         raise DataError("There is no calibration batch; hand in at least one.")
@@ -58,17 +56,18 @@ def insert(model: nn.Module, recipe: str | Recipe, sample: Any = None) -> Conver
     """
     recipe = Recipe.parse(recipe) if isinstance(recipe, str) else recipe
     result = copy.deepcopy(model).eval()
-    sizes = {name: _bytes(module) for name, module in result.named_modules()}
+    sizes = {name: _bytes(held) for name, held in _held(result.named_modules()).items()}
     flow = _flow(result, recipe, sample)
     folded = fold_(result, flow.pairs, sample) if recipe.fold else {}
     decisions = decide(result, recipe, flow)
     if recipe.bits is not None and not any(d.bits for d in decisions):
         raise ModelError(f"{type(model).__name__} has no layer that {str(recipe)!r} can change: {_reasons(decisions)}.")
+    held = _held((d.name, d.module) for d in sorted(decisions, key=_stored_bits, reverse=True))
     layers = []
     for decision in decisions:
         norm = folded.get(decision.name)
         before = sizes[decision.name] + (sizes[norm] if norm else 0)
-        layers.append(_describe(decision, recipe, before))
+        layers.append(_describe(decision, recipe, held[decision.name], before))
         if decision.bits is not None:
             low_bit = _low_bit(decision, decision.bits, recipe)
             replace_(result, decision.module, low_bit)
@@ -81,8 +80,10 @@ def insert(model: nn.Module, recipe: str | Recipe, sample: Any = None) -> Conver
 def calibrate(model: nn.Module, batches: Iterable[Any]) -> None:
     """Set the ranges of every quantized layer from the float model's values on ``batches``, in evaluation mode.
 
-    Raises ShapeError naming the layer on NaN, BitproofError naming a layer that never ran.
+    Raises ShapeError naming the layer on NaN, ModelError when the model fails on a batch, BitproofError naming a layer that
+    never ran.
     """
+    batches = _batches(batches)
     layers = [module for module in model.modules() if isinstance(module, QuantLayer)]
     model.eval()
     for layer in layers:
@@ -96,6 +97,14 @@ def calibrate(model: nn.Module, batches: Iterable[Any]) -> None:
             layer.observing = False
     for layer in layers:
         layer.freeze_input()
+
+
+def _batches(calibration: Iterable[Any]) -> Iterable[Any]:
+    if isinstance(calibration, Tensor):
+        raise DataError(
+            f"The calibration is one tensor {tuple(calibration.shape)}; it must hold batches. {BATCH} Type calibration=[x] for one."
+        )
+    return calibration
 
 
 def _flow(model: nn.Module, recipe: Recipe, sample: Any) -> Flow:
@@ -120,20 +129,36 @@ def _low_bit(decision: Decision, bits: tuple[int, int], recipe: Recipe) -> Quant
     return QuantLayer(decision.module, weight.to(w.device), recipe.quantizer("activation", bits[1]).to(w.device), decision.name)
 
 
-def _describe(decision: Decision, recipe: Recipe, float_bytes: int) -> LayerReport:
+def _describe(decision: Decision, recipe: Recipe, held: Sequence[nn.Parameter], float_bytes: int) -> LayerReport:
     module, kind = decision.module, type(decision.module).__name__
     if decision.bits is None:
-        return LayerReport(decision.name, kind, False, decision.reason, _bytes(module), float_bytes)
+        return LayerReport(decision.name, kind, False, decision.reason, _bytes(held), float_bytes)
     w_bits, a_bits = decision.bits
     w = weight_of(module)
     scales = w.shape[output_axis(module)] if recipe.per == "channel" else 1
-    size = -(-w.numel() * w_bits // 8) + 4 * scales + _bytes(module) - w.numel() * w.element_size()
+    codes = sum(-(-p.numel() * w_bits // 8) for p in held if p is w)
+    size = codes + 4 * scales + _bytes(p for p in held if p is not w)
     numbers = (recipe.method, w_bits, a_bits, recipe.per or "", recipe.symmetric)
     return LayerReport(decision.name, kind, True, decision.reason, size, float_bytes, *numbers)
 
 
-def _bytes(module: nn.Module) -> int:
-    return sum(p.numel() * p.element_size() for p in module.parameters(recurse=False))
+def _bytes(parameters: Iterable[nn.Parameter]) -> int:
+    return sum(p.numel() * p.element_size() for p in parameters)
+
+
+def _held(modules: Iterable[tuple[str, nn.Module]]) -> dict[str, list[nn.Parameter]]:
+    """Return each module's own parameters; one that several share counts with the first."""
+    seen = set[nn.Parameter]()
+    held = {}
+    for name, module in modules:
+        held[name] = [p for p in module.parameters(recurse=False) if p not in seen]
+        seen.update(held[name])
+    return held
+
+
+def _stored_bits(decision: Decision) -> int:
+    """A shared weight is stored as its most demanding layer needs it."""
+    return decision.bits[0] if decision.bits else 32
 
 
 def _reasons(decisions: list[Decision]) -> str:
@@ -156,7 +181,7 @@ def _end(value: str | None) -> str:
 
 def _few(batch: Any) -> Any:
     if isinstance(batch, Tensor):
-        return batch[:_SAMPLE]
+        return batch[:_SAMPLE] if batch.ndim else batch
     if isinstance(batch, dict):
         return {key: _few(value) for key, value in batch.items()}
     return tuple(map(_few, batch)) if isinstance(batch, (tuple, list)) else batch

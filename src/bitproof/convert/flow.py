@@ -11,21 +11,48 @@ from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bitproof.convert.layers import WEIGHTED
+from bitproof.core import BitproofError, ModelError
+
+#: What calibration is made of.
+BATCH = "A batch is a tensor, a tuple of arguments or a dict of keyword arguments."
 
 
 @dataclass
 class Flow:
-    """``order``: weighted layers by first call. ``pairs``: layer → batch norm that takes its output; each runs once."""
+    """``order``: weighted layers by first call. ``pairs``: layer → batch norm that takes its output; each runs once.
+
+    ``where``: in what they were seen to run.
+    """
 
     order: list[str] = field(default_factory=list)
     pairs: dict[str, str] = field(default_factory=dict)
+    where: str = field(default="on the sample", compare=False)
 
 
 def run(model: nn.Module, batch: Any) -> Any:
-    """Call the model with a batch: a tensor, a tuple of arguments or a dict of keyword arguments."""
+    """Call the model with a batch: a tensor, a tuple of arguments or a dict of keyword arguments.
+
+    Raises ModelError saying what the batch was.
+    """
+    try:
+        if isinstance(batch, dict):
+            return model(**batch)
+        return model(*batch) if isinstance(batch, (tuple, list)) else model(batch)
+    except BitproofError:
+        raise
+    except Exception as error:  # whatever a foreign module raises
+        hint = " Of the (x, y) of a data loader hand in x alone." if isinstance(batch, (tuple, list)) and len(batch) > 1 else ""
+        what = f"{type(model).__name__} fails on the batch {_described(batch)}: {type(error).__name__}: {error}"
+        raise ModelError(f"{what.rstrip('.')}. {BATCH}{hint}") from error
+
+
+def _described(batch: Any) -> str:
+    if isinstance(batch, Tensor):
+        shape = "×".join(["N", *map(str, batch.shape[1:])]) if batch.ndim else "scalar"
+        return f"{shape} {batch.dtype}"
     if isinstance(batch, dict):
-        return model(**batch)
-    return model(*batch) if isinstance(batch, (tuple, list)) else model(batch)
+        return f"{{{', '.join(f'{key}: {_described(value)}' for key, value in batch.items())}}}"
+    return f"({', '.join(map(_described, batch))})" if isinstance(batch, (tuple, list)) else f"of type {type(batch).__name__}"
 
 
 @torch.no_grad()
@@ -85,7 +112,7 @@ def trace(model: nn.Module) -> Flow | None:
     modules = dict(model.named_modules())
     nodes = [n for n in graph.nodes if n.op == "call_module"]
     targets = [str(n.target) for n in nodes]
-    flow = Flow(list(dict.fromkeys(t for t in targets if isinstance(modules[t], WEIGHTED))))
+    flow = Flow(list(dict.fromkeys(t for t in targets if isinstance(modules[t], WEIGHTED))), where="in the model's graph")
     for node in nodes:
         giver = node.args[0] if isinstance(modules[str(node.target)], _BatchNorm) and node.args else None
         if isinstance(giver, fx.Node) and giver.target in flow.order and len(giver.users) == 1:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from bitproof.convert.flow import Flow
 from bitproof.convert.layers import WEIGHTED
@@ -71,7 +72,9 @@ def _refusals(name: str, module: nn.Module, recipe: Recipe, flow: Flow) -> Itera
     yield "weight" not in module._parameters, "its weight is computed (a parametrization)"
     dtype = getattr(module._parameters.get("weight"), "dtype", None)
     yield dtype not in (None, torch.float32), f"its weight is {dtype}: torch.float32 is needed"
-    yield name not in flow.order, "its own forward never runs: another module reads its weight"
+    packed = isinstance(module, NonDynamicallyQuantizableLinear)  # nn.MultiheadAttention's mark for its out_proj
+    reason = "nn.MultiheadAttention reads its weight without calling it" if packed else f"its forward did not run {flow.where}"
+    yield name not in flow.order, reason
 
 
 def _kind(module: nn.Module) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bitproof.core import Card, Spec, SpecError, bind
+from bitproof.core import Card, Spec, SpecError, UnknownName, bind
 from bitproof.quantizers import QUANTIZERS, Quantizer
 
 #: Recipes that change no layer: the model as given, and fp32 weights put through the same training.
@@ -46,7 +46,7 @@ class Recipe:
             if dataclasses.astuple(self)[1:] != (None,) * 7 + ("", ()):
                 raise SpecError(f"The recipe {self.method!r} takes no settings. Type {self.method!r}.")
             return
-        for key, value in QUANTIZERS.load(self.method).defaults.items():
+        for key, value in _method(self.method).defaults.items():
             if getattr(self, key) is None:
                 object.__setattr__(self, key, value)
         self._check()
@@ -84,7 +84,7 @@ class Recipe:
         spec = Spec.parse(text)
         if spec.name in FLOAT:
             return cls(spec.name, settings=tuple((key or "", value) for key, value in spec.items))
-        QUANTIZERS.load(spec.name)
+        _method(spec.name)
         match = _BITS.fullmatch(spec.values[0]) if len(spec.values) == 1 and spec.items[0][0] is None else None
         if match is None:
             raise SpecError(f"{text!r} needs its bits as one item wNaM after the colon. Type for example '{spec.name}:w4a4'.")
@@ -141,6 +141,13 @@ class Recipe:
             items.append(("channels", str(channels)))
         built: Quantizer = bind(Spec(self.method, (*items, *self.settings)), QUANTIZERS.load(self.method))
         return built
+
+
+def _method(name: str) -> type[Quantizer]:
+    if name not in QUANTIZERS:
+        raise UnknownName("recipe", name, [*FLOAT, *QUANTIZERS])
+    method: type[Quantizer] = QUANTIZERS.load(name)
+    return method
 
 
 def own_settings(method: str) -> list[str]:

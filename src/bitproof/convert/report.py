@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from bitproof.convert.recipe import Recipe
+
 _COLUMNS = ("layer", "type", "w", "a", "weights", "activations", "bytes", "why")
 
 
@@ -61,10 +63,16 @@ class Report:
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         changed = sum(layer.changed for layer in self.layers)
         total = f"{changed} layers low-bit, {len(self.layers) - changed} left float, {len(self.folded)} batch norms folded"
-        return "\n".join([f"{self.recipe}: {self.defaults}", *lines, f"{total}; {self.float_bytes:,} → {self.size_bytes:,} bytes"])
+        size = f"{total}; {self.float_bytes:,} → {self.size_bytes:,} bytes"
+        return "\n".join([f"{self.recipe}: {self.defaults}", *lines, size, *_advice(Recipe.parse(self.recipe))])
 
     def __str__(self) -> str:
         return self.table()
+
+
+def _advice(recipe: Recipe) -> list[str]:
+    trained = recipe.trains and recipe.bits is not None
+    return [f"{recipe.method} is a trained method: calibration only gives the ranges that its training starts from."] * trained
 
 
 def _row(layer: LayerReport) -> tuple[str, ...]:
