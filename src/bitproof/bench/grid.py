@@ -165,8 +165,9 @@ def _each(texts: tuple[str, ...], read: Any) -> tuple[str, ...]:
 
 
 def _known(noises: str) -> str:
-    expand(noises)
-    return noises
+    """Return a family as it is written, and a noise in its canonical form."""
+    specs = expand(noises)
+    return specs[0] if len(specs) == 1 else noises
 
 
 class _At(ValueError):
