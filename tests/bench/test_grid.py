@@ -51,7 +51,7 @@ def test_a_limit_may_be_one_number_or_one_a_family():
         (("mse:w8a8", "mse:w9a8"), 4, "9"),
         (("mse:w8a8", "fp32"), 4, "twice"),
         (("corruptions:3", "corruptions:0"), 5, "0"),
-        (("corruptions:3", "fog:3\", \"fog:03"), 5, "twice"),
+        (("corruptions:3", 'fog:3", "fog:03'), 5, "twice"),
         (("corruptions:3", "fgo:3"), 5, "Did you mean 'fog'?"),
         (("decode-ffmpeg+cv-area", "cv-nearest+cv-area"), 5, "one noise a site"),
         (("[small-cnn]", "[smal-cnn]"), 3, "Did you mean 'small-cnn'?"),
