@@ -18,6 +18,7 @@ from bitproof.bench.costs import Costs, pictures_of
 from bitproof.bench.environment import environment
 from bitproof.bench.gallery import write_gallery
 from bitproof.bench.grid import parse_grids
+from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.pictures import PictureCache
 from bitproof.bench.plan import Cell, Plan, Variant
 from bitproof.bench.variants import Variants
@@ -74,6 +75,7 @@ def run(
     Raises SpecError for a grid that makes no sense, DataError and ModelError for what it names, StoreError where ``out``
     cannot be written. A cell that fails is recorded with its error and the others go on.
     """
+    keep_freed_memory()
     text, source = _read(grid)
     own = models or {}
     plans = [Plan(part, own) for part in parse_grids(text, source, own)]
