@@ -33,7 +33,7 @@ def by_hand(x, s, z, low, high):
     return (torch.clamp(torch.round(x / s) + z, low, high) - z) * s
 
 
-@pytest.mark.parametrize(("layer", "shape", "call"), LAYERS, ids=lambda v: str(v)[:70])
+@pytest.mark.parametrize(("layer", "shape", "call"), LAYERS, ids=lambda v: getattr(v, "__name__", str(v))[:70])
 @pytest.mark.parametrize("per", ["tensor", "channel"])
 def test_every_argument_of_the_layer_is_kept(layer, shape, call, per):
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
