@@ -16,7 +16,7 @@ from bitproof.core import BitproofError
 from bitproof.models import Network
 from bitproof.noises import noise
 
-#: In float forwards, measured on ResNet-20 and EfficientNet-Lite0: a fake-quantized forward, a gradient, a step of training.
+#: In float forwards, rough and on the safe side: a fake-quantized forward, a gradient, a step of training.
 LOW_BIT, GRADIENT, TRAINING = 1.6, 3.0, 4.0
 
 #: Bytes of one row in a cell's Parquet file, and of the file itself.

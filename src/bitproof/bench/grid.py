@@ -178,13 +178,17 @@ class _At(ValueError):
         self.position = position
 
 
-def load_grids(path: Path) -> list[Grid]:
-    """Read a grid file; each YAML document of it is one grid. Raises SpecError naming file, line and field."""
+def read_grid(path: Path) -> str:
+    """Return the text of a grid file. Raises SpecError naming it."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"The grid {str(path)!r} cannot be read: {error}.") from None
-    return parse_grids(text, str(path))
+
+
+def load_grids(path: Path) -> list[Grid]:
+    """Read a grid file; each YAML document of it is one grid. Raises SpecError naming file, line and field."""
+    return parse_grids(read_grid(path), str(path))
 
 
 def parse_grids(text: str, source: str = "grid", own: Collection[str] = ()) -> list[Grid]:

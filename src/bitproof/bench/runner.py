@@ -17,12 +17,12 @@ from bitproof.bench.cell import run_cell
 from bitproof.bench.costs import Costs, pictures_of
 from bitproof.bench.environment import environment
 from bitproof.bench.gallery import write_gallery
-from bitproof.bench.grid import parse_grids
+from bitproof.bench.grid import parse_grids, read_grid
 from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.pictures import PictureCache
 from bitproof.bench.plan import Cell, Plan, Variant
 from bitproof.bench.variants import Variants
-from bitproof.core import BitproofError, SpecError, StoreError
+from bitproof.core import BitproofError, StoreError
 from bitproof.models import Network
 from bitproof.results import Store
 
@@ -91,10 +91,7 @@ def _read(grid: str | Path | Mapping[str, Any]) -> tuple[str, str]:
         return yaml.safe_dump(dict(grid), allow_unicode=True, sort_keys=False), "grid"
     if isinstance(grid, str) and "\n" in grid:
         return grid, "grid"
-    try:
-        return Path(grid).read_text(encoding="utf-8"), str(grid)
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"The grid {str(grid)!r} cannot be read: {error}.") from None
+    return read_grid(Path(grid)), str(grid)
 
 
 def _run(plans: list[Plan], store: Store, reporter: Reporter) -> Outcome:
