@@ -9,7 +9,7 @@ import torch
 from contract_entries import pickled
 from torch import Tensor, nn
 
-from bitproof.core import GRADIENT_MODES, SITES, Attacked, ShapeError, SpecError
+from bitproof.core import SITES, Attacked, Gradient, ShapeError, SpecError
 from bitproof.models import TorchVictim
 
 #: Norm → length of one sample's change.
@@ -77,7 +77,7 @@ def check_says_where_it_stands(method: Method) -> None:
     assert (method.cls.site, method.cls.family) == ("tensor", "adversarial")
     assert set(method.cls.kinds) <= set(SITES) and method.cls.kinds
     assert isinstance(method.cls.needs_gradient, bool)
-    assert all(attack.grad in GRADIENT_MODES for attack in method.attacks())
+    assert all(str(Gradient.parse(attack.grad)) == attack.grad for attack in method.attacks())
     assert method.norm in LENGTHS
 
 

@@ -12,11 +12,19 @@ import pytest
 from bitproof.core import Registry, Spec, SpecError, UnknownName, bind
 from bitproof.models import MODELS
 from bitproof.noises import ATTACKS, NOISES
-from bitproof.quantizers import QUANTIZERS
+from bitproof.quantizers import BACKWARDS, QUANTIZERS
 from bitproof.tasks import SOURCES, TASKS
 
 #: Registry → the room whose things it may name.
-ROOMS = {QUANTIZERS: "quantizers", NOISES: "noises", ATTACKS: "noises", MODELS: "models", TASKS: "tasks", SOURCES: "tasks"}
+ROOMS = {
+    QUANTIZERS: "quantizers",
+    BACKWARDS: "quantizers",
+    NOISES: "noises",
+    ATTACKS: "noises",
+    MODELS: "models",
+    TASKS: "tasks",
+    SOURCES: "tasks",
+}
 
 #: A value for each setting that some entry cannot do without.
 EXAMPLES = {"bits": 4, "severity": 3, "eps": "0.1", "where": "folder", "file": "net.py#build", "size": 8, "name": "resnet18"}

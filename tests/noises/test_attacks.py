@@ -159,7 +159,13 @@ def test_the_gradient_mode_is_asked_for():
     x, y = pictures(2)
     victim = Recorder()
     noise("pgd-linf:eps=0.1,steps=1,grad=ste-full")(victim, x, y, [0, 1])
-    assert victim.modes == ["ste-full"]
+    assert set(victim.modes) == {"ste-full"}
+
+
+def test_an_annealed_mode_grows_sharper_step_by_step():
+    victim, (x, y) = Recorder(), pictures(2)
+    noise("pgd-linf:eps=0.1,steps=3,keep=last,grad=soft:4..1")(victim, x, y, [0, 1])
+    assert list(dict.fromkeys(victim.modes)) == ["soft:4", "soft:2", "soft:1"]
 
 
 def test_a_network_without_gradient_is_refused_by_name_of_what_works():

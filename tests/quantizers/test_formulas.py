@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from bitproof.core import SpecError, UnknownName
 from bitproof.quantizers import QUANTIZERS
 
 BITS = [2, 3, 4, 8]
@@ -198,6 +199,71 @@ def test_gradient_modes(name, role):
     if free.grad_fn is None:
         np.testing.assert_allclose(grads["ste-full"][1], g, rtol=1e-6)
         assert 0 < np.count_nonzero(grads["ste"][1]) < x.size
+
+
+def affine_numbers(quantizer, shape):
+    """s, lower and upper of x_hat = s·clip(round(x / s), lower, upper)."""
+    info = quantizer.info()
+    return np.broadcast_to(info.scale.double().numpy(), shape), *(int(c - info.zero_point) for c in (info.low, info.high))
+
+
+@pytest.mark.parametrize("name", list(QUANTIZERS))
+@pytest.mark.parametrize("temperature", [0.05, 0.5, 3.0])
+def test_the_soft_gradient_is_the_slope_of_the_smooth_staircase(name, temperature):
+    """By finite differences of φ inside the range, by the tail of the outermost jump beyond it."""
+    x, g = draw(shift=0.3)
+    x = 9 * x
+    quantizer = make(name, x[:2] / 3, bits=2, role="activation")
+    quantizer.gradient = f"soft:{temperature}"
+    s, lower, upper = affine_numbers(quantizer, x.shape)
+    v = x / s
+
+    def phi(v):
+        m = np.clip(np.floor(v), lower, upper - 1) + 0.5
+        return m + np.tanh((v - m) / temperature) / (2 * np.tanh(0.5 / temperature))
+
+    h = 1e-6
+    slope = (phi(v + h) - phi(v - h)) / (2 * h)
+    smooth = np.floor(v + h) == np.floor(v - h)
+    _, dx, _ = pass_through(quantizer, x, g)
+    assert smooth.mean() > 0.9 and 0 < ((v > lower) & (v < upper)).sum() < v.size
+    np.testing.assert_allclose(dx[smooth], (g * slope)[smooth], rtol=2e-2, atol=2e-3)
+    np.testing.assert_allclose(phi(np.arange(lower, upper + 1.0)), np.arange(lower, upper + 1.0), atol=1e-9)  # levels stay levels
+
+
+@pytest.mark.parametrize("name", list(QUANTIZERS))
+def test_soft_lies_between_straight_through_and_exact(name):
+    x, g = draw()
+    grads = {}
+    for mode in ("soft:1e3", "soft:1e-4", "ste-full", "exact"):
+        quantizer = make(name, x, bits=4, role="activation")
+        quantizer.gradient = mode
+        grads[mode] = pass_through(quantizer, x, g)[1]
+    np.testing.assert_allclose(grads["soft:1e3"], grads["ste-full"], rtol=1e-2, atol=1e-6)
+    assert (grads["soft:1e-4"] != 0).mean() < 0.02 and not grads["exact"].any()
+
+
+@pytest.mark.parametrize("name", list(QUANTIZERS))
+def test_a_backward_of_ones_own_is_asked(name):
+    x, g = draw()
+    x = 9 * x
+    quantizer = make(name, x[:2] / 3, bits=3, role="activation")
+    s, lower, upper = affine_numbers(quantizer, x.shape)
+    quantizer.gradient = lambda g, x, s, lower, upper: g * (x / s - lower) / (upper - lower)
+    np.testing.assert_allclose(pass_through(quantizer, x, g)[1], g * (x / s - lower) / (upper - lower), rtol=1e-4, atol=1e-5)
+    quantizer.gradient = "bpda:decay"
+    beyond = np.maximum(np.maximum(lower - x / s, x / s - upper), 0)
+    np.testing.assert_allclose(pass_through(quantizer, x, g)[1], g * np.exp(-beyond / (upper - lower)), rtol=1e-4, atol=1e-5)
+    assert (beyond > 0).any()
+
+
+def test_a_backward_that_is_unknown_is_refused_by_name():
+    x, g = draw()
+    quantizer = make("minmax", x, bits=3)
+    for mode, error, match in (("bpda:dcay", UnknownName, "Did you mean 'decay'"), ("bpda", SpecError, "bpda:decay")):
+        quantizer.gradient = mode
+        with pytest.raises(error, match=match):
+            pass_through(quantizer, x, g)
 
 
 @pytest.mark.parametrize("name", [n for n in QUANTIZERS if QUANTIZERS.load(n).trainable])

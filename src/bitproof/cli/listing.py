@@ -25,6 +25,7 @@ class Kind(StrEnum):
     attacks = "attacks"
     tasks = "tasks"
     sources = "sources"
+    backwards = "backwards"
 
 
 def command(kind: Kind, as_json: Annotated[bool, typer.Option("--json", help="One JSON list.")] = False) -> None:
@@ -67,6 +68,8 @@ def _registry(kind: Kind) -> Registry:
         from bitproof.noises import ATTACKS as registry
     elif kind is Kind.noises:
         from bitproof.noises import NOISES as registry
+    elif kind is Kind.backwards:
+        from bitproof.quantizers import BACKWARDS as registry
     else:
         from bitproof.quantizers import QUANTIZERS as registry
     return registry

@@ -10,8 +10,8 @@ from bitproof.core.errors import (
     StoreError,
     UnknownName,
 )
+from bitproof.core.gradients import GRADIENT_MODES, Gradient
 from bitproof.core.protocols import (
-    GRADIENT_MODES,
     Attack,
     Attacked,
     Color,
@@ -43,6 +43,7 @@ __all__ = [
     "DataError",
     "Decoder",
     "Geometry",
+    "Gradient",
     "Info",
     "MissingExtra",
     "ModelError",

@@ -8,9 +8,6 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from bitproof.core.sites import Geometry
 
-#: How a low-bit network's gradient is taken: see ``bitproof.models.victim``.
-GRADIENT_MODES = ("exact", "ste", "ste-full", "soft", "bpda")
-
 
 class Victim(Protocol):
     """All that an attack knows of a network: float inputs N×3×H×W inside ``bounds``, normalisation inside."""
@@ -33,7 +30,7 @@ class Victim(Protocol):
         """Predicted class of each sample, N×… → N."""
 
     def with_gradient(self, mode: str) -> Victim:
-        """The same network with another gradient mode (``GRADIENT_MODES``)."""
+        """The same network with another gradient mode (what ``Gradient.parse`` reads, not annealed)."""
 
 
 class Noise(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,37 +10,54 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bitproof.core import GRADIENT_MODES, SpecError
+from bitproof.core import Gradient, SpecError
 
 
 class TorchVictim:
     """A ``torch`` network behind the protocol ``bitproof.core.Victim``.
 
-    A gradient mode is a word that every quantizer in the network reads from its attribute ``gradient`` while the network runs:
-    ``exact`` is the true derivative of the rounded function (zero almost everywhere), ``ste`` the quantizer's own straight-through
-    rule with its clip mask, ``ste-full`` the same without the mask. Modes change no output. A network without quantizers
+    A gradient mode is what every quantizer in the network reads from its attribute ``gradient`` while the network runs: ``exact``
+    is the true derivative of the rounded function (zero almost everywhere), ``ste`` the quantizer's own straight-through rule with
+    its clip mask, ``ste-full`` the same without the mask, ``soft`` and ``soft:T`` the slope of a smooth staircase at temperature T,
+    ``bpda`` the function ``backward``, ``bpda:NAME`` a registered one. Modes change no output. A network without quantizers
     computes the same gradient in all of them.
 
     Args:
         module: float N×3×S×S in ``bounds`` → logits N×classes, normalisation inside. Its training mode is left as it is.
         differentiable: False for sessions of other engines, whose output carries no gradient.
-        mode: one of ``bitproof.core.GRADIENT_MODES``.
+        mode: what ``bitproof.core.Gradient`` reads.
+        backward: the backward of every rounding in mode ``bpda``: (g, x, s, lower, upper) → dx, of the shape of ``x``.
 
     Raises:
-        SpecError: for an unknown mode, and for one that a quantizer of the network does not list in its ``gradients``.
+        SpecError: for an unknown mode, one that a quantizer of the network does not list in its ``gradients``, an annealed one,
+            and for ``bpda`` without a backward.
     """
 
     bounds = (0.0, 1.0)
 
-    def __init__(self, module: nn.Module, differentiable: bool = True, mode: str = "ste") -> None:
-        if mode not in GRADIENT_MODES:
-            raise SpecError(f"Unknown gradient mode {mode!r}. Allowed: {', '.join(GRADIENT_MODES)}.")
-        self.module, self.differentiable, self.mode = module, differentiable, mode
+    def __init__(
+        self, module: nn.Module, differentiable: bool = True, mode: str = "ste", backward: Callable[..., Tensor] | None = None
+    ) -> None:
+        self.module, self.differentiable, self.mode, self.backward = module, differentiable, mode, backward
         self._quantizers: list[Any] = [m for m in module.modules() if isinstance(getattr(m, "gradient", None), str)]
+        gradient = Gradient.parse(mode)
+        self._check(gradient)
+        self._told = backward if gradient == Gradient("bpda") else str(gradient)
+
+    def _check(self, gradient: Gradient) -> None:
+        if gradient.annealed:
+            raise SpecError(f"grad={gradient} is annealed over an attack's steps, which this attack cannot do. Type grad=soft:0.5.")
         for quantizer in self._quantizers:
-            if mode not in quantizer.gradients:
+            if gradient.mode not in quantizer.gradients:
                 name, allowed = type(quantizer).__name__, ", ".join(map(str, quantizer.gradients))
-                raise SpecError(f"The gradient mode {mode!r} is not available for {name}, which has: {allowed}. Type grad=ste.")
+                raise SpecError(
+                    f"The gradient mode {gradient.mode!r} is not available for {name}, which has: {allowed}. Type grad=ste."
+                )
+        if self._quantizers and gradient == Gradient("bpda") and self.backward is None:
+            raise SpecError(
+                "grad=bpda needs a backward: hand one in, TorchVictim(module, backward=f), or name a registered one, "
+                "for example grad=bpda:decay."
+            )
 
     def logits(self, x: Tensor) -> Tensor:
         """N×3×S×S → N×classes; carries a gradient to ``x`` alone, never to the parameters."""
@@ -59,7 +76,7 @@ class TorchVictim:
 
     def with_gradient(self, mode: str) -> TorchVictim:
         """The same network with another gradient mode."""
-        return self if mode == self.mode else TorchVictim(self.module, self.differentiable, mode)
+        return self if mode == self.mode else TorchVictim(self.module, self.differentiable, mode, self.backward)
 
     @contextmanager
     def _as_attacked(self) -> Iterator[None]:
@@ -67,7 +84,7 @@ class TorchVictim:
         before = [quantizer.gradient for quantizer in self._quantizers]
         trained = [p for p in self.module.parameters() if p.requires_grad]
         try:
-            self._set([self.mode] * len(before))
+            self._set([self._told] * len(before))
             for parameter in trained:
                 parameter.requires_grad_(False)
             yield
@@ -76,6 +93,6 @@ class TorchVictim:
             for parameter in trained:
                 parameter.requires_grad_(True)
 
-    def _set(self, modes: list[str]) -> None:
+    def _set(self, modes: list[Any]) -> None:
         for quantizer, mode in zip(self._quantizers, modes, strict=True):
             quantizer.gradient = mode

@@ -2,7 +2,7 @@
 
 from bitproof.core import Registry
 from bitproof.quantizers.affine import Quantizer
-from bitproof.quantizers.ste import MODES
+from bitproof.quantizers.ste import BACKWARDS, MODES
 
 QUANTIZERS = Registry(
     "quantizer",
@@ -16,4 +16,4 @@ QUANTIZERS = Registry(
     },
 )
 
-__all__ = ["MODES", "QUANTIZERS", "Quantizer"]
+__all__ = ["BACKWARDS", "MODES", "QUANTIZERS", "Quantizer"]

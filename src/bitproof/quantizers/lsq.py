@@ -41,7 +41,7 @@ class _LearnedStep(Function):
         x, s, x_hat = ctx.saved_tensors
         lower, upper, gradient = ctx.settings
         inside = pass_inside(g, x, positive(s), lower, upper)
-        dx = by_mode(gradient, g, lambda: inside)
+        dx = by_mode(gradient, g, x, positive(s), lower, upper, lambda: inside)
         if not ctx.needs_input_grad[1]:
             return dx, None, None, None, None
         # (round(v) − v)·s inside and the bound's code·s outside are x_hat − x·[inside]

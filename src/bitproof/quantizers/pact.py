@@ -27,18 +27,19 @@ class _LearnedClip(Function):
     def forward(ctx: Any, x: Tensor, alpha: Tensor, bits: int, lower: int, upper: int, gradient: str) -> Tensor:
         s = width(alpha, bits, lower < 0)
         ctx.save_for_backward(x, s)
-        ctx.settings = bits, lower < 0, gradient
+        ctx.settings = bits, lower, upper, gradient
         return snap(x, s, lower, upper)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (g,) = grads
         x, s = ctx.saved_tensors
-        bits, signed, gradient = ctx.settings
+        bits, lower, upper, gradient = ctx.settings
+        signed = lower < 0
         top = (2**bits - 1) / (2 if signed else 1)  # α in steps
         inside = pass_inside(g, x, s, -top if signed else 0, top)
         dalpha = (g - inside).mul_(x.sign() if signed else x > 0).sum() if ctx.needs_input_grad[1] else None
-        return by_mode(gradient, g, lambda: inside), dalpha, None, None, None, None
+        return by_mode(gradient, g, x, s, lower, upper, lambda: inside), dalpha, None, None, None, None
 
 
 @dataclass(eq=False, repr=False, kw_only=True)

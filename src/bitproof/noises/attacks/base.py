@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from bitproof.core import GRADIENT_MODES, Attacked, ModelError, ShapeError, SpecError, Victim
+from bitproof.core import Attacked, Gradient, ModelError, ShapeError, SpecError, Victim
 from bitproof.noises.attacks.norms import Norm
 
 KEEP = ("best", "last")
@@ -99,7 +99,7 @@ class GradientAttack:
         check(self.step is None or self.step > 0, "step", self.step, "above 0 (absolute, in units of the input)")
         check(self.restarts >= 1, "restarts", self.restarts, "1 or more")
         check(self.restarts == 1 or self.start, "restarts", self.restarts, "1 where start=false: all restarts would be the same")
-        check(self.grad in GRADIENT_MODES, "grad", self.grad, ", ".join(GRADIENT_MODES))
+        object.__setattr__(self, "grad", str(Gradient.parse(self.grad)))  # one mode has one name in every record
         check(self.keep in KEEP, "keep", self.keep, ", ".join(KEEP))
 
     @property
@@ -126,7 +126,7 @@ class GradientAttack:
                 f"{type(self).__name__} needs a gradient and this network has none (ONNX, int8). "
                 "'noise-linf' and 'noise-l2' work on it; a gradient attack can be run on its torch twin."
             )
-        attempt = Attempt(victim.with_gradient(self.grad), x.detach(), y)
+        attempt = Attempt(victim.with_gradient(self._mode(0)), x.detach(), y)
         attempt.ask(torch.arange(len(x), device=x.device), attempt.x, "best")
         generators = generators_of(seeds)
         for _ in range(self.restarts):
@@ -137,9 +137,10 @@ class GradientAttack:
         """One restart for ``rows``; with ``keep=best`` they become fewer as they fall."""
         x = self._first(attempt, rows, generators)
         velocity = torch.zeros_like(x)
-        for _ in range(self.steps):
+        for i in range(self.steps):
             if not len(rows):
                 return
+            attempt.victim = attempt.victim.with_gradient(self._mode(i))
             velocity = self.accumulate(velocity, attempt.ask_gradient(rows, x, self.keep))
             if self.keep == "best":
                 stands = ~attempt.fooled[rows]
@@ -149,6 +150,10 @@ class GradientAttack:
             x = self.place(clean, moved - clean, attempt.victim.bounds)
         if len(rows):
             attempt.ask(rows, x, self.keep)
+
+    def _mode(self, i: int) -> str:
+        """The gradient mode of step ``i``: an annealed one ends with the last step."""
+        return str(Gradient.parse(self.grad).at(i / max(1, self.steps - 1)))
 
     def _first(self, attempt: Attempt, rows: Tensor, generators: Sequence[Generator]) -> Tensor:
         clean = attempt.x[rows]
