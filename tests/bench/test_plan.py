@@ -1,6 +1,7 @@
 import pytest
 
 from bitproof.bench import Plan, parse_grids, predict
+from bitproof.bench.plan import on_pictures, standing
 from bitproof.core import BitproofError
 
 
@@ -154,3 +155,11 @@ def test_a_prediction_counts_what_the_plan_holds(grid):
     assert prediction.cells_s > 0
     assert prediction.variants_s > 0
     assert prediction.disk_bytes > 100_000
+
+
+def test_a_noise_on_the_network_is_a_cell_of_its_own_and_shares_the_pictures(text):
+    made = plan(text.replace("cv-nearest", '"fog:3", fp16, "fp16+fog:3"'))
+    found = {cell.noise: cell.family for cell in made.cells}
+    assert (found["fp16"], found["fog:3+fp16"]) == ("system", "mixed")
+    assert on_pictures("fog:3+fp16") == on_pictures("fog:3")
+    assert standing("pgd-linf:eps=8/255+fp16") == {"tensor": "pgd-linf:eps=8/255", "model": "fp16"}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from bitproof.bench.pictures import PictureCache, Pipeline, batches, draw, finite
-from bitproof.bench.plan import Cell, Plan, parts
+from bitproof.bench.plan import Cell, Plan, on_pictures, parts, standing
 from bitproof.core import Attacked, SampleRow, Victim
 from bitproof.noises import noise
 from bitproof.tasks import ImageTask, Sample
@@ -16,11 +16,14 @@ from bitproof.tasks import ImageTask, Sample
 def run_cell(
     cell: Cell, plan: Plan, victim: Victim, cache: PictureCache, advance: Callable[[int], None] = lambda n: None
 ) -> list[SampleRow]:
-    """Return the rows of ``cell``. ``advance`` is told how many samples are done."""
+    """Return the rows of ``cell``; ``victim`` is its network, with what stands at the site ``model`` done to it.
+
+    ``advance`` is told how many samples are done.
+    """
     task = plan.tasks[cell.variant.task]
-    specs = {noise(spec).site: spec for spec in parts(cell.noise)}
-    attack = specs.pop("tensor", None)
-    pipeline = Pipeline(task, plan.networks[cell.variant.model].geometry, tuple(specs.values()), cell.variant.seed, cache)
+    attack = standing(cell.noise).get("tensor")
+    geometry = plan.networks[cell.variant.model].geometry
+    pipeline = Pipeline(task, geometry, on_pictures(cell.noise), cell.variant.seed, cache)
     samples = plan.samples(cell)
     rows: list[SampleRow] = []
     for chunk, x in batches(pipeline, samples, cell.batch_size, cell.threads):

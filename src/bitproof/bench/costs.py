@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from bitproof.bench.pictures import PictureCache, Pipeline, to_tensor
-from bitproof.bench.plan import Cell, Plan, Variant, parts
+from bitproof.bench.plan import Cell, Plan, Variant, on_pictures, parts
 from bitproof.core import BitproofError
 from bitproof.models import Network
 from bitproof.noises import noise
@@ -66,9 +66,8 @@ class Costs:
             return len(source.data.samples) * grid.training.epochs * TRAINING * self.forward_s[variant.model]
         return grid.calibration.n * GRADIENT * self.forward_s[variant.model] if variant.recipe.bits is not None else 0.0
 
-    def _measure_picture_s(self, task: str, model: str, spec: str) -> float:
-        """Seconds to make one picture under ``spec``, from its bytes to the tensor."""
-        specs = tuple(part for part in parts(spec) if noise(part).site not in ("tensor", "model"))
+    def _measure_picture_s(self, task: str, model: str, specs: tuple[str, ...]) -> float:
+        """Seconds to make one picture under ``specs``, from its bytes to the tensor."""
         pipeline = Pipeline(self.plan.tasks[task], self.plan.networks[model].geometry, specs, 0, PictureCache(0))
         sample = self.plan.tasks[task].data.samples[0]
         try:
@@ -77,9 +76,9 @@ class Costs:
             return 0.0
 
 
-def pictures_of(cell: Cell) -> tuple[str, str, str]:
+def pictures_of(cell: Cell) -> tuple[str, str, tuple[str, ...]]:
     """What the pictures of a cell depend on: cells that agree in it share them."""
-    return cell.variant.task, cell.variant.model, cell.noise
+    return cell.variant.task, cell.variant.model, on_pictures(cell.noise)
 
 
 def predict(plan: Plan) -> Prediction:

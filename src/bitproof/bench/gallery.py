@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from bitproof.bench.pictures import Picture, PictureCache, Pipeline, draw, to_tensor
-from bitproof.bench.plan import Cell, Plan, parts
-from bitproof.bench.variants import Variants
+from bitproof.bench.plan import Cell, Plan, on_pictures, standing
+from bitproof.bench.victims import Victims
 from bitproof.core import StoreError
 from bitproof.noises import noise
 from bitproof.results import Store
@@ -19,17 +19,17 @@ from bitproof.results import Store
 SIDE = 160
 
 
-def write_gallery(plan: Plan, store: Store, variants: Variants, cache: PictureCache) -> None:
-    """Store one thumbnail a task and noise; noises whose cells failed have none."""
+def write_gallery(plan: Plan, store: Store, victims: Victims, cache: PictureCache) -> None:
+    """Store one thumbnail a task and noise; noises whose cells failed, and those that change no picture, have none."""
     have = {(entry["task"], entry["noise"]) for entry in store.gallery()}
     for cell in plan.cells:
         key = (cell.variant.task, cell.noise)
-        if key in have:
+        if key in have or set(standing(cell.noise)) == {"model"}:
             continue
         have.add(key)
         sample = plan.samples(cell)[0]
         try:
-            picture = _picture(cell, plan, variants, cache)
+            picture = _picture(cell, plan, victims, cache)
         except StoreError:
             raise
         except Exception:  # the cell's own failure tells why; a thumbnail never ends a run
@@ -37,16 +37,15 @@ def write_gallery(plan: Plan, store: Store, variants: Variants, cache: PictureCa
         store.write_picture(cell.variant.task, cell.noise, sample.id, _png(picture))
 
 
-def _picture(cell: Cell, plan: Plan, variants: Variants, cache: PictureCache) -> Picture:
+def _picture(cell: Cell, plan: Plan, victims: Victims, cache: PictureCache) -> Picture:
     task, network = plan.tasks[cell.variant.task], plan.networks[cell.variant.model]
-    specs = {noise(spec).site: spec for spec in parts(cell.noise)}
-    attack = specs.pop("tensor", None)
+    attack = standing(cell.noise).get("tensor")
     sample = plan.samples(cell)[0]
-    picture = Pipeline(task, network.geometry, tuple(specs.values()), cell.variant.seed, cache).picture(sample)
+    picture = Pipeline(task, network.geometry, on_pictures(cell.noise), cell.variant.seed, cache).picture(sample)
     if attack is None:
         return picture
     seeds = [draw(attack, cell.variant.seed, sample)]
-    attacked = noise(attack)(variants.victim(cell.variant), to_tensor(picture[None]), torch.tensor([sample.label]), seeds)
+    attacked = noise(attack)(victims.of(cell), to_tensor(picture[None]), torch.tensor([sample.label]), seeds)
     rounded: Picture = (attacked.x[0].detach().permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
     return rounded
 

@@ -206,6 +206,16 @@ def parts(spec: str) -> Sequence[str]:
     return () if spec == "clean" else tuple(split(spec, "+"))
 
 
+def standing(spec: str) -> dict[str, str]:
+    """Site → the noise that a cell's spec puts there."""
+    return {noise(part).site: part for part in parts(spec)}
+
+
+def on_pictures(spec: str) -> tuple[str, ...]:
+    """The noises of a cell's spec that change a picture before it becomes a tensor."""
+    return tuple(part for site, part in standing(spec).items() if site not in ("tensor", "model"))
+
+
 def family_of(spec: str) -> str:
     """Clean, natural, system, adversarial, or mixed where noises of several families meet."""
     families = {noise(part).family for part in parts(spec)}

@@ -22,6 +22,7 @@ from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.pictures import PictureCache
 from bitproof.bench.plan import Cell, Plan, Variant
 from bitproof.bench.variants import Variants
+from bitproof.bench.victims import Victims
 from bitproof.core import BitproofError, StoreError
 from bitproof.models import Network
 from bitproof.results import Store
@@ -114,6 +115,7 @@ class _Job:
         self.cache = PictureCache()
         self.costs = Costs(plan)
         self.variants = Variants(plan, store, self.cache, self._tell)
+        self.victims = Victims(self.variants)
 
     @property
     def predicted_s(self) -> float:
@@ -125,14 +127,14 @@ class _Job:
         """Run the cells, return how many failed."""
         with _threads(self.plan.threads):
             failed = sum(not self._cell(cell) for cell in self.todo)
-            write_gallery(self.plan, self.store, self.variants, self.cache)
+            write_gallery(self.plan, self.store, self.victims, self.cache)
         return failed
 
     def _cell(self, cell: Cell) -> bool:
         cost = self.costs.cell_s(cell) + self.costs.pictures_s([cell]) / self.sharing[pictures_of(cell)]
         each = cost / max(1, len(self.plan.samples(cell)))
         try:
-            victim = self.variants.victim(cell.variant)
+            victim = self.victims.of(cell)
             self.reporter.say(f"{cell.variant.model}  {cell.variant.recipe}  {cell.noise}")
             rows = run_cell(cell, self.plan, victim, self.cache, lambda n: self.reporter.advance(n * each))
         except StoreError:

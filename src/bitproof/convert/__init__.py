@@ -4,5 +4,17 @@ from bitproof.convert.conversion import Converted, calibrate, insert, quantize
 from bitproof.convert.layers import QuantLayer
 from bitproof.convert.recipe import Recipe, recipe_cards
 from bitproof.convert.report import LayerReport, Report
+from bitproof.convert.rewrite import Rewriter
 
-__all__ = ["Converted", "LayerReport", "QuantLayer", "Recipe", "Report", "calibrate", "insert", "quantize", "recipe_cards"]
+__all__ = [
+    "Converted",
+    "LayerReport",
+    "QuantLayer",
+    "Recipe",
+    "Report",
+    "Rewriter",
+    "calibrate",
+    "insert",
+    "quantize",
+    "recipe_cards",
+]

@@ -92,6 +92,40 @@ class Attack(Noise, Protocol):
         """Attack a batch; sample i draws from ``seeds[i]`` alone, so its random numbers do not depend on the batch."""
 
 
+class Rewrite(Protocol):
+    """What a noise at the site ``model`` may do to a network: each method returns a changed copy, the network itself stays.
+
+    Networks are ``Any`` here: float N×3×S×S in [0, 1] → logits N×classes, normalisation inside. Raises ModelError where the
+    network holds nothing of the kind, where the change leaves it as it was, and where it cannot run any more.
+    """
+
+    def copy(self) -> Any:
+        """A copy to change, for what the methods below do not offer."""
+
+    def cast(self, dtype: str) -> Any:
+        """Weights, inputs and the output of every operation in ``dtype``, a name of torch's; logits back in float32."""
+
+
+class Deploy(Protocol):
+    """Where a noise at the site ``model`` may have a low-bit network run: each method returns a network without a gradient.
+
+    The network is float N×3×S×S in [0, 1] → logits N×classes, normalisation inside. Raises ModelError where it cannot be
+    carried over.
+    """
+
+    def integers(self, engine: str) -> Any:
+        """The network with the low-bit layers on integers in ``engine``, such as ``onnxruntime``."""
+
+
+class ModelNoise(Noise, Protocol):
+    """Site ``model``: says what is done to a network; ``needs`` names what it is handed to do it with."""
+
+    needs: ClassVar[str]  # "rewrite": it is called with a Rewrite; "deploy": with a Deploy
+
+    def __call__(self, network: Any) -> Any:
+        """Return the network as it is met."""
+
+
 @dataclass(frozen=True)
 class Info:
     """A quantizer's numbers: ``x_hat = (q − zero_point)·scale`` for codes ``low ≤ q ≤ high``.

@@ -62,6 +62,8 @@ NOISES = Registry(
         "bgr": f"{_SYSTEM}.color:Bgr",
         "yuv-444": f"{_SYSTEM}.color:Yuv444",
         "yuv-420": f"{_SYSTEM}.color:Yuv420",
+        "fp16": f"{_SYSTEM}.numerics:Fp16",
+        "bf16": f"{_SYSTEM}.numerics:Bf16",
     },
 )
 

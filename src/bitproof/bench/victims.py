@@ -1,0 +1,32 @@
+"""The network that a cell meets: its variant's, changed by the noise at the site ``model`` where there is one."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from bitproof.bench.plan import Cell, Variant, standing
+from bitproof.bench.variants import Variants
+from bitproof.convert import Rewriter
+from bitproof.models import TorchVictim
+from bitproof.noises import noise
+
+#: How many changed networks stay in memory; the others are changed again.
+KEPT = 16
+
+
+class Victims:
+    """Hands out networks as cells meet them."""
+
+    def __init__(self, variants: Variants) -> None:
+        self.variants = variants
+        self._changed = lru_cache(maxsize=KEPT)(self._change)
+
+    def of(self, cell: Cell) -> TorchVictim:
+        """Return the network of ``cell``; an attack is one on the changed network. Raises ModelError where it cannot be changed."""
+        spec = standing(cell.noise).get("model")
+        return self.variants.victim(cell.variant) if spec is None else self._changed(cell.variant, spec)
+
+    def _change(self, variant: Variant, spec: str) -> TorchVictim:
+        given = self.variants.victim(variant)
+        changed = noise(spec)(Rewriter(given.module, finished=not given.differentiable))
+        return TorchVictim(changed, given.differentiable)
