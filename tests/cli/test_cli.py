@@ -48,6 +48,10 @@ def test_a_list_is_json_with_name_line_source_and_version(kind):
         (["quantize", "small-cnn", "mse:w1a1", "--calibration", "photos"], "1 bit"),
         (["quantize", "smal-cnn", "mse:w4a4", "--calibration", "photos"], "Did you mean 'small-cnn'?"),
         (["quantize", "small-cnn", "mse:w4a4", "--calibration", "imagefolder:/no/such"], "/no/such"),
+        (["fidelity", "imagefolder:/no/such"], "/no/such"),
+        (["fidelity", "photos", "--noise", "fogg"], "Did you mean 'fog'?"),
+        (["fidelity", "photos", "--severity", "0"], "Severity 0"),
+        (["fidelity", "photos", "-o", __file__], "is a file"),
     ],
 )
 def test_bad_input_is_one_message_and_exit_code_2(arguments, part, tmp_path):

@@ -1,11 +1,13 @@
 """Grid → cells → rows: what a grid asks for, what it will cost, and the run itself."""
 
+from bitproof.bench.comparison import fidelity
 from bitproof.bench.costs import Prediction, predict
 from bitproof.bench.environment import doctor
 from bitproof.bench.grid import Grid, load_grids, parse_grids, schema
 from bitproof.bench.lowbit import quantize
 from bitproof.bench.plan import PIPELINE, Cell, Plan, Variant
-from bitproof.bench.runner import Outcome, Reporter, run
+from bitproof.bench.reporter import Reporter
+from bitproof.bench.runner import Outcome, run
 
 __all__ = [
     "PIPELINE",
@@ -17,6 +19,7 @@ __all__ = [
     "Reporter",
     "Variant",
     "doctor",
+    "fidelity",
     "load_grids",
     "parse_grids",
     "predict",

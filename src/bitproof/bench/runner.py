@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import torch
@@ -21,37 +21,12 @@ from bitproof.bench.grid import parse_grids, read_grid
 from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.pictures import PictureCache
 from bitproof.bench.plan import Cell, Plan, Variant
+from bitproof.bench.reporter import Reporter, Silent
 from bitproof.bench.variants import Variants
 from bitproof.bench.victims import Victims
 from bitproof.core import BitproofError, StoreError
 from bitproof.models import Network
 from bitproof.results import Store
-
-
-class Reporter(Protocol):
-    """Where a run tells how far it is. The command line draws a bar; a test can listen."""
-
-    def begin(self, total: float) -> None:
-        """The run will take about ``total`` seconds."""
-
-    def advance(self, seconds: float) -> None:
-        """Work that was predicted to take so many seconds is done."""
-
-    def say(self, text: str) -> None:
-        """What is being done now."""
-
-
-class Silent:
-    """Tells nobody."""
-
-    def begin(self, total: float) -> None:
-        """Ignore."""
-
-    def advance(self, seconds: float) -> None:
-        """Ignore."""
-
-    def say(self, text: str) -> None:
-        """Ignore."""
 
 
 @dataclass(frozen=True)

@@ -70,10 +70,10 @@ class Variants:
         if not self.made(variant):
             self._make(variant, network, path)
         if str(variant.recipe) == "fp32":
-            return _victim(network, network.module)
+            return as_evaluated(network, network.module)
         model = insert(network.module, variant.recipe, _probe(network)).model
         model.load_state_dict(read_weights(path))
-        return _victim(network, model.eval())
+        return as_evaluated(network, model.eval())
 
     def _make(self, variant: Variant, network: Network, path: Path) -> None:
         start = time.monotonic()
@@ -153,7 +153,7 @@ class Variants:
             settings=report.defaults,
             size_bytes=report.size_bytes,
             float_bytes=report.float_bytes,
-            latency_ms=_latency_ms(_victim(network, converted.model).module, network.geometry.size),
+            latency_ms=_latency_ms(as_evaluated(network, converted.model).module, network.geometry.size),
             threads=self.plan.threads,
             time_s=time_s,
             layers_low_bit=changed,
@@ -162,7 +162,7 @@ class Variants:
         )
 
 
-def _victim(network: Network, module: nn.Module) -> TorchVictim:
+def as_evaluated(network: Network, module: nn.Module) -> TorchVictim:
     """The network as it is evaluated: a copy with channels last where it runs like that.
 
     That is 1.5 times as fast on a CPU (EfficientNet-Lite0); training is not. A module that flattens by ``view`` refuses it.
