@@ -163,3 +163,8 @@ def test_a_noise_on_the_network_is_a_cell_of_its_own_and_shares_the_pictures(tex
     assert (found["fp16"], found["fog:3+fp16"]) == ("system", "mixed")
     assert on_pictures("fog:3+fp16") == on_pictures("fog:3")
     assert standing("pgd-linf:eps=8/255+fp16") == {"tensor": "pgd-linf:eps=8/255", "model": "fp16"}
+
+
+def test_a_resize_that_leaves_no_room_for_the_crop_is_refused(text):
+    with pytest.raises(BitproofError, match=r"'cv-area:resize=16': A crop of 32 px from a side of 16 px"):
+        plan(text.replace("cv-nearest", '"cv-area:resize=16"'))

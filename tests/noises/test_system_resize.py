@@ -3,12 +3,15 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
+from torchvision.transforms import functional as TF
 
-from bitproof.core import DataError, Geometry, ShapeError
+from bitproof.core import DataError, Geometry, ShapeError, SpecError
+from bitproof.noises import noise
 from bitproof.noises.system import resize
 from bitproof.noises.system.resize import (
     CvArea,
@@ -22,6 +25,8 @@ from bitproof.noises.system.resize import (
     PilHamming,
     PilLanczos,
     PilNearest,
+    TorchBilinear,
+    TorchCubic,
     center_crop,
 )
 
@@ -40,7 +45,13 @@ OPENCV = {
     CvCubic(): cv2.INTER_CUBIC,
     CvLanczos(): cv2.INTER_LANCZOS4,
 }
-ALL = [*PILLOW, *OPENCV]
+TORCH = {
+    TorchBilinear(): (InterpolationMode.BILINEAR, True),
+    TorchCubic(): (InterpolationMode.BICUBIC, True),
+    TorchBilinear(antialias=False): (InterpolationMode.BILINEAR, False),
+    TorchCubic(antialias=False): (InterpolationMode.BICUBIC, False),
+}
+ALL = [*PILLOW, *OPENCV, *TORCH]
 TORCHVISION = {PilBilinear(): InterpolationMode.BILINEAR, PilCubic(): InterpolationMode.BICUBIC}
 
 
@@ -112,9 +123,83 @@ def test_read_only_pictures_are_taken_and_the_result_is_writeable(resizer):
     assert resizer(image, Geometry(32, 40)).flags.writeable
 
 
-def test_all_eleven_differ():
-    image, geometry = picture(120, 200), Geometry(32, 40)
-    assert len({resizer(image, geometry).tobytes() for resizer in ALL}) == 11
+def test_all_differ():
+    image, geometry = picture(131, 207), Geometry(32, 40)
+    assert len({resizer(image, geometry).tobytes() for resizer in ALL}) == len(ALL)
+
+
+@settings(max_examples=40, deadline=None)
+@given(height=st.integers(1, 90), width=st.integers(1, 90), size=st.integers(1, 40), square=st.booleans(), which=st.integers(0, 3))
+def test_torch_is_torchvision_on_tensors(height, width, size, square, which):
+    """At most one level apart: torchvision may sum an uint8 tensor in integers, by what the processor offers."""
+    resizer = list(TORCH)[which]
+    image, geometry = picture(height, width), Geometry(size, size, "square" if square else "shorter")
+    mode, antialias = TORCH[resizer]
+    x = torch.from_numpy(image).permute(2, 0, 1)
+    expected = TF.resize(x, list(geometry.scaled(height, width)), mode, antialias=antialias).permute(1, 2, 0).numpy()
+    assert np.abs(center_crop(expected, size).astype(int) - resizer(image, geometry)).max() <= 1
+
+
+def test_antialias_is_what_pillow_and_opencv_differ_by():
+    image, geometry = picture(200, 300), Geometry(32, 40)
+
+    def far(one, other):
+        return np.abs(one(image, geometry).astype(int) - other(image, geometry)).max()
+
+    assert far(TorchBilinear(), PilBilinear()) <= 1
+    assert far(TorchBilinear(antialias=False), CvBilinear()) <= 1
+    assert far(TorchCubic(), PilCubic()) <= 1
+    assert far(TorchCubic(antialias=False), CvCubic()) <= 2
+    assert far(TorchBilinear(), TorchBilinear(antialias=False)) > 30
+
+
+@pytest.mark.parametrize("resizer", ["pil-bilinear", "cv-area", "torch-cubic"])
+def test_a_geometry_of_its_own_replaces_the_models(resizer):
+    image, own = picture(60, 90), Geometry(32, 40)
+    for words, same in [("mode=square", Geometry(32, 40, "square")), ("resize=50", Geometry(32, 50))]:
+        np.testing.assert_array_equal(noise(f"{resizer}:{words}")(image, own), noise(resizer)(image, same))
+    np.testing.assert_array_equal(noise(f"{resizer}:mode=shorter,resize=40")(image, own), noise(resizer)(image, own))
+
+
+def test_an_offset_of_whole_pixels_moves_the_picture():
+    image = picture(40, 40)
+    for offset in (-3, 2):
+        moved = PilBox(offset=offset)(image, Geometry(40, 40)).astype(int)
+        rows, columns = (np.clip(np.arange(40) + offset, 0, 39) for _ in range(2))
+        np.testing.assert_array_equal(moved, image[rows][:, columns])
+
+
+@settings(max_examples=30, deadline=None)
+@given(offset=st.floats(-2, 2, allow_nan=False), height=st.integers(30, 60), width=st.integers(30, 60))
+def test_an_offset_is_pillows_box_away_from_the_edges(offset, height, width):
+    """A picture cut out of a larger one, shifted, is the larger one's box where no edge is near."""
+    large = np.asarray(Image.fromarray(picture(8, 8)).resize((100, 100), Image.BICUBIC))
+    cut = large[20 : 20 + height, 20 : 20 + width]
+    box = (20 + offset, 20 + offset, 20 + width + offset, 20 + height + offset)
+    expected = np.asarray(Image.fromarray(large).resize((24, 24), Image.BILINEAR, box=box))
+    actual = PilBilinear(offset=offset)(cut, Geometry(24, 24, "square"))
+    assert np.abs(actual.astype(int) - expected)[4:-4, 4:-4].max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "match"),
+    [
+        ("pil-bilinear:mode=long", "shorter or square"),
+        ("pil-bilinear:resize=0", "1 or more"),
+        ("pil-bilinear:offset=99", "−16 to 16"),
+        ("pil-bilinear:offset=nan", "−16 to 16"),
+        ("cv-area:offset=1", "no setting 'offset'"),
+        ("cv-area:antialias=true", "no setting 'antialias'"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(spec, match):
+    with pytest.raises(SpecError, match=match):
+        noise(spec)
+
+
+def test_a_side_smaller_than_the_crop_is_refused():
+    with pytest.raises(SpecError, match="size ≤ resize"):
+        PilBilinear(resize=20)(picture(40, 40), Geometry(32, 40))
 
 
 @given(height=st.integers(5, 40), width=st.integers(5, 40), size=st.integers(1, 5))

@@ -55,7 +55,7 @@ class GeometryOverride(BaseModel):
         except BitproofError as error:
             raise ValueError(str(error)) from None
         if site != "resize":
-            raise ValueError(f"{name!r} stands at the site {site!r}; an interpolation is one of 'pil-…' or 'cv-…'")
+            raise ValueError(f"{name!r} stands at the site {site!r}; an interpolation is one of 'pil-…', 'cv-…' or 'torch-…'")
         return name
 
 

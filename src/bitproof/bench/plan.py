@@ -10,7 +10,7 @@ import torch
 
 from bitproof.bench.grid import Grid
 from bitproof.convert import Recipe
-from bitproof.core import Geometry, SpecError, digest, split
+from bitproof.core import Framing, Geometry, SpecError, digest, split
 from bitproof.models import Network
 from bitproof.models import load as load_model
 from bitproof.noises import expand, noise
@@ -175,14 +175,20 @@ class Plan:
         clean = tuple(self.tasks[task].clean(geometry).values())
         specs = [spec for text in self.grid.noises for spec in expand(text, clean=clean)]
         for spec in specs:
-            self._check_fit(spec, self.tasks[task])
+            self._check_fit(spec, self.tasks[task], geometry)
         return list(dict.fromkeys(["clean", *specs]))
 
     @staticmethod
-    def _check_fit(spec: str, task: ImageTask) -> None:
+    def _check_fit(spec: str, task: ImageTask, geometry: Geometry) -> None:
         for part in parts(spec):
-            if task.kind not in noise(part).kinds:
-                raise SpecError(f"The noise {part!r} fits {', '.join(noise(part).kinds)} and not the task's kind {task.kind!r}.")
+            built = noise(part)
+            if task.kind not in built.kinds:
+                raise SpecError(f"The noise {part!r} fits {', '.join(built.kinds)} and not the task's kind {task.kind!r}.")
+            if isinstance(built, Framing):
+                try:
+                    built.geometry(geometry)
+                except SpecError as error:
+                    raise SpecError(f"The noise {part!r}: {error}") from None
 
     def _cell(self, variant: Variant, spec: str, geometry: Geometry) -> Cell:
         family = family_of(spec)

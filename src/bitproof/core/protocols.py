@@ -57,6 +57,14 @@ class Resizer(Noise, Protocol):
         """Scale and crop one picture."""
 
 
+@runtime_checkable
+class Framing(Protocol):
+    """A resizer that may bring a geometry of its own."""
+
+    def geometry(self, own: Geometry) -> Geometry:
+        """Return the geometry that replaces the model's ``own``. Raises SpecError where the crop does not fit into it."""
+
+
 class Color(Noise, Protocol):
     """Site ``color``: uint8 H×W×3 → uint8 H×W×3, a new array."""
 

@@ -100,8 +100,10 @@ def wrap(
 
 def check_interpolation(name: str) -> None:
     """Refuse what cannot be a resizer: their names start with the library whose arithmetic they are. Raises SpecError."""
-    if not name.startswith(("pil-", "cv-")):
-        raise SpecError(f"interpolation={name!r} is no resizer: its name starts with pil- or cv-. Type for example pil-bilinear.")
+    if not name.startswith(("pil-", "cv-", "torch-")):
+        raise SpecError(
+            f"interpolation={name!r} is no resizer: its name starts with pil-, cv- or torch-. Type for example pil-bilinear."
+        )
 
 
 def _channels(mean: Sequence[float] | None, std: Sequence[float] | None, spec: str) -> tuple[Sequence[float], Sequence[float]]:

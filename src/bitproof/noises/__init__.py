@@ -59,6 +59,8 @@ NOISES = Registry(
         "cv-area": f"{_SYSTEM}.resize:CvArea",
         "cv-cubic": f"{_SYSTEM}.resize:CvCubic",
         "cv-lanczos": f"{_SYSTEM}.resize:CvLanczos",
+        "torch-bilinear": f"{_SYSTEM}.resize:TorchBilinear",
+        "torch-cubic": f"{_SYSTEM}.resize:TorchCubic",
         "bgr": f"{_SYSTEM}.color:Bgr",
         "yuv-444": f"{_SYSTEM}.color:Yuv444",
         "yuv-420": f"{_SYSTEM}.color:Yuv420",

@@ -1,21 +1,25 @@
-"""Site ``resize``: scale as the model's ``Geometry`` asks, keep the middle square; eleven ways to scale.
+"""Site ``resize``: scale as the model's ``Geometry`` asks, keep the middle square; thirteen ways to scale.
 
-Pillow widens its filter when it shrinks a picture (all but nearest); OpenCV does not (all but area), so it aliases.
-Each class is one call of its library, uint8 H×W×3 → uint8 size×size×3.
+Pillow widens its filter when it shrinks a picture (all but nearest); OpenCV does not (all but area), so it aliases; torch does
+as ``antialias`` says. Each class is one call of its library, uint8 H×W×3 → uint8 size×size×3. Every one may bring a geometry of
+its own: ``mode`` (shorter or square) and ``resize`` (px) replace the model's, ``none`` keeps it.
 Source: RobustART, imagenet_s_gen.py. Differs from the paper: the geometry is the model's, and its sizes are whole numbers.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
+import torch
+import torch.nn.functional as F
 from PIL import Image
 
-from bitproof.core import DataError, Geometry
+from bitproof.core import DataError, Geometry, SpecError
 from bitproof.noises.system.checks import MAX_PIXELS, Picture, check_picture
 
 
@@ -28,8 +32,29 @@ def center_crop(image: Picture, size: int) -> Picture:
     return image[top : top + size, left : left + size].copy()
 
 
+def shifted(image: Picture, offset: float) -> tuple[Picture, tuple[float, float, float, float]]:
+    """Return H×W×3 with its edges repeated outward, and the box (left, top, right, bottom; px) that lies ``offset`` px off H×W."""
+    border = math.ceil(abs(offset))
+    height, width = image.shape[:2]
+    start = border + offset
+    wide = np.pad(image, ((border, border), (border, border), (0, 0)), mode="edge")
+    return wide, (start, start, start + width, start + height)
+
+
+def interpolated(image: Picture, height: int, width: int, mode: str, antialias: bool) -> Picture:
+    """uint8 H×W×3 → uint8 height×width×3: interpolated in float32, clipped to [0, 255], rounded half to even."""
+    x = torch.from_numpy(image.transpose(2, 0, 1).copy())[None].float()
+    y: Any = F.interpolate(x, (height, width), mode=mode, align_corners=False, antialias=antialias)
+    scaled: Picture = y[0].clamp(0, 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+    return scaled
+
+
+@dataclass(frozen=True)
 class _Resize(ABC):
     """Scales and crops; a subclass only scales."""
+
+    mode: str | None = None
+    resize: int | None = None
 
     site: ClassVar[str] = "resize"
     family: ClassVar[str] = "system"
@@ -37,39 +62,85 @@ class _Resize(ABC):
     source: ClassVar[str] = "RobustART, imagenet_s_gen.py (DIG-Beihang/RobustART@068a4fd); SysNoise (MLSys 2023) Sec 3.4"
     version: ClassVar[int] = 1
 
+    def __post_init__(self) -> None:
+        if self.mode not in (None, "shorter", "square"):
+            raise SpecError(f"The mode {self.mode!r} is unknown: shorter or square; without one, the model's own.")
+        if self.resize is not None and self.resize < 1:
+            raise SpecError(f"resize={self.resize} is no size in px: 1 or more.")
+
     def __call__(self, image: Picture, geometry: Geometry) -> Picture:
         """Bring one picture to the model's size: uint8 H×W×3 → uint8 size×size×3, a new array.
 
-        A picture that already has its scaled size is only cropped.
-        Raises ShapeError on another shape or dtype, DataError where a very long, narrow picture would be scaled to too many pixels.
+        A picture that already has its scaled size is only cropped, unless the box is shifted.
+        Raises ShapeError on another shape or dtype, DataError where a very long, narrow picture would be scaled to too many pixels,
+        SpecError where ``resize`` is smaller than the crop.
         """
-        image = check_picture(image)
+        image, geometry = check_picture(image), self.geometry(geometry)
         height, width = geometry.scaled(*image.shape[:2])
         if height * width > MAX_PIXELS:
             raise DataError(
                 f"A picture of {image.shape[0]} × {image.shape[1]} pixels (height × width) would be scaled to {height} × {width}; "
                 f"allowed are {MAX_PIXELS} pixels. Take the geometry mode 'square', or leave it out of the data."
             )
-        if (height, width) != image.shape[:2]:
+        if self._moves or (height, width) != image.shape[:2]:
             image = self._scale(image, height, width)
         return center_crop(image, geometry.size)
+
+    def geometry(self, own: Geometry) -> Geometry:
+        """Return the model's ``own`` geometry with what this resizer brings. Raises SpecError where the crop does not fit."""
+        return replace(own, mode=self.mode or own.mode, resize=self.resize or own.resize)
+
+    @property
+    def _moves(self) -> bool:
+        """Whether a picture of the right size is still changed."""
+        return False
 
     @abstractmethod
     def _scale(self, image: Picture, height: int, width: int) -> Picture: ...
 
 
+@dataclass(frozen=True)
 class _Pil(_Resize):
+    """The source box lies ``offset`` px to the right of and below the picture, whose edges are repeated outward.
+
+    Negative is left and above; half a pixel is what two conventions for pixel centres disagree by.
+    """
+
+    offset: float = 0.0
+
     filter: ClassVar[Image.Resampling]
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not -16 <= self.offset <= 16:
+            raise SpecError(f"offset={self.offset} px is out of range: −16 to 16.")
+
+    @property
+    def _moves(self) -> bool:
+        return self.offset != 0
+
     def _scale(self, image: Picture, height: int, width: int) -> Picture:
-        return np.asarray(Image.fromarray(image).resize((width, height), self.filter))
+        image, box = shifted(image, self.offset)
+        return np.asarray(Image.fromarray(image).resize((width, height), self.filter, box=box))
 
 
+@dataclass(frozen=True)
 class _Cv(_Resize):
     interpolation: ClassVar[int]
 
     def _scale(self, image: Picture, height: int, width: int) -> Picture:
         return np.asarray(cv2.resize(image, (width, height), interpolation=self.interpolation), dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class _Torch(_Resize):
+    antialias: bool = True
+
+    source: ClassVar[str] = "torchvision's resize of tensors (pytorch/vision); SysNoise (MLSys 2023) Sec 3.4"
+    interpolation: ClassVar[str]
+
+    def _scale(self, image: Picture, height: int, width: int) -> Picture:
+        return interpolated(image, height, width, self.interpolation, self.antialias)
 
 
 @dataclass(frozen=True)
@@ -147,3 +218,17 @@ class CvLanczos(_Cv):
     """OpenCV, eight by eight pixels at any ratio (``INTER_LANCZOS4``)."""
 
     interpolation: ClassVar[int] = cv2.INTER_LANCZOS4
+
+
+@dataclass(frozen=True)
+class TorchBilinear(_Torch):
+    """torch, triangle filter on a float32 tensor; ``antialias`` widens it when it shrinks, like Pillow; false does not, like OpenCV."""
+
+    interpolation: ClassVar[str] = "bilinear"
+
+
+@dataclass(frozen=True)
+class TorchCubic(_Torch):
+    """torch, cubic filter on a float32 tensor, a = −0.5 with ``antialias``, a = −0.75 and aliasing without."""
+
+    interpolation: ClassVar[str] = "bicubic"
