@@ -222,7 +222,7 @@ class CvLanczos(_Cv):
 
 @dataclass(frozen=True)
 class TorchBilinear(_Torch):
-    """torch, triangle filter on a float32 tensor; ``antialias`` widens it when it shrinks, like Pillow; false does not, like OpenCV."""
+    """torch, triangle filter on a float32 tensor; ``antialias`` widens it when it shrinks, like Pillow; else as OpenCV."""
 
     interpolation: ClassVar[str] = "bilinear"
 
