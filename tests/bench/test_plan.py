@@ -23,7 +23,7 @@ def ids(text):
 def test_ids_follow_from_the_request_alone(text):
     assert ids(text) == ids(text)
     variants, cells = ids(text)
-    assert (len(variants), len(cells)) == (2, 12)
+    assert (len(variants), len(cells)) == (2, 14)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_model_with_other_classes_is_refused(text):
 def test_a_prediction_counts_what_the_plan_holds(grid):
     [whole] = parse_grids(grid.read_text())
     prediction = predict(Plan(whole))
-    assert (prediction.variants, prediction.trainings, prediction.cells, prediction.rows) == (4, 2, 24, 4 * (5 * 24 + 8))
+    assert (prediction.variants, prediction.trainings, prediction.cells, prediction.rows) == (4, 2, 28, 4 * (5 * 24 + 2 * 8))
     assert prediction.cells_s > 0
     assert prediction.variants_s > 0
     assert prediction.disk_bytes > 100_000

@@ -9,8 +9,9 @@ import torch
 from contract_entries import pickled
 from torch import Tensor, nn
 
-from bitproof.core import SITES, Attacked, Gradient, ShapeError, SpecError
+from bitproof.core import SITES, Attacked, Comparing, Gradient, ShapeError, SpecError
 from bitproof.models import TorchVictim
+from bitproof.noises import noise
 
 #: Norm → length of one sample's change.
 LENGTHS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -67,9 +68,14 @@ def batch() -> tuple[Tensor, Tensor]:
     return x, y
 
 
+def ready(attack: Any) -> Any:
+    """The attack with the other networks that it needs, here the victim itself."""
+    return attack.given(dict.fromkeys(attack.others, victim()), noise) if isinstance(attack, Comparing) else attack
+
+
 def run(attack: Any, rows: slice = slice(None)) -> Attacked:
     x, y = batch()
-    attacked: Attacked = attack(victim(), x[rows], y[rows], SEEDS[rows])
+    attacked: Attacked = ready(attack)(victim(), x[rows], y[rows], SEEDS[rows])
     return attacked
 
 
@@ -103,7 +109,7 @@ def check_what_it_was_given_is_left_alone(method: Method) -> None:
     for attack in method.attacks():
         (x, y), target = batch(), victim()
         weights = [p.clone() for p in target.module.parameters()]
-        attacked = attack(target, x, y, SEEDS)
+        attacked = ready(attack)(target, x, y, SEEDS)
         assert torch.equal(x, batch()[0]) and torch.equal(y, batch()[1])
         assert attacked.x.data_ptr() != x.data_ptr() and not attacked.x.requires_grad
         for before, parameter in zip(weights, target.module.parameters(), strict=True):
@@ -160,9 +166,9 @@ def check_says_whether_it_needs_a_gradient(method: Method) -> None:
         x, y = batch()
         if method.cls.needs_gradient:
             with pytest.raises(SpecError, match="gradient"):
-                attack(victim(differentiable=False), x, y, SEEDS)
+                ready(attack)(victim(differentiable=False), x, y, SEEDS)
         else:
-            assert torch.equal(attack(victim(differentiable=False), x, y, SEEDS).x, run(attack).x)
+            assert torch.equal(ready(attack)(victim(differentiable=False), x, y, SEEDS).x, run(attack).x)
 
 
 def check_impossible_budgets_are_refused(method: Method) -> None:
@@ -176,7 +182,7 @@ def check_impossible_inputs_are_refused(method: Method) -> None:
     attack = next(method.attacks())
     for wrong in ((x + 1, y, SEEDS), (x.flatten(1), y, SEEDS), (x, y[1:], SEEDS), (x, y, SEEDS[1:]), ((x * 255).byte(), y, SEEDS)):
         with pytest.raises(ShapeError):
-            attack(victim(), *wrong)
+            ready(attack)(victim(), *wrong)
 
 
 def check_an_empty_batch_is_no_work(method: Method) -> None:

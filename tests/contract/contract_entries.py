@@ -11,7 +11,7 @@ import pytest
 
 from bitproof.core import Registry, Spec, SpecError, UnknownName, bind
 from bitproof.models import MODELS
-from bitproof.noises import ATTACKS, NOISES
+from bitproof.noises import ATTACKS, NOISES, PROBES
 from bitproof.quantizers import BACKWARDS, QUANTIZERS
 from bitproof.tasks import SOURCES, TASKS
 
@@ -21,6 +21,7 @@ ROOMS = {
     BACKWARDS: "quantizers",
     NOISES: "noises",
     ATTACKS: "noises",
+    PROBES: "noises",
     MODELS: "models",
     TASKS: "tasks",
     SOURCES: "tasks",
@@ -30,7 +31,7 @@ ROOMS = {
 EXAMPLES = {"bits": 4, "severity": 3, "eps": "0.1", "where": "folder", "file": "net.py#build", "size": 8, "name": "resnet18"}
 
 #: What carries its formula, source and deviations in words: methods, but no doors to other people's things.
-METHODS = ("quantizer", "noise", "attack")
+METHODS = ("quantizer", "noise", "attack", "probe")
 
 
 @dataclass(frozen=True)

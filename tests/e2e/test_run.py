@@ -29,20 +29,21 @@ def untrained(grid):
 def finished(grid, tmp_path_factory):
     out = tmp_path_factory.mktemp("finished") / "run"
     outcome = bp.run(grid, out)
-    assert (outcome.cells, outcome.already, outcome.failed) == (24, 0, 0)
+    assert (outcome.cells, outcome.already, outcome.failed) == (28, 0, 0)
     return out
 
 
 def test_every_cell_leaves_one_row_a_sample(finished):
     rows = bp.results.load(finished)
     counts = rows.group_by("noise", "recipe").len()
-    assert len(counts) == 24
+    assert len(counts) == 28
     assert dict(counts.filter(recipe="mse:w4a4").select("noise", "len").iter_rows()) == {
         "clean": 24,
         "gaussian_noise:3": 24,
         "pixelate:2": 24,
         "cv-nearest": 24,
         "decode-ffmpeg+cv-area": 24,
+        "evidence": 8,
         "pgd-linf:eps=8/255,steps=3": 8,
     }
     assert rows.filter(pl.col("correct") != (pl.col("label") == pl.col("prediction"))).is_empty()
@@ -54,7 +55,7 @@ def test_every_cell_leaves_one_row_a_sample(finished):
 def test_a_second_run_has_nothing_to_do(finished, grid):
     before = {path: path.stat().st_mtime_ns for path in (finished / "rows").iterdir()}
     outcome = bp.run(grid, finished)
-    assert (outcome.already, outcome.failed) == (24, 0)
+    assert (outcome.already, outcome.failed) == (28, 0)
     assert before == {path: path.stat().st_mtime_ns for path in (finished / "rows").iterdir()}
 
 
@@ -150,7 +151,7 @@ def test_whatever_a_network_does_the_run_goes_on(trouble, tail, error, pictures,
     }
     outcome = bp.run(grid, tmp_path / "run")
     failures = bp.results.Store.open(tmp_path / "run").failures()
-    assert outcome.failed == (0 if error is None else 2)
+    assert outcome.failed == (0 if error is None else 3)
     assert len(failures) == outcome.failed
     assert error is None or any(error in failure["error"] for failure in failures)
 

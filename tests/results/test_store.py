@@ -9,7 +9,8 @@ import pytest
 from results_rows import files, row, rows, variant
 
 from bitproof.core import SCHEMA, SampleRow, StoreError, VariantRow
-from bitproof.results import Store, imagenet, is_imagenet, load, variants
+from bitproof.results import Store, cells, imagenet, is_imagenet, load, variants
+from bitproof.results.files import fingerprint
 
 PNG = b"\x89PNG\r\n\x1a\n picture"
 
@@ -35,6 +36,18 @@ def test_dtypes_do_not_depend_on_the_values(store):
     frame = load(store.path)
     assert frame.schema["severity"] == frame.schema["queries"] == pl.Int64
     assert frame.schema["success"] == pl.Boolean and frame.schema["margin"] == pl.Float64
+
+
+def test_columns_that_an_older_version_did_not_write_are_null(store):
+    store.write_cell("a", rows("a"))
+    [file] = (store.path / "rows").glob("*.parquet")
+    old = pl.read_parquet(file).drop("zero_exact", "zero_ste", "logit_norm", "cosine")
+    file.unlink()
+    data = cells.encode(old)
+    (store.path / "rows" / f"a-{fingerprint(data)}.parquet").write_bytes(data)
+    frame = load(store.path)
+    assert frame.columns == [field.name for field in fields(SampleRow)]
+    assert frame["cosine"].null_count() == frame.height == 5
 
 
 def test_a_frame_is_taken_as_well_as_rows(store):

@@ -77,8 +77,8 @@ class Block:
 
 
 def blocks(rows: pl.DataFrame) -> Iterator[Block]:
-    """Yield the blocks of ``rows`` (columns of ``core.SampleRow``, in any order) by task, model and defense."""
-    parts = select(rows).partition_by("task", "model", "defense", as_dict=True)
+    """Yield the blocks of ``rows`` (columns of ``core.SampleRow``, in any order) by task, model and defense, without evidence."""
+    parts = select(rows.filter(pl.col("family") != "evidence")).partition_by("task", "model", "defense", as_dict=True)
     for task, model, defense in sorted(parts):
         yield _block(str(task), str(model), str(defense), parts[task, model, defense])
 

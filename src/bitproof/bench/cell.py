@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 
 from bitproof.bench.pictures import PictureCache, Pipeline, batches, draw, finite
 from bitproof.bench.plan import Cell, Plan, on_pictures, parts, standing
-from bitproof.core import Attacked, SampleRow, Victim
+from bitproof.core import Attacked, Comparing, SampleRow, Strike, Victim
 from bitproof.noises import noise
 from bitproof.tasks import ImageTask, Sample
 
 
 def run_cell(
-    cell: Cell, plan: Plan, victim: Victim, cache: PictureCache, advance: Callable[[int], None] = lambda n: None
+    cell: Cell,
+    plan: Plan,
+    victim: Victim,
+    attack: Strike | None,
+    cache: PictureCache,
+    advance: Callable[[int], None] = lambda n: None,
 ) -> list[SampleRow]:
     """Return the rows of ``cell``; ``victim`` is its network, with what stands at the site ``model`` done to it.
 
-    ``advance`` is told how many samples are done.
+    ``attack`` stands at the site ``tensor``, with all that it needs; ``advance`` is told how many samples are done.
     """
     task = plan.tasks[cell.variant.task]
-    attack = standing(cell.noise).get("tensor")
     geometry = plan.networks[cell.variant.model].geometry
     pipeline = Pipeline(task, geometry, on_pictures(cell.noise), cell.variant.seed, cache)
     samples = plan.samples(cell)
     rows: list[SampleRow] = []
     for chunk, x in batches(pipeline, samples, cell.batch_size, cell.threads):
         y = torch.tensor([sample.label for sample in chunk])
-        attacked = _attack(attack, victim, x, y, chunk, cell.variant.seed) if attack else None
+        attacked = attack(victim, x, y, _seeds(cell, chunk)) if attack else None
         rows += _rows(cell, task, victim, chunk, x if attacked is None else attacked.x, attacked)
         advance(len(chunk))
     return rows
 
 
-def _attack(spec: str, victim: Victim, x: torch.Tensor, y: torch.Tensor, chunk: Sequence[Sample], run_seed: int) -> Attacked:
-    attacked: Attacked = noise(spec)(victim, x, y, [draw(spec, run_seed, sample) for sample in chunk])
-    return attacked
+def _seeds(cell: Cell, chunk: Sequence[Sample]) -> list[int]:
+    return [draw(standing(cell.noise)["tensor"], cell.variant.seed, sample) for sample in chunk]
 
 
 def _rows(
@@ -45,7 +50,7 @@ def _rows(
     with torch.inference_mode():
         logits = finite(victim.logits(x).float(), chunk)
     severities = [noise(spec).severity for spec in parts(cell.noise) if hasattr(noise(spec), "severity")]
-    gradients = [noise(spec).grad for spec in parts(cell.noise) if getattr(noise(spec), "needs_gradient", False)]
+    gradients = [noise(spec).grad for spec in parts(cell.noise) if _takes_gradients(noise(spec))]
     scores = task.score_batch(logits.numpy(), [sample.label for sample in chunk])
     for i, (sample, score) in enumerate(zip(chunk, scores, strict=True)):
         yield SampleRow(
@@ -67,4 +72,16 @@ def _rows(
             success=None if attacked is None else bool(attacked.success[i]),
             queries=None if attacked is None else int(attacked.queries[i]),
             gradients=None if attacked is None else int(attacked.gradients[i]),
+            **({} if attacked is None else {name: _stored(column[i]) for name, column in attacked.columns.items()}),
         )
+
+
+def _takes_gradients(built: Any) -> bool:
+    """Whether a gradient mode belongs to the record: of the victim, or of the networks that an attack comes from."""
+    return getattr(built, "needs_gradient", False) or isinstance(built, Comparing)
+
+
+def _stored(value: torch.Tensor) -> Any:
+    """A number of a row; NaN is null."""
+    plain = value.item()
+    return None if isinstance(plain, float) and math.isnan(plain) else plain

@@ -50,7 +50,7 @@ class Costs:
 
     def cell_s(self, cell: Cell) -> float:
         """Seconds of a cell, its pictures apart."""
-        each = 1.0 + sum(GRADIENT * getattr(noise(part), "steps", 0) for part in parts(cell.noise))
+        each = 1.0 + sum(_work(part) for part in parts(cell.noise))
         low_bit = LOW_BIT if cell.variant.recipe.bits is not None else 1.0
         return len(self.plan.samples(cell)) * each * low_bit * self.forward_s[cell.variant.model]
 
@@ -76,6 +76,14 @@ class Costs:
             return 0.0
 
 
+def _work(spec: str) -> float:
+    """What a noise costs a sample, in float forwards."""
+    built = noise(spec)
+    if inner := getattr(built, "inner", None):
+        return 2.0 + _work(inner)
+    return GRADIENT * (3 if built.family == "evidence" else getattr(built, "steps", 0))
+
+
 def pictures_of(cell: Cell) -> tuple[str, str, tuple[str, ...]]:
     """What the pictures of a cell depend on: cells that agree in it share them."""
     return cell.variant.task, cell.variant.model, on_pictures(cell.noise)
@@ -85,13 +93,13 @@ def predict(plan: Plan) -> Prediction:
     """Predict time and disk of ``plan`` on this machine."""
     costs = Costs(plan)
     rows = sum(len(plan.samples(cell)) for cell in plan.cells)
-    weights = sum(_bytes(plan.networks[variant.model]) for variant in plan.variants if str(variant.recipe) != "fp32")
+    weights = sum(_bytes(plan.networks[variant.model]) for variant in plan.made if str(variant.recipe) != "fp32")
     return Prediction(
-        variants=len(plan.variants),
-        trainings=sum(variant.recipe.trains for variant in plan.variants),
+        variants=len(plan.made),
+        trainings=sum(variant.recipe.trains for variant in plan.made),
         cells=len(plan.cells),
         rows=rows,
-        variants_s=sum(map(costs.variant_s, plan.variants)),
+        variants_s=sum(map(costs.variant_s, plan.made)),
         cells_s=sum(map(costs.cell_s, plan.cells)) + costs.pictures_s(plan.cells),
         disk_bytes=rows * ROW_BYTES + len(plan.cells) * FILE_BYTES + weights,
     )

@@ -12,7 +12,6 @@ from bitproof.bench.pictures import Picture, PictureCache, Pipeline, draw, to_te
 from bitproof.bench.plan import Cell, Plan, on_pictures, standing
 from bitproof.bench.victims import Victims
 from bitproof.core import StoreError
-from bitproof.noises import noise
 from bitproof.results import Store
 
 #: The longer side of a thumbnail, px.
@@ -24,7 +23,7 @@ def write_gallery(plan: Plan, store: Store, victims: Victims, cache: PictureCach
     have = {(entry["task"], entry["noise"]) for entry in store.gallery()}
     for cell in plan.cells:
         key = (cell.variant.task, cell.noise)
-        if key in have or set(standing(cell.noise)) == {"model"}:
+        if key in have or set(standing(cell.noise)) == {"model"} or cell.family == "evidence":
             continue
         have.add(key)
         sample = plan.samples(cell)[0]
@@ -39,13 +38,13 @@ def write_gallery(plan: Plan, store: Store, victims: Victims, cache: PictureCach
 
 def _picture(cell: Cell, plan: Plan, victims: Victims, cache: PictureCache) -> Picture:
     task, network = plan.tasks[cell.variant.task], plan.networks[cell.variant.model]
-    attack = standing(cell.noise).get("tensor")
     sample = plan.samples(cell)[0]
     picture = Pipeline(task, network.geometry, on_pictures(cell.noise), cell.variant.seed, cache).picture(sample)
+    attack = victims.attack(cell)
     if attack is None:
         return picture
-    seeds = [draw(attack, cell.variant.seed, sample)]
-    attacked = noise(attack)(victims.of(cell), to_tensor(picture[None]), torch.tensor([sample.label]), seeds)
+    seeds = [draw(standing(cell.noise)["tensor"], cell.variant.seed, sample)]
+    attacked = attack(victims.of(cell), to_tensor(picture[None]), torch.tensor([sample.label]), seeds)
     rounded: Picture = (attacked.x[0].detach().permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
     return rounded
 

@@ -145,8 +145,8 @@ class Grid(BaseModel):
         return self
 
     def limit_of(self, family: str) -> int | None:
-        """How many samples a cell of ``family`` takes; None means all."""
-        limit: int | None = getattr(self.limit, family)
+        """How many samples a cell of ``family`` takes; None means all. Evidence is taken of those that are attacked."""
+        limit: int | None = getattr(self.limit, "adversarial" if family == "evidence" else family)
         return limit
 
 

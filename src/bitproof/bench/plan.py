@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 
 from bitproof.bench.grid import Grid
 from bitproof.convert import Recipe
-from bitproof.core import Framing, Geometry, SpecError, digest, split
+from bitproof.core import Comparing, Framing, Geometry, Gradient, SpecError, digest, split
 from bitproof.models import Network
 from bitproof.models import load as load_model
 from bitproof.noises import expand, noise
+from bitproof.quantizers import BACKWARDS
 from bitproof.tasks import ImageTask, Sample
 from bitproof.tasks import load as load_task
 
@@ -112,15 +114,36 @@ class Plan:
         return tuple(map(Recipe.parse, self.grid.recipes))
 
     @cached_property
+    def control(self) -> str:
+        """The recipe that a noise calls ``control``."""
+        return "float" if "float" in map(str, self.recipes) else "fp32"
+
+    @cached_property
+    def helpers(self) -> tuple[Recipe, ...]:
+        """Recipes that no cell is about, but whose networks a noise needs."""
+        specs = [part for text in self.grid.noises for spec in expand(text) for part in parts(spec)]
+        found = dict.fromkeys(recipe for spec in specs for recipe in self._others(spec).values() if recipe not in self.recipes)
+        for recipe in found:
+            if recipe.trains and (self.grid.training is None or self.grid.train is None):
+                raise SpecError(f"A noise needs the trained recipe {str(recipe)!r}, so the grid needs the keys training and train.")
+        return tuple(found)
+
+    def _others(self, spec: str) -> dict[str, Recipe]:
+        """Name → recipe of the networks that the noise ``spec`` needs beside the cell's own."""
+        built = noise(spec)
+        names = built.others if isinstance(built, Comparing) else ()
+        return {name: Recipe.parse(self.control if name == "control" else name) for name in names}
+
+    @cached_property
     def calibration_source(self) -> ImageTask | None:
         """The data that calibration pictures come from, or None where each task gives up some of its own."""
         spec = self.grid.calibration.data or self.grid.train
-        return load_task(spec) if spec and any(recipe.bits for recipe in self.recipes) else None
+        return load_task(spec) if spec and any(recipe.bits for recipe in (*self.recipes, *self.helpers)) else None
 
     @cached_property
     def train_source(self) -> ImageTask | None:
         """The training data, where a recipe is trained."""
-        return load_task(str(self.grid.train)) if any(recipe.trains for recipe in self.recipes) else None
+        return load_task(str(self.grid.train)) if any(recipe.trains for recipe in (*self.recipes, *self.helpers)) else None
 
     def calibration_of(self, task: str) -> ImageTask:
         """The data that the variants of ``task`` are calibrated on."""
@@ -129,7 +152,18 @@ class Plan:
     def held_out(self, task: str) -> int:
         """How many samples of ``task`` are calibrated on and therefore never evaluated."""
         own = self.calibration_of(task).data.digest == self.tasks[task].data.digest
-        return self.grid.calibration.n if own and any(recipe.bits for recipe in self.recipes) else 0
+        return self.grid.calibration.n if own and any(recipe.bits for recipe in (*self.recipes, *self.helpers)) else 0
+
+    def others(self, cell: Cell) -> dict[str, Variant]:
+        """Name → variant of the networks that a cell's noise needs beside its own."""
+        found = {name: recipe for part in parts(cell.noise) for name, recipe in self._others(part).items()}
+        mine = cell.variant
+        return {name: self._variant(mine.task, mine.model, recipe, mine.seed) for name, recipe in found.items()}
+
+    @cached_property
+    def made(self) -> tuple[Variant, ...]:
+        """All networks to make: those of the cells, and those that their noises need."""
+        return tuple(dict.fromkeys([*self.variants, *(other for cell in self.cells for other in self.others(cell).values())]))
 
     def samples(self, cell: Cell) -> list[Sample]:
         """The samples of a cell, equal for every variant of its task; none of them was calibrated on."""
@@ -166,29 +200,35 @@ class Plan:
         for task in self.tasks:
             for model, network in self.networks.items():
                 variants = [v for v in self.variants if v.task == task and v.model == model]
-                for spec in self._noises(task, network.geometry):
+                for spec in self._noises(task, network):
                     for variant in variants:
                         yield self._cell(variant, spec, network.geometry)
 
-    def _noises(self, task: str, geometry: Geometry) -> list[str]:
-        """The grid's noises written out, without those that are the clean occupant here. A clean cell comes first, always."""
-        clean = tuple(self.tasks[task].clean(geometry).values())
+    def _noises(self, task: str, network: Network) -> list[str]:
+        """The grid's noises written out, without those that are the clean occupant here. A clean cell comes first, always.
+
+        Where there is an attack, the evidence that it has to be read with comes before it.
+        """
+        clean = tuple(self.tasks[task].clean(network.geometry).values())
         specs = [spec for text in self.grid.noises for spec in expand(text, clean=clean)]
         for spec in specs:
-            self._check_fit(spec, self.tasks[task], geometry)
-        return list(dict.fromkeys(["clean", *specs]))
+            self._check_fit(spec, self.tasks[task], network)
+        attacked = network.differentiable and any("tensor" in standing(spec) for spec in specs)
+        return list(dict.fromkeys(["clean", *(["evidence"] if attacked else []), *specs]))
 
-    @staticmethod
-    def _check_fit(spec: str, task: ImageTask, geometry: Geometry) -> None:
+    def _check_fit(self, spec: str, task: ImageTask, network: Network) -> None:
         for part in parts(spec):
             built = noise(part)
             if task.kind not in built.kinds:
                 raise SpecError(f"The noise {part!r} fits {', '.join(built.kinds)} and not the task's kind {task.kind!r}.")
             if isinstance(built, Framing):
                 try:
-                    built.geometry(geometry)
+                    built.geometry(network.geometry)
                 except SpecError as error:
                     raise SpecError(f"The noise {part!r}: {error}") from None
+            _check_gradient(part)
+            if self._others(part) and not network.differentiable:
+                raise SpecError(f"{part!r} compares networks by gradients, and {network.spec!r} is a finished session without.")
 
     def _cell(self, variant: Variant, spec: str, geometry: Geometry) -> Cell:
         family = family_of(spec)
@@ -203,8 +243,35 @@ class Plan:
             held_out=self.held_out(variant.task),
             batch_size=self.grid.batch_size,
             threads=self.threads,
-            identity=(*identity, *(f"{part} {noise(part).version}" for part in parts(spec))),
+            identity=(*identity, *(fact for part in parts(spec) for fact in self._facts(part, variant))),
         )
+
+    def _facts(self, part: str, variant: Variant) -> Iterator[str]:
+        """What the numbers of one noise depend on beside its spec."""
+        built = noise(part)
+        yield f"{part} {built.version}"
+        if name := _backward(built):
+            yield f"backward {name} {BACKWARDS.load(name).version}"
+        for name, recipe in self._others(part).items():
+            yield f"{name} {self._variant(variant.task, variant.model, recipe, variant.seed).id}"
+        if inner := getattr(built, "inner", None):
+            yield from self._facts(inner, variant)
+
+
+def _backward(built: Any) -> str:
+    """The registered backward that an attack takes its gradient through, or nothing."""
+    return Gradient.parse(built.grad).name if hasattr(built, "grad") else ""
+
+
+def _check_gradient(part: str) -> None:
+    """Refuse a backward that a grid cannot name, and an attack inside another one that does not exist."""
+    built = noise(part)
+    if getattr(built, "grad", "") == "bpda":
+        raise SpecError(f"{part!r}: a grid names its backward, for example grad=bpda:decay; 'bitproof list backwards' shows all.")
+    if name := _backward(built):
+        BACKWARDS.load(name)
+    if inner := getattr(built, "inner", None):
+        _check_gradient(inner)
 
 
 def parts(spec: str) -> Sequence[str]:
@@ -223,6 +290,6 @@ def on_pictures(spec: str) -> tuple[str, ...]:
 
 
 def family_of(spec: str) -> str:
-    """Clean, natural, system, adversarial, or mixed where noises of several families meet."""
+    """Clean, natural, system, adversarial, evidence, or mixed where noises of several families meet."""
     families = {noise(part).family for part in parts(spec)}
     return families.pop() if len(families) == 1 else "mixed" if families else "clean"

@@ -95,7 +95,8 @@ class _Job:
     @property
     def predicted_s(self) -> float:
         """Seconds of the cells left and of the variants that they need first."""
-        missing = {cell.variant for cell in self.todo if not self.variants.made(cell.variant)}
+        needed = {variant for cell in self.todo for variant in (cell.variant, *self.plan.others(cell).values())}
+        missing = [variant for variant in needed if not self.variants.made(variant)]
         return sum(map(self.costs.cell_s, self.todo)) + sum(map(self.costs.variant_s, missing)) + self.costs.pictures_s(self.todo)
 
     def run(self) -> int:
@@ -111,7 +112,9 @@ class _Job:
         try:
             victim = self.victims.of(cell)
             self.reporter.say(f"{cell.variant.model}  {cell.variant.recipe}  {cell.noise}")
-            rows = run_cell(cell, self.plan, victim, self.cache, lambda n: self.reporter.advance(n * each))
+            rows = run_cell(
+                cell, self.plan, victim, self.victims.attack(cell), self.cache, lambda n: self.reporter.advance(n * each)
+            )
         except StoreError:
             raise
         except Exception as error:  # whatever somebody's network raises, the other cells go on

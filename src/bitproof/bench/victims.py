@@ -7,6 +7,7 @@ from functools import lru_cache
 from bitproof.bench.plan import Cell, Variant, standing
 from bitproof.bench.variants import Variants
 from bitproof.convert import Rewriter
+from bitproof.core import Comparing, Strike
 from bitproof.models import TorchVictim
 from bitproof.noises import noise
 
@@ -25,6 +26,17 @@ class Victims:
         """Return the network of ``cell``; an attack is one on the changed network. Raises ModelError where it cannot be changed."""
         spec = standing(cell.noise).get("model")
         return self.variants.victim(cell.variant) if spec is None else self._changed(cell.variant, spec)
+
+    def attack(self, cell: Cell) -> Strike | None:
+        """Return what stands at the site ``tensor``, with the other networks that it needs; None where nothing does."""
+        spec = standing(cell.noise).get("tensor")
+        if spec is None:
+            return None
+        built = noise(spec)
+        if not isinstance(built, Comparing):
+            strike: Strike = built
+            return strike
+        return built.given({name: self.variants.victim(other) for name, other in self.variants.plan.others(cell).items()}, noise)
 
     def _change(self, variant: Variant, spec: str) -> TorchVictim:
         given = self.variants.victim(variant)

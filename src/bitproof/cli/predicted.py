@@ -19,9 +19,10 @@ def print_prediction(grid: Path) -> None:
 
 def _print(plan: Plan, prediction: Prediction) -> None:
     typer.echo("Variants")
-    for variant in plan.variants:
+    for variant in plan.made:
         what = "trained" if variant.recipe.trains else "calibrated" if variant.recipe.bits is not None else "as given"
-        typer.echo(f"  {variant.id}  {variant.model}  {variant.recipe}  seed {variant.seed}  on {variant.task}: {what}")
+        use = "" if variant in plan.variants else ", for the noises that need it"
+        typer.echo(f"  {variant.id}  {variant.model}  {variant.recipe}  seed {variant.seed}  on {variant.task}: {what}{use}")
     typer.echo("Cells, each with every variant of its task and model")
     for (task, model, noise, limit), count in Counter(
         (c.variant.task, c.variant.model, c.noise, c.limit) for c in plan.cells

@@ -15,6 +15,7 @@ from bitproof.core.protocols import (
     Attack,
     Attacked,
     Color,
+    Comparing,
     Corruption,
     Decoder,
     Deploy,
@@ -26,6 +27,7 @@ from bitproof.core.protocols import (
     Resizer,
     Rewrite,
     Scheduled,
+    Strike,
     Victim,
 )
 from bitproof.core.registry import Card, Registry
@@ -43,6 +45,7 @@ __all__ = [
     "BitproofError",
     "Card",
     "Color",
+    "Comparing",
     "Corruption",
     "DataError",
     "Decoder",
@@ -65,6 +68,7 @@ __all__ = [
     "Spec",
     "SpecError",
     "StoreError",
+    "Strike",
     "UnknownName",
     "VariantRow",
     "Victim",

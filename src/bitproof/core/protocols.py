@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from bitproof.core.sites import Geometry
@@ -83,12 +83,16 @@ class Corruption(Noise, Protocol):
 
 @dataclass(frozen=True)
 class Attacked:
-    """What an attack returns: adversarial inputs N×…, success N (bool), forward queries N, gradients N."""
+    """What an attack returns: adversarial inputs N×…, success N (bool), forward queries N, gradients N.
+
+    ``columns``: further columns of ``SampleRow`` by name, N each; a float that is NaN is stored as null.
+    """
 
     x: Any
     success: Any
     queries: Any
     gradients: Any
+    columns: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Attack(Noise, Protocol):
@@ -98,6 +102,22 @@ class Attack(Noise, Protocol):
 
     def __call__(self, victim: Victim, x: Any, y: Any, seeds: Sequence[int]) -> Attacked:
         """Attack a batch; sample i draws from ``seeds[i]`` alone, so its random numbers do not depend on the batch."""
+
+
+#: An attack with all that it needs at hand, called as ``Attack`` is.
+Strike = Callable[[Victim, Any, Any, Sequence[int]], Attacked]
+
+
+@runtime_checkable
+class Comparing(Protocol):
+    """A noise at the site ``tensor`` that needs other networks of the victim's task, model and seed."""
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Recipes, or ``control``: ``float`` where the grid has it, else ``fp32``."""
+
+    def given(self, victims: Mapping[str, Victim], build: Callable[[str], Any]) -> Strike:
+        """Return the attack with the networks ``others`` at hand, by name; ``build`` makes another attack from its spec."""
 
 
 class Rewrite(Protocol):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Raised when a column changes its meaning; written into every file of a store.
-SCHEMA = 1
+#: Raised when a column comes or changes its meaning; written into every store. Columns that an older store lacks are read as null.
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -13,9 +13,12 @@ class SampleRow:
     """One sample met one cell's noise.
 
     ``noise`` is the cell's canonical spec (``clean``, ``fog:3``, ``decode-ffmpeg+cv-area``), ``name`` its first noise without
-    settings, ``family`` clean, natural, system, adversarial or mixed. ``margin`` is the true class's logit minus the best other
+    settings, ``family`` clean, natural, system, adversarial, mixed or
+    evidence. ``margin`` is the true class's logit minus the best other
     (negative where the prediction is wrong), ``loss`` the cross-entropy in nats, ``confidence`` the predicted class's probability.
-    ``success``, ``queries`` and ``gradients`` belong to attacks and are null elsewhere.
+    ``success``, ``queries`` and ``gradients`` belong to attacks and are null elsewhere. ``zero_exact`` and ``zero_ste`` (is the
+    input gradient zero, by gradient mode), ``logit_norm`` (ℓ2) and ``cosine`` (of the input gradient with the control's) belong to
+    cells of the family ``evidence``, whose samples are clean.
     """
 
     cell: str
@@ -40,6 +43,10 @@ class SampleRow:
     success: bool | None
     queries: int | None
     gradients: int | None
+    zero_exact: bool | None = None
+    zero_ste: bool | None = None
+    logit_norm: float | None = None
+    cosine: float | None = None
 
 
 @dataclass(frozen=True)

@@ -77,12 +77,18 @@ ATTACKS = Registry(
         "pgd-l2": f"{_ATTACKS}.pgd:PgdL2",
         "pgd-l1": f"{_ATTACKS}.pgd:PgdL1",
         "mim-linf": f"{_ATTACKS}.mim:MimLinf",
+        "transfer-linf": f"{_ATTACKS}.transfer:TransferLinf",
+        "transfer-l2": f"{_ATTACKS}.transfer:TransferL2",
+        "transfer-l1": f"{_ATTACKS}.transfer:TransferL1",
         "noise-linf": f"{_ATTACKS}.control:NoiseLinf",
         "noise-l2": f"{_ATTACKS}.control:NoiseL2",
     },
 )
 
-__all__ = ["ATTACKS", "BAR", "BENCHMARK", "EXTRA", "FAMILIES", "NOISES", "expand", "family_cards", "noise"]
+#: What looks at a network and leaves the sample as it is.
+PROBES = Registry("probe", {"evidence": f"{_ATTACKS}.evidence:Evidence"})
+
+__all__ = ["ATTACKS", "BAR", "BENCHMARK", "EXTRA", "FAMILIES", "NOISES", "PROBES", "expand", "family_cards", "noise"]
 
 
 def noise(spec: Spec | str) -> Any:
@@ -91,7 +97,7 @@ def noise(spec: Spec | str) -> Any:
     Raises UnknownName where neither registry holds the name, SpecError where a setting does not fit.
     """
     spec = Spec.parse(spec) if isinstance(spec, str) else spec
-    for registry in (NOISES, ATTACKS):
+    for registry in (NOISES, ATTACKS, PROBES):
         if spec.name in registry:
             entry = registry.load(spec.name)
             check_severity(spec, entry)

@@ -11,7 +11,7 @@ import polars as pl
 
 from bitproof.core import SampleRow, StoreError
 from bitproof.results.files import explained, fingerprint, listed, read_bytes, sync_folder, write_bytes
-from bitproof.results.schema import SAMPLES, to_frame
+from bitproof.results.schema import SAMPLES, completed, to_frame
 
 
 def write(folder: Path, cell: str, rows: Sequence[SampleRow] | pl.DataFrame) -> None:
@@ -36,7 +36,7 @@ def encode(frame: pl.DataFrame) -> bytes:
 def decode(data: bytes, path: Path) -> pl.DataFrame:
     """Return the frame in the bytes of ``path``. Raises StoreError where its columns are not those of this version."""
     try:
-        frame = pl.read_parquet(io.BytesIO(data))
+        frame = completed(pl.read_parquet(io.BytesIO(data)))
     except pl.exceptions.PolarsError as error:
         raise StoreError(f"{str(path)!r} is no Parquet file that this polars can read: {error}.") from None
     if frame.schema != SAMPLES:

@@ -27,6 +27,15 @@ SAMPLES, _REQUIRED = _columns(SampleRow)
 VARIANTS, _ = _columns(VariantRow)
 
 
+def completed(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return ``frame`` with the optional columns that an earlier version did not write, as null, in order."""
+    missing = [name for name in SAMPLES if name not in frame.columns and name not in _REQUIRED]
+    if not missing or not set(frame.columns) <= set(SAMPLES):
+        return frame
+    frame = frame.with_columns(pl.lit(None, SAMPLES[name]).alias(name) for name in missing)
+    return frame.select(name for name in SAMPLES if name in frame.columns)
+
+
 def to_frame(cell: str, rows: Sequence[SampleRow] | pl.DataFrame) -> pl.DataFrame:
     """Return the rows of ``cell`` as a frame with ``SAMPLES``' columns.
 
