@@ -28,7 +28,16 @@ ROOMS = {
 }
 
 #: A value for each setting that some entry cannot do without.
-EXAMPLES = {"bits": 4, "severity": 3, "eps": "0.1", "where": "folder", "file": "net.py#build", "size": 8, "name": "resnet18"}
+EXAMPLES = {
+    "bits": 4,
+    "severity": 3,
+    "eps": "0.1",
+    "where": "folder",
+    "file": "net.py#build",
+    "size": 8,
+    "name": "resnet18",
+    "like": "half",
+}
 
 #: What carries its formula, source and deviations in words: methods, but no doors to other people's things.
 METHODS = ("quantizer", "noise", "attack", "probe")

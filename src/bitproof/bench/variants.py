@@ -71,7 +71,7 @@ class Variants:
             self._make(variant, network, path)
         if str(variant.recipe) == "fp32":
             return as_evaluated(network, network.module)
-        model = insert(network.module, variant.recipe, _probe(network)).model
+        model = insert(network.module, variant.recipe, probe(network)).model
         model.load_state_dict(read_weights(path))
         return as_evaluated(network, model.eval())
 
@@ -172,13 +172,13 @@ def as_evaluated(network: Network, module: nn.Module) -> TorchVictim:
     last = copy.deepcopy(module).to(memory_format=torch.channels_last)
     try:
         with torch.inference_mode():
-            last(_probe(network))
+            last(probe(network))
     except Exception:
         return TorchVictim(module)
     return TorchVictim(last)
 
 
-def _probe(network: Network) -> torch.Tensor:
+def probe(network: Network) -> torch.Tensor:
     """Two pictures of noise, the same ones always: they show the order in which layers run."""
     return torch.rand(2, 3, network.geometry.size, network.geometry.size, generator=torch.Generator().manual_seed(0))
 

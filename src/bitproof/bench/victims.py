@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from bitproof.bench.plan import Cell, Variant, standing
-from bitproof.bench.variants import Variants
+from bitproof.bench.variants import Variants, probe
 from bitproof.convert import Rewriter
 from bitproof.core import Comparing, Strike
 from bitproof.models import TorchVictim
@@ -40,5 +40,6 @@ class Victims:
 
     def _change(self, variant: Variant, spec: str) -> TorchVictim:
         given = self.variants.victim(variant)
-        changed = noise(spec)(Rewriter(given.module, finished=not given.differentiable))
+        pictures = probe(self.variants.plan.networks[variant.model])
+        changed = noise(spec)(Rewriter(given.module, pictures, finished=not given.differentiable))
         return TorchVictim(changed, given.differentiable)

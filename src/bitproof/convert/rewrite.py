@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from bitproof.core import ModelError
+from bitproof.models import Normalized
 
 #: What sums products.
 _SUMS: set[Callable[..., Any]] = {
@@ -21,16 +22,23 @@ _SUMS: set[Callable[..., Any]] = {
 }
 
 
+_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
+
+#: A network that multiplies a picture in [0, 1] by more than this is one that takes 0 to 255.
+_BYTES = 64
+
+
 class Rewriter:
     """Changes copies of one network: the protocol ``bitproof.core.Rewrite``.
 
     Args:
         network: float N×3×S×S in [0, 1] → logits N×classes, in evaluation mode.
+        probe: pictures N×3×S×S on which a change must show.
         finished: whether its inside is out of reach, as that of a session of another engine is.
     """
 
-    def __init__(self, network: nn.Module, finished: bool = False) -> None:
-        self.network, self.finished = network, finished
+    def __init__(self, network: nn.Module, probe: Tensor, finished: bool = False) -> None:
+        self.network, self.probe, self.finished = network, probe, finished
 
     def copy(self) -> nn.Module:
         """Return a copy that shares nothing with the network. Raises ModelError for a finished one."""
@@ -43,6 +51,70 @@ class Rewriter:
     def cast(self, dtype: str) -> nn.Module:
         """Return the network in ``dtype``, float16 or bfloat16; see ``Rounded``."""
         return Rounded(self.copy(), getattr(torch, dtype))
+
+    def normalize(self, mean: Sequence[float], std: Sequence[float]) -> nn.Module:
+        """Return the network behind (x − mean) / std; its inside is shared. Raises ModelError where these are its own numbers."""
+        own = self._normalized()
+        changed = Normalized(mean, std, own.net).to(own.mean.device)
+        if bool((own.mean == changed.mean).all() and (own.std == changed.std).all()):
+            raise ModelError(f"The network's own mean {_told(own.mean)} and std {_told(own.std)} are these; nothing would change.")
+        return changed.eval()
+
+    def scale_input(self, factor: float) -> nn.Module:
+        """Return (factor·x − mean) / std and the network, its inside shared. Raises ModelError where it takes 0 to 255 already."""
+        own = self._normalized()
+        if factor > 1 and float((1 / own.std).max()) > _BYTES:
+            raise ModelError(f"The network takes pictures in 0 to 255 (std {_told(own.std)}), so that is no bug. Type 'range-1'.")
+        changed = Normalized([0.0], [1.0], own.net)
+        changed.mean, changed.std = own.mean / factor, own.std / factor
+        return changed.eval()
+
+    def ceil_pools(self) -> nn.Module:
+        """Return the network with its pools in ceil mode. Raises ModelError where it has none, or the shapes break."""
+        changed = self.copy()
+        pools = [m for m in changed.modules() if isinstance(m, _POOLS) and not m.ceil_mode and _strides(m)]
+        if not pools:
+            raise ModelError("The network has no max or average pooling layer with a stride above 1 in floor mode.")
+        for pool in pools:
+            pool.ceil_mode = True
+        return self._shown(changed, "its pools in ceil mode")
+
+    def upsample(self, mode: str, align_corners: bool) -> nn.Module:
+        """Return the network with its upsampling layers in ``mode``. Raises ModelError where none is in another."""
+        changed, corners = self.copy(), align_corners if mode == "bilinear" else None
+        layers = [m for m in changed.modules() if isinstance(m, nn.Upsample) and m.mode in ("nearest", "bilinear")]
+        others = [layer for layer in layers if layer.mode != mode or bool(layer.align_corners) != bool(corners)]
+        if not others:
+            raise ModelError(f"The network has no upsampling layer that is not in mode {mode!r}, align_corners={align_corners}.")
+        for layer in others:
+            layer.mode, layer.align_corners = mode, corners
+        return self._shown(changed, f"{mode} upsampling")
+
+    def _normalized(self) -> Normalized:
+        if not isinstance(self.network, Normalized):
+            raise ModelError("The network does not tell its normalisation apart. Load it by a door of bitproof, or 'wrap' it.")
+        return self.network
+
+    @torch.no_grad()
+    def _shown(self, changed: nn.Module, what: str) -> nn.Module:
+        """Return ``changed`` if it runs and answers otherwise on the probe."""
+        side = f"{self.probe.shape[-1]}×{self.probe.shape[-1]} px"
+        try:
+            logits = changed(self.probe)
+        except Exception as error:  # whatever a foreign module raises
+            raise ModelError(f"With {what} the network fails on a picture of {side}: {type(error).__name__}: {error}") from error
+        if torch.equal(logits, self.network(self.probe)):
+            raise ModelError(f"With {what} the network answers as before on a picture of {side}; nothing would change.")
+        return changed
+
+
+def _strides(pool: Any) -> bool:
+    strides: tuple[int, ...] = pool.stride if isinstance(pool.stride, tuple) else (pool.stride,)
+    return max(strides) > 1
+
+
+def _told(channels: Tensor) -> str:
+    return ", ".join(f"{value:.4g}" for value in channels.flatten().tolist())
 
 
 class Rounded(nn.Module):

@@ -133,6 +133,18 @@ class Rewrite(Protocol):
     def cast(self, dtype: str) -> Any:
         """Weights, inputs and the output of every operation in ``dtype``, a name of torch's; logits back in float32."""
 
+    def normalize(self, mean: Sequence[float], std: Sequence[float]) -> Any:
+        """Another mean and standard deviation of the channels, of pictures in [0, 1]."""
+
+    def scale_input(self, factor: float) -> Any:
+        """Pictures times ``factor`` in front of the network's own normalisation."""
+
+    def ceil_pools(self) -> Any:
+        """Max and average pools of stride 2 or more with output sides rounded up."""
+
+    def upsample(self, mode: str, align_corners: bool) -> Any:
+        """Upsampling layers in ``mode``, nearest or bilinear."""
+
 
 class Deploy(Protocol):
     """Where a noise at the site ``model`` may have a low-bit network run: each method returns a network without a gradient.
