@@ -46,6 +46,16 @@ def test_quantizers_are_rounded_too():
     assert (changed(pictures()) - low_bit(pictures())).abs().max() < 0.5
 
 
+@torch.no_grad()
+def test_a_channel_of_nearly_nothing_stays_nearly_nothing():
+    """Batch norms with a gain of 1e-8 are in published networks; their channel's scale is 0 in half precision."""
+    conv = nn.Conv2d(3, 4, 3)
+    conv.weight[0] *= 1e-8
+    low_bit = quantize(nn.Sequential(conv, nn.ReLU(), nn.Conv2d(4, 4, 3)), "mse:w8a8", [pictures()]).model
+    changed = Rewriter(low_bit, pictures()).cast("float16")
+    assert (changed(pictures()) - low_bit(pictures())).abs().max() < 0.05
+
+
 def test_a_finished_session_is_refused():
     with pytest.raises(ModelError, match="finished session"):
         Rewriter(nn.Identity(), pictures(), finished=True).cast("float16")

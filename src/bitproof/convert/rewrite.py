@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from bitproof.core import ModelError
 from bitproof.models import Normalized
+from bitproof.quantizers import Quantizer
 
 #: What sums products.
 _SUMS: set[Callable[..., Any]] = {
@@ -122,10 +123,12 @@ class Rounded(nn.Module):
 
     Convolutions, linear layers and matrix products sum in float32 and round once. That is what accelerators do, it gives the same
     numbers on processors with and without arithmetic in ``dtype``, and on those without it is ten times as fast as torch's own.
+    A quantizer's scale too small for ``dtype`` becomes its smallest number instead of 0, by which nothing can be divided.
     """
 
     def __init__(self, net: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
+        _keep_positive_(net, torch.finfo(dtype).tiny * torch.finfo(dtype).eps)
         self.net = net.to(dtype)
         self.dtype = dtype
 
@@ -134,6 +137,13 @@ class Rounded(nn.Module):
         with _SumInFloat32(self.dtype):
             logits: Tensor = self.net(x.to(self.dtype))
         return logits.float()
+
+
+@torch.no_grad()
+def _keep_positive_(net: nn.Module, smallest: float) -> None:
+    quantizers = (module for module in net.modules() if isinstance(module, Quantizer))
+    for tensor in (t for quantizer in quantizers for t in (*quantizer.parameters(), *quantizer.buffers())):
+        tensor[(tensor > 0) & (tensor < smallest)] = smallest
 
 
 class _SumInFloat32(TorchFunctionMode):
