@@ -15,6 +15,7 @@ _NAMES = {
     "Recipe": "bitproof.convert",
     "Training": "bitproof.training",
     "Victim": "bitproof.core",
+    "corrupt": "bitproof.noises",
     "model": "bitproof.models",
     "noise": "bitproof.noises",
     "quantize": "bitproof.convert",
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from bitproof.core import BitproofError, Victim
     from bitproof.models import load as model
     from bitproof.models import wrap
-    from bitproof.noises import noise
+    from bitproof.noises import corrupt, noise
     from bitproof.tasks import load as task
     from bitproof.training import Training, train
 
@@ -44,6 +45,7 @@ __all__ = [
     "Victim",
     "__version__",
     "analysis",
+    "corrupt",
     "model",
     "noise",
     "quantize",

@@ -23,6 +23,7 @@ ATTACKS: Noises = {
         ("pgd-l2", "0.5", 1.0),
     ]
 }
+FRAMES: Noises = {f"tilt_p:{i}": ("tilt_p", "perturbation", None, 0.4) for i in range(3)}
 
 
 def corruptions(names: Sequence[str] = ("fog", "frost"), severities: Sequence[int] = (1, 2, 3, 4, 5)) -> Noises:

@@ -40,6 +40,17 @@ def test_a_noise_stands_at_its_site_and_leaves_the_others(task):
     assert pipeline(task).occupants == {"decode": "decode-pil", "resize": "pil-bilinear"}
 
 
+def test_a_frame_that_moves_the_picture_shows_what_the_crop_cut_off(task):
+    sample = task.data.samples[0]
+    whole = Pipeline(task, Geometry(32, 32), (), 0, PictureCache()).picture(sample)
+    clean = pipeline(task).picture(sample)
+    np.testing.assert_array_equal(pipeline(task, "translate_p:20").picture(sample), clean)
+    np.testing.assert_array_equal(pipeline(task, "translate_p:23").picture(sample), whole[4:28, 1:25])
+    np.testing.assert_array_equal(pipeline(task, "bgr", "translate_p:17").picture(sample), whole[4:28, 7:31, ::-1])
+    assert pipeline(task, "pil-box:resize=28", "rotate_p:3").picture(sample).shape == clean.shape
+    assert draw("snow_p:3", 0, sample) == draw("snow_p:4", 0, sample)
+
+
 def test_noise_never_writes_into_the_clean_picture(task):
     cache, sample = PictureCache(), task.data.samples[0]
     clean = pipeline(task, cache=cache).picture(sample).copy()

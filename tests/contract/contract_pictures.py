@@ -22,9 +22,10 @@ Check = Callable[[Any], None]
 WITHOUT_CHANCE = {
     *("DefocusBlur", "ZoomBlur", "GaussianBlur"),
     *("Brightness", "Contrast", "Saturate", "Pixelate", "JpegCompression"),
+    *("MotionBlurP", "ZoomBlurP", "BrightnessP", "TranslateP", "RotateP", "TiltP", "ScaleP"),
 }
 GEOMETRIES = (Geometry(24, 32), Geometry(32, 32, "square"), Geometry(48, 64))
-FAMILIES = ("natural", "system", "adversarial")
+FAMILIES = ("natural", "perturbation", "system", "adversarial")
 
 
 def picture(height: int = 33, width: int = 47) -> Picture:
@@ -164,13 +165,17 @@ def check_another_seed_is_another_draw(noise: Any) -> None:
         assert np.array_equal(one, other) == (noise.__name__ in WITHOUT_CHANCE)
 
 
+#: The first word of a noise of pictures → what it must refuse.
+REFUSED = {"severity": (-1, 0, 6), "frame": (-1, 41, 1000)}
+
+
 def check_severity_is_the_first_word(noise: Any) -> None:
-    """So that ``fog:3`` and ``fog:severity=3`` are one cell."""
-    assert dataclasses.fields(noise)[0].name == "severity"
+    """So that ``fog:3`` and ``fog:severity=3`` are one cell; of a sequence it is the frame."""
+    assert dataclasses.fields(noise)[0].name in REFUSED
 
 
 def check_other_severities_are_refused(noise: Any) -> None:
-    for severity in (-1, 0, 6):
+    for severity in REFUSED[dataclasses.fields(noise)[0].name]:
         with pytest.raises(SpecError, match=f"{severity}"):
             noise(severity)
 

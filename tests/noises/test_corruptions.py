@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image as Pillow
 
 from bitproof.core import DataError, ShapeError, SpecError
 from bitproof.noises import BAR, BENCHMARK, EXTRA, NOISES, noise
@@ -86,8 +87,58 @@ def test_refuses_what_it_cannot_take(name):
     for image in (*wrong, [[1]], None):
         with pytest.raises(ShapeError, match=f"{name} takes a NumPy array uint8"):
             corruption(image, 0)
-    with pytest.raises(ShapeError, match=f"{name} takes pictures of at least 16×16 px and was given 15×40 px"):
-        corruption(np.zeros((15, 40, 3), np.uint8), 0)
+    with pytest.raises(ShapeError, match=rf"{name} takes pictures of at least \d+×\d+ px and was given 0×40 px"):
+        corruption(np.zeros((0, 40, 3), np.uint8), 0)
+
+
+#: Corruption → its shortest side in px at severity 5; all others take a single pixel.
+SMALLEST = {
+    **{"zoom_blur": 2, "snow": 2, "fog": 2, "pixelate": 2, "blue_noise_sample": 2, "brownish_noise": 2},
+    **{"glass_blur": 3, "elastic_transform": 3},
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_smallest_picture_is_taken_and_the_next_smaller_one_refused(name):
+    corruption, least = noise(f"{name}:5"), SMALLEST.get(name, 1)
+    for size in ((least, least), (least, 48), (64, least)):
+        assert corruption(picture(*size), 3).shape == (*size, 3)
+    if least > 1:
+        message = f"{name} takes pictures of at least {least}×{least} px and was given {least - 1}×40 px"
+        with pytest.raises(ShapeError, match=message):
+            corruption(picture(least - 1, 40), 0)
+
+
+def test_the_smallest_picture_follows_the_constants():
+    for spec, least in (("glass_blur:5,constants=imagenet", 9), ("pixelate:5,constants=imagenet-299", 5)):
+        noise(spec)(picture(least, least), 0)
+        with pytest.raises(ShapeError, match=f"at least {least}×{least} px"):
+            noise(spec)(picture(least - 1, least), 0)
+
+
+@settings(max_examples=250, deadline=None, derandomize=True)
+@given(
+    name=st.sampled_from(NAMES),
+    severity=st.integers(1, 5),
+    stored=st.booleans(),
+    height=st.integers(3, 64),
+    width=st.integers(3, 48),
+    seed=st.integers(0, 2**63 - 1),
+)
+def test_small_pictures_of_any_shape(name, severity, stored, height, width, seed):
+    image = picture(height, width, seed % 89)
+    corruption = noise(f"{name}:{severity},stored={stored}")
+    with np.errstate(all="raise", under="ignore"):
+        y = corruption(image, seed)
+    assert y.dtype == np.uint8 and y.shape == image.shape and y.flags.writeable
+    assert np.array_equal(corruption(image, seed), y)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stored_is_a_jpeg_of_quality_85_behind_it(name, tmp_path):
+    image, path = picture(60, 57), tmp_path / "stored.jpg"
+    Pillow.fromarray(noise(f"{name}:4,constants=imagenet")(image, 5)).save(path, quality=85, optimize=True)
+    assert np.array_equal(noise(f"{name}:4,constants=imagenet,stored=true")(image, 5), np.asarray(Pillow.open(path)))
 
 
 @pytest.mark.parametrize("severity", ["0", "6", "-1", "2.5", "high"])

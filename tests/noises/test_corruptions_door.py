@@ -15,6 +15,15 @@ def test_families_of_corruptions():
     assert len(expand("corruptions-bar")) == 40 and expand("corruptions-bar:5")[-1] == "inverse_sparkles:5"
 
 
+def test_a_protocol_fixes_constants_and_storage():
+    specs = expand("corruptions:protocol=imagenet-c")
+    assert specs == [f"{spec},constants=imagenet,stored=true" for spec in expand("corruptions")]
+    assert expand("corruptions-extra:2,imagenet-c")[0] == "speckle_noise:2,constants=imagenet,stored=true"
+    assert all(noise(spec).stored and noise(spec).constants == "imagenet" for spec in specs)
+    with pytest.raises(SpecError, match=r"Unknown protocol 'imagenet-d' of 'corruptions'\. Allowed: 'imagenet-c'"):
+        expand("corruptions:protocol=imagenet-d")
+
+
 def test_every_member_of_every_family_builds():
     for family in ("corruptions", "corruptions-extra", "corruptions-bar"):
         for spec in expand(family):
@@ -59,6 +68,9 @@ def test_a_spec_is_printed_one_way():
         ("fog:3,cifar", "fog:3,constants=cifar"),
         ("glass_blur:fixed=TRUE,severity=4,constants=auto", "glass_blur:4,fixed=true"),
         ("glass_blur:4,fixed=false", "glass_blur:4"),
+        ("fog:3,stored=false", "fog:3"),
+        ("glass_blur:4,fixed=true,stored=TRUE", "glass_blur:4,stored=true,fixed=true"),
+        ("translate_p:frame=07,constants=imagenet", "translate_p:7"),
         ("pgd-linf:2/255", "pgd-linf:eps=2/255"),
         ("pgd-linf:eps=0.5/255", "pgd-linf:eps=0.5/255"),
         ("pgd-linf:steps=020,eps=2/255,step=none,start=true", "pgd-linf:eps=2/255"),
@@ -71,7 +83,10 @@ def test_one_noise_is_one_cell(text, printed):
     assert expand(text) == expand(printed) == [printed]
 
 
-@pytest.mark.parametrize("text", [*expand("corruptions-bar"), *expand("attacks"), *expand("attacks:protocol=robustart")])
+@pytest.mark.parametrize(
+    "text",
+    [*expand("corruptions-bar"), *expand("perturbations:frames=3"), *expand("attacks"), *expand("attacks:protocol=robustart")],
+)
 def test_the_printed_form_is_the_same_noise_and_stays(text):
     assert expand(text) == [text]
     assert noise(expand(text)[0]) == noise(text)
@@ -79,7 +94,7 @@ def test_the_printed_form_is_the_same_noise_and_stays(text):
 
 def test_families_are_described():
     cards = {card.name: card for card in family_cards()}
-    assert list(cards) == ["corruptions", "corruptions-extra", "corruptions-bar", "system", "attacks"]
+    assert list(cards) == ["corruptions", "corruptions-extra", "corruptions-bar", "system", "attacks", "perturbations"]
     assert cards["corruptions"].summary == "The 15 test corruptions of ImageNet-C, at one severity or at all five."
     assert all(card.summary.endswith(".") and card.source and card.version == 1 for card in cards.values())
 
@@ -95,6 +110,11 @@ def test_a_missing_severity_is_suggested(text, example):
     for read in (noise, expand):
         with pytest.raises(SpecError, match=rf"'{text}' says no severity\. Type for example '{example}'"):
             read(text)
+
+
+def test_a_missing_frame_is_suggested():
+    with pytest.raises(SpecError, match=r"'tilt_p' says no frame\. Type for example 'tilt_p:3'; frames are counted from 0"):
+        noise("tilt_p")
 
 
 @pytest.mark.parametrize("text", ["fog:3+snow:2", "fog:3+fog:3"])

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bitproof.noises import BAR, BENCHMARK, EXTRA, NOISES, noise
+from bitproof.noises import BAR, BENCHMARK, EXTRA, FRAMES, NOISES, noise
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "corruptions.json"
 CASES = [f"{name}:{severity},constants=imagenet" for name in (*BENCHMARK, *EXTRA, *BAR) for severity in (1, 3, 5)]
+CASES += [f"{name}:{frame}" for name in FRAMES for frame in (2, 17)]
 
 
 def picture() -> np.ndarray:

@@ -13,7 +13,7 @@ from bitproof.results import Store
 EVIL = "</script><script>window.broken=1</script><img src=x onerror=window.broken=1>\u2028%{x}"
 
 FAMILY = {"clean": "clean", "decode-cv": "system", "cv-area": "system", "pil-nearest": "system", "pgd-linf": "adversarial"}
-HARM = {"clean": 0.0, "system": 0.02, "natural": 0.12, "adversarial": 0.45, "mixed": 0.15}
+HARM = {"clean": 0.0, "system": 0.02, "natural": 0.12, "perturbation": 0.05, "adversarial": 0.45, "mixed": 0.15}
 NOISES = (
     *("clean", "fog:3", "fog:5", "gaussian_noise:3", "gaussian_noise:5", "pixelate:3", "pixelate:5"),
     *("decode-cv", "cv-area", "pil-nearest", "decode-cv+fog:3", "pgd-linf:eps=1/255", "pgd-linf:eps=2/255"),
@@ -32,13 +32,14 @@ def png(red: int, green: int, blue: int, side: int = 48) -> bytes:
 
 
 def family(noise: str) -> str:
-    return "mixed" if "+" in noise else FAMILY.get(Spec.parse(noise).name, "natural")
+    name = Spec.parse(noise.partition("+")[0]).name
+    return "mixed" if "+" in noise else "perturbation" if name.endswith("_p") else FAMILY.get(name, "natural")
 
 
 def rows(task: str, model: str, recipe: str, noise: str, samples: int) -> list[SampleRow]:
     """Rows whose share of correct predictions falls with the noise and with the recipe's harm."""
     spec, kind = Spec.parse(noise.partition("+")[0]), family(noise)
-    severity = int(spec.values[0]) if spec.values else None
+    severity = int(spec.values[0]) if spec.values and kind != "perturbation" else None
     harm = RECIPES.get(recipe, 0.1) * (1.0 if kind == "clean" else 1.6) + HARM[kind] * (severity or 3) / 3
     drawn = Random(f"{model}{noise}")
     attacked = kind == "adversarial"

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_runs import EVIL, NOISES, RECIPES
+from report_runs import EVIL, NOISES, RECIPES, fill
 
 from bitproof.core import StoreError
 from bitproof.report import write
 from bitproof.report.page import script_json
 from bitproof.report.recipes import cards
 from bitproof.report.source import read
-from bitproof.report.tables import details, every_figure, headline
-from bitproof.results import compact
+from bitproof.report.tables import details, every_figure, headline, sequences
+from bitproof.results import Store, compact
 
 
 class Page(HTMLParser):
@@ -140,6 +140,21 @@ def test_every_cell_stands_in_the_tables(results: Path) -> None:
     assert [title for _, title, _ in tables] == ["Clean", "Natural noise", "System noise", "Adversarial", "Mixed noise"]
     assert sum(len(table.rows) for _, _, table in tables) == len(RECIPES) * len(NOISES)
     assert all(row[3].text == "120" and re.search(r"\[.+, .+\]", row[4].text) for _, _, table in tables for row in table.rows)
+
+
+def test_sequences_are_shown_and_their_frames_are_not(tmp_path: Path, page: Page) -> None:
+    store = Store.create(tmp_path / "films")
+    frames = [f"{name}:{i}" for name in ("rotate_p", "snow_p") for i in range(4)]
+    fill(store, "photos", "net", recipes=("fp32", "mse:w4a4"), noises=("clean", *frames), samples=60)
+    [section] = read(store.path).sections
+    table = sequences(section)
+    assert [column.title for column in table.columns] == ["Recipe", "mFP, %", "snow_p", "rotate_p"]
+    assert table.marked == {0} and re.fullmatch(r"\d+\.\d \[.+, .+\]", table.rows[0][1].text)
+    assert table.rows[1][1].change in ("lost", "gained", "undecided") and not table.rows[0][1].note
+    assert [len(part.rows) for _, _, part in details(section)] == [2], "frames are no rows of the tables of cells"
+    shown = Page(write(store.path).read_text(encoding="utf-8"))
+    assert "Perturbation sequences" in shown.words and "this says nothing about any noise" not in shown.words
+    assert "Perturbation sequences" not in page.words, "no such part without frames"
 
 
 def test_the_headline_goes_from_the_control_to_few_bits(results: Path) -> None:

@@ -39,7 +39,10 @@ ALEXNET_CLEAN = 0.43478
 #: The 75 cells of a complete benchmark, in the order of ``ALEXNET``.
 GRID = [(name, severity) for name in ALEXNET for severity in range(1, 6)]
 
-_CONSTANTS = "constants not named in a cell's spec follow the picture's size, and are ImageNet-C's from 145 to 261 px"
+_CONSTANTS = (
+    "constants not named in a cell's spec follow the picture's size, and are ImageNet-C's from 145 to 261 px; "
+    "ImageNet-C's pictures were stored as JPEG, as cells with stored=true are"
+)
 
 FIGURES = {
     "nr": Figure(
@@ -99,8 +102,9 @@ def coverage(noises: Sequence[Noise]) -> str:
 
 
 def foreign(noises: Sequence[Noise]) -> list[str]:
-    """The cells whose spec sets something else than ImageNet-C's constants, such as another set of them."""
-    return [noise.noise for noise in noises if Spec.parse(noise.noise).options.items() - {("constants", "imagenet")}]
+    """The cells whose spec sets something else than ImageNet-C's constants and storage, such as another set of constants."""
+    own = {("constants", "imagenet"), ("stored", "true")}
+    return [noise.noise for noise in noises if Spec.parse(noise.noise).options.items() - own]
 
 
 def _extent(cells: set[tuple[str, int | None]]) -> str:

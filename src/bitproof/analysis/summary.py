@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from bitproof.analysis import adversarial, calibration, churn, clean, corruption, system
+from bitproof.analysis import adversarial, calibration, churn, clean, corruption, sequences, system
 from bitproof.analysis.blocks import Block, Cells, blocks
 from bitproof.analysis.estimates import Tally, difference, level
 from bitproof.analysis.measures import Figure, Measure
@@ -18,6 +18,7 @@ from bitproof.results import is_imagenet
 FIGURES: dict[str, Figure] = {
     **clean.FIGURES,
     **corruption.FIGURES,
+    **sequences.FIGURES,
     **system.FIGURES,
     **adversarial.FIGURES,
     **churn.FIGURES,
@@ -53,6 +54,7 @@ def _measures(block: Block, cells: Cells, imagenet: bool) -> Iterator[Measure]:
     return chain(
         clean.measures(block, cells),
         corruption.measures(block, cells, imagenet),
+        sequences.measures(block, cells),
         system.measures(block, cells),
         adversarial.measures(block, cells),
         churn.measures(block, cells),

@@ -60,7 +60,7 @@ def _rows(
             model=cell.variant.model,
             recipe=str(cell.variant.recipe),
             noise=cell.noise,
-            name=cell.noise.partition("+")[0].partition(":")[0],
+            name=cell.name,
             family=cell.family,
             severity=severities[0] if severities else None,
             gradient=gradients[0] if gradients else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -19,9 +20,12 @@ SIDE = 160
 
 
 def write_gallery(plan: Plan, store: Store, victims: Victims, cache: PictureCache) -> None:
-    """Store one thumbnail a task and noise; noises whose cells failed, and those that change no picture, have none."""
+    """Store one thumbnail a task and noise, of a sequence that of its last frame.
+
+    Noises whose cells failed, and those that change no picture, have none.
+    """
     have = {(entry["task"], entry["noise"]) for entry in store.gallery()}
-    for cell in plan.cells:
+    for cell in _shown(plan.cells):
         key = (cell.variant.task, cell.noise)
         if key in have or set(standing(cell.noise)) == {"model"} or cell.family == "evidence":
             continue
@@ -34,6 +38,12 @@ def write_gallery(plan: Plan, store: Store, victims: Victims, cache: PictureCach
         except Exception:  # the cell's own failure tells why; a thumbnail never ends a run
             continue
         store.write_picture(cell.variant.task, cell.noise, sample.id, _png(picture))
+
+
+def _shown(cells: Sequence[Cell]) -> list[Cell]:
+    """All cells but the frames of a sequence before its last one."""
+    last = {(cell.variant.task, cell.name): cell for cell in cells if cell.family == "perturbation"}
+    return [cell for cell in cells if cell.family != "perturbation" or last[cell.variant.task, cell.name].noise == cell.noise]
 
 
 def _picture(cell: Cell, plan: Plan, victims: Victims, cache: PictureCache) -> Picture:

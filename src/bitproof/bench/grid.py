@@ -65,6 +65,7 @@ class Limits(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     clean: Positive | None = None
     natural: Positive | None = None
+    perturbation: Positive | None = None
     system: Positive | None = None
     adversarial: Positive | None = None
     mixed: Positive | None = None

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -66,10 +66,18 @@ class Pipeline:
     def _built(self) -> dict[str, Any]:
         return {site: noise(spec) for site, spec in self.occupants.items()}
 
+    @cached_property
+    def _canvas(self) -> Geometry:
+        """The crop that colour and image noises are given: the model's, or all that was scaled where the picture is moved."""
+        if not getattr(self._built.get("image"), "uncropped", False):
+            return self.geometry
+        scaled = getattr(self._built["resize"], "resize", None) or self.geometry.resize
+        return replace(self.geometry, size=scaled, resize=scaled)
+
     def picture(self, sample: Sample) -> Picture:
         """Return uint8 size×size×3. Raises DataError naming the sample that cannot be read."""
         at = self.occupants
-        sized_key = (self.task.data.digest, sample.id, at["decode"], at["resize"], self.geometry)
+        sized_key = (self.task.data.digest, sample.id, at["decode"], at["resize"], self._canvas)
         sized = self.cache.get(sized_key, lambda: self._sized(sample))
         later = tuple(at.get(site) for site in ("color", "image"))
         if not any(later):
@@ -78,7 +86,7 @@ class Pipeline:
 
     def _sized(self, sample: Sample) -> Picture:
         try:
-            sized: Picture = self._built["resize"](self._built["decode"](sample.read()), self.geometry)
+            sized: Picture = self._built["resize"](self._built["decode"](sample.read()), self._canvas)
             return sized
         except (DataError, ShapeError) as error:
             raise DataError(f"{sample.id!r} of {self.task.spec!r}: {error}") from None
@@ -88,7 +96,12 @@ class Pipeline:
             image = self._built["color"](image)
         if "image" in self._built:
             image = self._built["image"](image, draw(self.occupants["image"], self.run_seed, sample))
-        return image
+        return _middle(image, self.geometry.size)
+
+
+def _middle(image: Picture, size: int) -> Picture:
+    start = (len(image) - size) // 2
+    return image if len(image) == size else image[start : start + size, start : start + size].copy()
 
 
 def draw(spec: str, run_seed: int, sample: Sample) -> int:

@@ -53,6 +53,11 @@ class Cell:
     threads: int
     identity: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        """The first noise without its settings."""
+        return self.noise.partition("+")[0].partition(":")[0]
+
     @cached_property
     def id(self) -> str:
         """Twelve hex digits; equal ids mean equal rows."""
@@ -210,7 +215,7 @@ class Plan:
         Where there is an attack, the evidence that it has to be read with comes before it.
         """
         clean = tuple(self.tasks[task].clean(network.geometry).values())
-        specs = [spec for text in self.grid.noises for spec in expand(text, clean=clean)]
+        specs = [spec for text in self.grid.noises for spec in expand(text, clean=clean, side=network.geometry.size)]
         for spec in specs:
             self._check_fit(spec, self.tasks[task], network)
         attacked = network.differentiable and any("tensor" in standing(spec) for spec in specs)
@@ -290,6 +295,6 @@ def on_pictures(spec: str) -> tuple[str, ...]:
 
 
 def family_of(spec: str) -> str:
-    """Clean, natural, system, adversarial, evidence, or mixed where noises of several families meet."""
+    """Clean, natural, perturbation, system, adversarial, evidence, or mixed where noises of several families meet."""
     families = {noise(part).family for part in parts(spec)}
     return families.pop() if len(families) == 1 else "mixed" if families else "clean"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 import typer
 
-from bitproof.bench import Plan, Prediction, load_grids, predict
+from bitproof.bench import Cell, Plan, Prediction, load_grids, predict
 
 
 def print_prediction(grid: Path) -> None:
@@ -24,11 +24,12 @@ def _print(plan: Plan, prediction: Prediction) -> None:
         use = "" if variant in plan.variants else ", for the noises that need it"
         typer.echo(f"  {variant.id}  {variant.model}  {variant.recipe}  seed {variant.seed}  on {variant.task}: {what}{use}")
     typer.echo("Cells, each with every variant of its task and model")
-    for (task, model, noise, limit), count in Counter(
-        (c.variant.task, c.variant.model, c.noise, c.limit) for c in plan.cells
-    ).items():
-        samples = next(len(plan.samples(c)) for c in plan.cells if c.noise == noise and c.variant.task == task and c.limit == limit)
-        typer.echo(f"  {noise:32} {samples:6d} samples × {count} variants  {model} on {task}")
+    groups: dict[tuple[object, ...], list[Cell]] = defaultdict(list)
+    for cell in plan.cells:
+        what = cell.name if cell.family == "perturbation" else cell.noise
+        groups[cell.variant.task, cell.variant.model, what, cell.limit].append(cell)
+    for cells in groups.values():
+        typer.echo(_line(cells, len(plan.samples(cells[0]))))
     total = prediction.variants_s + prediction.cells_s
     typer.echo(
         f"{prediction.variants} variants ({prediction.trainings} trained), {prediction.cells} cells, {prediction.rows} rows.\n"
@@ -36,6 +37,13 @@ def _print(plan: Plan, prediction: Prediction) -> None:
         f"cells {duration(prediction.cells_s)}, in all {duration(total)} ({total * plan.threads / 3600:.2f} CPU-hours); "
         f"disk {prediction.disk_bytes / 1e6:.0f} MB."
     )
+
+
+def _line(cells: list[Cell], samples: int) -> str:
+    """One noise, or all frames of one sequence."""
+    first, frames, variants = cells[0], len({c.noise for c in cells}), len({c.variant for c in cells})
+    what = first.noise if frames == 1 else f"{first.name} ({frames} frames)"
+    return f"  {what:32} {samples:6d} samples × {variants} variants  {first.variant.model} on {first.variant.task}"
 
 
 def duration(seconds: float) -> str:

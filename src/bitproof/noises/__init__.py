@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from bitproof.core import SITES, Card, Registry, Spec, SpecError, UnknownName, bind, split
-from bitproof.noises.canonical import canonical, check_severity
-from bitproof.noises.families import BAR, BENCHMARK, EXTRA, FAMILIES
+from bitproof.noises import families
+from bitproof.noises.canonical import canonical, check_leading
+from bitproof.noises.corruptions.frames import FRAMES, Perturbations
+from bitproof.noises.families import BAR, BENCHMARK, EXTRA, Family, Sized
+from bitproof.noises.pixels import as_rgb
 
 _CORRUPTIONS = "bitproof.noises.corruptions"
 _SYSTEM = "bitproof.noises.system"
@@ -42,6 +45,16 @@ NOISES = Registry(
         "checkerboard_cutout": f"{_CORRUPTIONS}.bar:CheckerboardCutout",
         "sparkles": f"{_CORRUPTIONS}.bar:Sparkles",
         "inverse_sparkles": f"{_CORRUPTIONS}.bar:InverseSparkles",
+        "gaussian_noise_p": f"{_CORRUPTIONS}.noise:GaussianNoiseP",
+        "shot_noise_p": f"{_CORRUPTIONS}.noise:ShotNoiseP",
+        "motion_blur_p": f"{_CORRUPTIONS}.blur:MotionBlurP",
+        "zoom_blur_p": f"{_CORRUPTIONS}.blur:ZoomBlurP",
+        "snow_p": f"{_CORRUPTIONS}.weather:SnowP",
+        "brightness_p": f"{_CORRUPTIONS}.digital:BrightnessP",
+        "translate_p": f"{_CORRUPTIONS}.moves:TranslateP",
+        "rotate_p": f"{_CORRUPTIONS}.moves:RotateP",
+        "tilt_p": f"{_CORRUPTIONS}.moves:TiltP",
+        "scale_p": f"{_CORRUPTIONS}.moves:ScaleP",
         "decode-pil": f"{_SYSTEM}.decode:DecodePil",
         "decode-cv": f"{_SYSTEM}.decode:DecodeCv",
         "decode-ffmpeg": f"{_SYSTEM}.decode:DecodeFfmpeg",
@@ -93,7 +106,24 @@ ATTACKS = Registry(
 #: What looks at a network and leaves the sample as it is.
 PROBES = Registry("probe", {"evidence": f"{_ATTACKS}.evidence:Evidence"})
 
-__all__ = ["ATTACKS", "BAR", "BENCHMARK", "EXTRA", "FAMILIES", "NOISES", "PROBES", "expand", "family_cards", "noise"]
+#: Word → the family that it names.
+FAMILIES: dict[str, type[Family]] = {**families.FAMILIES, "perturbations": Perturbations}
+
+__all__ = [
+    "ATTACKS",
+    "BAR",
+    "BENCHMARK",
+    "EXTRA",
+    "FAMILIES",
+    "FRAMES",
+    "NOISES",
+    "PROBES",
+    "as_rgb",
+    "corrupt",
+    "expand",
+    "family_cards",
+    "noise",
+]
 
 
 def noise(spec: Spec | str) -> Any:
@@ -105,10 +135,25 @@ def noise(spec: Spec | str) -> Any:
     for registry in (NOISES, ATTACKS, PROBES):
         if spec.name in registry:
             entry = registry.load(spec.name)
-            check_severity(spec, entry)
+            check_leading(spec, entry)
             return bind(spec, entry)
     listing = f"'bitproof list noises' and 'bitproof list attacks' show all {len(NOISES) + len(ATTACKS)}."
     raise UnknownName("noise", spec.name, [*NOISES, *ATTACKS, *FAMILIES, "clean"], listing)
+
+
+def corrupt(image: Any, spec: Spec | str, seed: int = 0) -> Any:
+    """Return ``image`` under the noise of pictures that ``spec`` names (``fog:3``, ``bgr``), a new array uint8 H×W×3.
+
+    ``image`` is RGB, grey or with alpha, uint8 or uint16: ``as_rgb`` says how it is converted. ``seed`` alone determines the draws.
+    Raises ShapeError for another array and a picture too small for the noise, SpecError for a noise at another site.
+    """
+    built = noise(spec)
+    if built.site not in ("color", "image"):
+        raise SpecError(
+            f"{str(spec)!r} stands at the site {built.site!r}; a picture can be put through noises at 'color' and 'image'."
+        )
+    picture = as_rgb(image)
+    return built(picture, seed) if built.site == "image" else built(picture)
 
 
 def family_cards() -> list[Card]:
@@ -116,15 +161,16 @@ def family_cards() -> list[Card]:
     return [Card(name, (family.__doc__ or "").split("\n")[0], family.source, 1) for name, family in FAMILIES.items()]
 
 
-def expand(text: str, clean: tuple[str, ...] = ()) -> list[str]:
+def expand(text: str, clean: tuple[str, ...] = (), side: int | None = None) -> list[str]:
     """Return the cells that ``text`` asks for: a family's members, or one spec, each in its one canonical form.
 
     ``fog:severity=3+decode-cv`` → ``["decode-cv+fog:3"]``; ``corruptions:3`` → 15 specs. ``clean`` names the occupants of the
-    clean pipeline, which a system family leaves out. Raises SpecError on a bad setting and on two noises at one site.
+    clean pipeline, which a system family leaves out; ``side`` is the side of the model's input, px, by which perturbation sequences
+    choose their constants. Raises SpecError on a bad setting and on two noises at one site.
     """
     parts = [Spec.parse(part) for part in split(text, "+")]
     if len(parts) == 1:
-        return _members(parts[0], clean)
+        return _members(parts[0], clean, side)
     sites: dict[str, Spec] = {}
     for part in parts:
         if part.name in FAMILIES or part.name == "clean":
@@ -139,13 +185,18 @@ def expand(text: str, clean: tuple[str, ...] = ()) -> list[str]:
     return ["+".join(str(sites[site]) for site in sorted(sites, key=_position))]
 
 
-def _members(spec: Spec, clean: tuple[str, ...]) -> list[str]:
+def _members(spec: Spec, clean: tuple[str, ...], side: int | None) -> list[str]:
     if spec.name == "clean":
         if spec.items:
             raise SpecError(f"{str(spec)!r}: 'clean' takes no settings. Type 'clean'.")
         return ["clean"]
-    named = bind(spec, FAMILIES[spec.name]).members(clean) if spec.name in FAMILIES else [str(spec)]
+    named = _family(spec, side).members(clean) if spec.name in FAMILIES else [str(spec)]
     return [str(canonical(member, noise(member))) for member in map(Spec.parse, named)]
+
+
+def _family(spec: Spec, side: int | None) -> Family:
+    family = bind(spec, FAMILIES[spec.name])
+    return family.at(side) if side and isinstance(family, Sized) else family
 
 
 def _position(site: str) -> int:

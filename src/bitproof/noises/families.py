@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from bitproof.core import SpecError, ratio
 
@@ -65,6 +65,10 @@ ROBUSTART = {
 }
 
 
+#: How ImageNet-C's pictures were made and stored (make_imagenet_c.py of hendrycks/robustness@8190fe3).
+IMAGENET_C = "constants=imagenet,stored=true"
+
+
 class Family(Protocol):
     """A word and its settings."""
 
@@ -74,36 +78,59 @@ class Family(Protocol):
         """Return the specs that the word stands for; ``clean`` names the occupants of the clean pipeline."""
 
 
+@runtime_checkable
+class Sized(Protocol):
+    """A family whose members depend on the size of the model's input."""
+
+    def at(self, side: int) -> Family:
+        """Return the family for an input of ``side`` × ``side`` px."""
+
+
 def _graded(names: tuple[str, ...], severity: int | None) -> list[str]:
     if severity not in (None, 1, 2, 3, 4, 5):
         raise SpecError(f"Severity {severity} is out of range: 1, 2, 3, 4 or 5; without one, all five.")
     return [f"{name}:{s}" for name in names for s in ([severity] if severity else range(1, 6))]
 
 
+def _with(specs: list[str], protocol: str | None, family: str) -> list[str]:
+    """Add what a published protocol fixes to each spec."""
+    if protocol not in (None, "imagenet-c"):
+        raise SpecError(
+            f"Unknown protocol {protocol!r} of {family!r}. Allowed: 'imagenet-c'; without one, constants by the picture's size and "
+            "no storage step."
+        )
+    return [f"{spec},{IMAGENET_C}" for spec in specs] if protocol else specs
+
+
 @dataclass(frozen=True)
 class Corruptions:
-    """The 15 test corruptions of ImageNet-C, at one severity or at all five."""
+    """The 15 test corruptions of ImageNet-C, at one severity or at all five.
+
+    ``protocol=imagenet-c`` fixes its constants for 224 px and its storage, truncated and saved as JPEG of quality 85.
+    """
 
     severity: int | None = None
+    protocol: str | None = None
 
     source: ClassVar[str] = "arXiv 1903.12261; hendrycks/robustness@8190fe3"
 
     def members(self, clean: tuple[str, ...]) -> list[str]:
         """Return 15 or 75 specs."""
-        return _graded(BENCHMARK, self.severity)
+        return _with(_graded(BENCHMARK, self.severity), self.protocol, "corruptions")
 
 
 @dataclass(frozen=True)
 class CorruptionsExtra:
-    """The 4 validation corruptions of ImageNet-C, at one severity or at all five."""
+    """The 4 validation corruptions of ImageNet-C, at one severity or at all five; ``protocol`` as for ``corruptions``."""
 
     severity: int | None = None
+    protocol: str | None = None
 
     source: ClassVar[str] = "arXiv 1903.12261; hendrycks/robustness@8190fe3"
 
     def members(self, clean: tuple[str, ...]) -> list[str]:
         """Return 4 or 20 specs."""
-        return _graded(EXTRA, self.severity)
+        return _with(_graded(EXTRA, self.severity), self.protocol, "corruptions-extra")
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,7 @@ def _section(section: Section) -> dict[str, Any]:
         "headline": tables.headline(section),
         "bits": bits_plots(section, [(name, tables.short(name)) for name in section.deciding if ":" not in name]),
         "heatmaps": heatmaps(section),
+        "sequences": tables.sequences(section),
         "system": [dot_plot(section, "system", "mixed")] if section.of("system", "mixed") else [],
         "attacks": attack_plots(section),
         "gradients": sorted({cell["gradient"] for cell in section.of("adversarial") if cell["gradient"]}),

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from bitproof import analysis
 from bitproof.report.words import bits_order
 from bitproof.results import Store, imagenet, load, variants
@@ -18,6 +20,7 @@ Row = dict[str, Any]
 FAMILIES = {
     "clean": "Clean",
     "natural": "Natural noise",
+    "perturbation": "Perturbation sequences",
     "system": "System noise",
     "adversarial": "Adversarial",
     "mixed": "Mixed noise",
@@ -33,7 +36,10 @@ FAILURE = ("task", "model", "recipe", "noise", "seed", "error")
 
 @dataclass(frozen=True)
 class Section:
-    """One model on one task behind one defense: rows of ``analysis.accuracy``, ``analysis.summary`` and ``results.variants``."""
+    """One model on one task behind one defense: rows of ``analysis.accuracy``, ``analysis.summary`` and ``results.variants``.
+
+    The frames of perturbation sequences are no ``cells``: their figures are those of whole ``sequences``.
+    """
 
     key: str
     task: str
@@ -83,6 +89,11 @@ class Section:
         return [name for kind in kinds for name in found if name == kind or name.startswith(f"{kind}:")]
 
     @cached_property
+    def sequences(self) -> tuple[str, ...]:
+        """The figures of perturbation sequences."""
+        return tuple(self.named("mfp", "flip"))
+
+    @cached_property
     def deciding(self) -> tuple[str, ...]:
         """The figures of ``DECIDING`` that are here. One budget's worst case that is the worst case of all stands once."""
         names = self.named(*DECIDING)
@@ -120,7 +131,8 @@ def read(path: Path) -> Run:
     store, rows, made = Store.open(path), load(path), variants(path)
     cells, figures = [], []
     if not rows.is_empty():
-        cells, figures = analysis.accuracy(rows).to_dicts(), analysis.summary(rows, imagenet=imagenet(path)).to_dicts()
+        still = rows.filter(pl.col("family") != "perturbation")
+        cells, figures = analysis.accuracy(still).to_dicts(), analysis.summary(rows, imagenet=imagenet(path)).to_dicts()
     keys = ["task", "model", "recipe", "defense", "noise", "seed", "cell", "variant"]
     return Run(
         name=path.resolve().name,

@@ -186,6 +186,22 @@ def every_figure(section: Section) -> Table:
     return Table(columns, tuple(rows), controls, sortable=True)
 
 
+def sequences(section: Section) -> Table:
+    """The flip probability of every recipe, over all perturbation sequences and in each."""
+    names = section.sequences
+    columns = [Column("Recipe"), *(Column(_sequence(name), described(name).formula, True) for name in names)]
+    rows = [
+        (text(recipe), *(figure(section.figure(recipe, name), better=described(name).better) for name in names))
+        for recipe in section.recipes
+    ]
+    return Table(tuple(columns), tuple(rows) if names else (), _controls(section, section.recipes))
+
+
+def _sequence(name: str) -> str:
+    """``flip:translate_p`` → ``translate_p``; ``mfp`` → ``mFP``."""
+    return name.partition(":")[2] or "mFP, %"
+
+
 def calibration(section: Section) -> Table:
     """ECE, confidence and churn of every recipe."""
     names = section.named(*CALIBRATION)

@@ -63,7 +63,7 @@ def _warnings(section: Section) -> list[str]:
             f"Few pictures: {joined(small)}. The intervals are wide, and small losses cannot be seen: "
             "undecided does not mean that nothing was lost."
         )
-    if section.families == ("clean",):
+    if section.families == ("clean",) and not section.sequences:
         found.append("Only clean pictures were run: this says nothing about any noise. Add noises to the grid.")
     return found
 

@@ -1,1 +1,1 @@
-"""The nineteen corruptions of ImageNet-C (1903.12261) at its four published sets of constants, and eight of ImageNet-C̄."""
+"""ImageNet-C (1903.12261): its nineteen corruptions at four published sets of constants, its sequences; eight of ImageNet-C̄."""

@@ -211,6 +211,8 @@ class BlueNoiseSample(BarCorruption):
     Differs from the paper: all phases are independent; the reference repeats half of them, a pixel off their mirror image.
     """
 
+    min_side_px: ClassVar[int] = 2
+
     corrupt = staticmethod(blue_noise_sample)
 
 
@@ -221,6 +223,8 @@ class BrownishNoise(BarCorruption):
     Source: 2102.11273 and its code.
     Differs from the paper: phases as in ``BlueNoiseSample``.
     """
+
+    min_side_px: ClassVar[int] = 2
 
     corrupt = staticmethod(brownish_noise)
 

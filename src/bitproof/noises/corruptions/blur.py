@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from bitproof.noises.corruptions.base import Image, ImageCorruption
-from bitproof.noises.corruptions.filters import central, gaussian, magnify, streak, truncate
+from bitproof.noises.corruptions.filters import central, gaussian, magnify, similarity, streak, truncate
+from bitproof.noises.corruptions.sequence import Frame
 
 Index = npt.NDArray[np.int32]
 
@@ -40,6 +42,13 @@ def motion_blur(image: Image, rng: np.random.Generator, radius_px: float, sigma_
     return truncate(streak(image, radius_px, sigma_px, rng.uniform(-45, 45)) + np.float32(0.5))
 
 
+def motion_blur_p(
+    image: Image, rng: np.random.Generator, frame: int, radius_px: float, sigma_px: float, start_deg: float, step_deg: float
+) -> Image:
+    """Smear along a line at ``start + frame·step`` degrees."""
+    return truncate(streak(image, radius_px, sigma_px, start_deg + frame * step_deg) + np.float32(0.5))
+
+
 def zoom_blur(image: Image, rng: np.random.Generator, start: float, stop: float, step: float) -> Image:
     """Average the picture and its copies magnified by ``start``, ``start + step``, … < ``stop``."""
     height, width = image.shape[:2]
@@ -50,6 +59,15 @@ def zoom_blur(image: Image, rng: np.random.Generator, start: float, stop: float,
         (top, rows), (left, columns) = central(height, factor), central(width, factor)
         cv2.accumulate(magnify(x[top : top + rows, left : left + columns], factor, height, width), total)
     return truncate(cv2.cvtColor(total, cv2.COLOR_RGBA2RGB) / np.float32(len(factors) + 1))
+
+
+def zoom_blur_p(image: Image, rng: np.random.Generator, frame: int, step: float) -> Image:
+    """Average the picture and its copies scaled by ``1 + step``, … ``1 + frame·step`` about the centre."""
+    x = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
+    total = x.astype(np.float32)
+    for i in range(1, frame + 1):
+        cv2.accumulate(similarity(x, 1 + step * i, 0.0), total)
+    return truncate(cv2.cvtColor(total, cv2.COLOR_RGBA2RGB) / np.float32(frame + 1))
 
 
 def shuffled(height: int, width: int, offsets: npt.NDArray[np.int8], delta_px: int) -> Index:
@@ -143,10 +161,37 @@ class ZoomBlur(ImageCorruption):
 
     y = (x + Σ_z zoom(x, z)) / (n + 1) over the n factors z = start, start + step, … < stop. uint8 H×W×3 → uint8 H×W×3.
     Source: 1903.12261 and its code.
-    Differs from the paper: each magnified copy is rounded to a byte; a picture that is not square keeps its shape.
+    Differs from the paper: each magnified copy is rounded to a byte, where the reference keeps fractions, and OpenCV places it to
+    1/32 px; a picture that is not square is magnified about its own centre.
     """
 
+    min_side_px: ClassVar[int] = 2
+
     corrupt = staticmethod(zoom_blur)
+
+
+class MotionBlurP(Frame):
+    """Motion blur whose direction turns by 4° a frame.
+
+    y = ``MotionBlur`` with radius 10, σ = 3, φ = 4°·(frame − 30). uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
+    Differs from the paper: as ``MotionBlur``; with the ``tiny`` constants the reference smears the picture before it scales it.
+    """
+
+    show = staticmethod(motion_blur_p)
+
+
+class ZoomBlurP(Frame):
+    """Zoom blur that grows: one copy more, magnified by 0.4 % more, in each frame.
+
+    y = ⌊mean of scale(x, 1 + 0.004·i), i = 0 … frame⌋, frame 0: y = x. uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
+    Differs from the paper: scaled about the picture's own centre, as in today's torchvision, and not half a pixel off.
+    """
+
+    uncropped: ClassVar[bool] = True
+
+    show = staticmethod(zoom_blur_p)
 
 
 @dataclass(frozen=True)
@@ -166,3 +211,7 @@ class GlassBlur(ImageCorruption):
     def settings(self, height: int, width: int) -> dict[str, Any]:
         """Return the constants and ``fixed``."""
         return {**super().settings(height, width), "fixed": self.fixed}
+
+    def smallest_px(self, settings: Mapping[str, Any]) -> int:
+        """Return the side at which one pixel has all its neighbours."""
+        return 2 * int(settings["delta_px"]) + 1

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
+from math import ceil
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -10,16 +13,17 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 
 from bitproof.noises.corruptions.base import Image, ImageCorruption
-from bitproof.noises.corruptions.filters import SLACK, Floats, truncate
+from bitproof.noises.corruptions.filters import SLACK, Floats, jpeg, truncate
+from bitproof.noises.corruptions.sequence import Frame
 
 _GREY = np.arange(256.0)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
 def _brighter(add: float) -> Image:
     """256 × 256: the new level of an element from its pixel's V = max(R, G, B) (row) and itself (column)."""
     value = _GREY[:, None]
-    raised = np.minimum(value + 255 * add, 255)
+    raised = np.clip(value + 255 * add, 0, 255)
     return (np.where(value > 0, np.minimum(_GREY, value) * raised / np.maximum(value, 1), raised) + SLACK).astype(np.uint8)
 
 
@@ -28,6 +32,11 @@ def brightness(image: Image, rng: np.random.Generator, add: float) -> Image:
     planes = cv2.split(image)
     row = cv2.max(cv2.max(planes[0], planes[1]), planes[2]).astype(np.uint16) << np.uint16(8)
     return np.asarray(cv2.merge([np.take(_brighter(add), row | plane) for plane in planes]))
+
+
+def brightness_p(image: Image, rng: np.random.Generator, frame: int, middle: float, step: float) -> Image:
+    """Add ``(frame − middle)·step`` to V of HSV."""
+    return brightness(image, rng, (frame - middle) * step)
 
 
 @lru_cache(maxsize=32)
@@ -73,8 +82,7 @@ def _under(length: int, fewer: int) -> npt.NDArray[np.intp]:
 
 def jpeg_compression(image: Image, rng: np.random.Generator, quality: int) -> Image:
     """Write as JPEG, chroma 4:2:0, and read back."""
-    file = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
-    return np.asarray(cv2.cvtColor(cv2.imdecode(file, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
+    return jpeg(image, quality)
 
 
 @lru_cache(maxsize=32)
@@ -131,6 +139,17 @@ class Brightness(ImageCorruption):
     corrupt = staticmethod(brightness)
 
 
+class BrightnessP(Frame):
+    """Brightness: the light comes up.
+
+    V ← clip(V + 0.02·(frame − 15), 0, 1) in HSV. uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
+    Differs from the paper: nothing.
+    """
+
+    show = staticmethod(brightness_p)
+
+
 class Saturate(ImageCorruption):
     """Saturation: paler or more vivid colours.
 
@@ -161,8 +180,10 @@ class ElasticTransform(ImageCorruption):
     ImageNet-C's severities 1 and 2 are large and smooth, 3 to 5 small and sharp: harm need not grow with severity.
     Source: 1903.12261 and its code.
     Differs from the paper: in a picture that is not square, the three points are taken in its own width and height; where a
-    side is odd, the field is smoothed one pixel longer and cut.
+    side is odd, the field is smoothed one pixel longer and cut; OpenCV places a pixel to 1/32 px.
     """
+
+    min_side_px: ClassVar[int] = 3
 
     corrupt = staticmethod(elastic_transform)
 
@@ -176,6 +197,10 @@ class Pixelate(ImageCorruption):
     """
 
     corrupt = staticmethod(pixelate)
+
+    def smallest_px(self, settings: Mapping[str, Any]) -> int:
+        """Return the side of which one pixel is left."""
+        return ceil(1 / float(settings["scale"]))
 
 
 class JpegCompression(ImageCorruption):

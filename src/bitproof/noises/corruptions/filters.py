@@ -20,6 +20,29 @@ def truncate(x: Floats) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.add(x, (SLACK - 0.5,) * 4, dtype=cv2.CV_8U))  # OpenCV rounds: half a level less is truncation
 
 
+def jpeg(image: npt.NDArray[np.uint8], quality: int) -> npt.NDArray[np.uint8]:
+    """Write as JPEG, chroma 4:2:0, and read back: byte for byte what Pillow's ``save(quality=…)`` and ``open`` give."""
+    file = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
+    return np.asarray(cv2.cvtColor(cv2.imdecode(file, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
+
+
+def similarity(image: npt.NDArray[np.uint8], scale: float, angle_deg: float) -> npt.NDArray[np.uint8]:
+    """Scale and turn (clockwise) about the centre; linear interpolation, cut to bytes, black outside. H×W×C → H×W×C.
+
+    A pixel whose centre falls inside the picture is never mixed with the black, as in Pillow's affine transform.
+    """
+    height, width = image.shape[:2]
+    s, c = np.sin(np.deg2rad(angle_deg)) / scale, np.cos(np.deg2rad(angle_deg)) / scale
+    turn, centre = np.array([[c, s], [-s, c]]), np.array([width - 1, height - 1]) / 2
+    matrix = np.column_stack([turn, centre - turn @ centre])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    warped = cv2.warpAffine(image.astype(np.float32), matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    inside = cv2.warpAffine(
+        np.ones((height, width), np.uint8), matrix, (width, height), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    )
+    return np.asarray(truncate(warped) * inside[..., None])
+
+
 def gaussian(x: Floats, sigma_px: float) -> Floats:
     """Blur with a Gaussian that is cut at 4σ; the border pixel is repeated, as scikit-image does by default."""
     width = 2 * int(4 * sigma_px + 0.5) + 1

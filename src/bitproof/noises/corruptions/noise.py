@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from math import erf, lgamma, sqrt
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from bitproof.noises.corruptions.base import Image, ImageCorruption
+from bitproof.noises.corruptions.sequence import Frame
 
 Floats = npt.NDArray[np.float64]
 
@@ -117,6 +119,16 @@ def speckle_noise(image: Image, rng: np.random.Generator, sigma: float) -> Image
     return draw(image, rng, _table(speckle_chances, sigma))
 
 
+def gaussian_noise_p(image: Image, rng: np.random.Generator, frame: int, sigma: float) -> Image:
+    """``gaussian_noise`` in every frame but the first."""
+    return gaussian_noise(image, rng, sigma) if frame else image.copy()
+
+
+def shot_noise_p(image: Image, rng: np.random.Generator, frame: int, photons: float) -> Image:
+    """``shot_noise`` in every frame but the first."""
+    return shot_noise(image, rng, photons) if frame else image.copy()
+
+
 class GaussianNoise(ImageCorruption):
     """Gaussian noise, as in low light.
 
@@ -159,3 +171,27 @@ class SpeckleNoise(ImageCorruption):
     """
 
     corrupt = staticmethod(speckle_noise)
+
+
+class GaussianNoiseP(Frame):
+    """Gaussian noise, drawn anew in every frame after a clean first one.
+
+    y = ⌊clip(x + 255·0.03·n, 0, 255)⌋, n ~ N(0, 1); frame 0: y = x. uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
+    Differs from the paper: drawn as in ``GaussianNoise``.
+    """
+
+    show = staticmethod(gaussian_noise_p)
+    redrawn: ClassVar[bool] = True
+
+
+class ShotNoiseP(Frame):
+    """Shot noise, drawn anew in every frame after a clean first one.
+
+    y = ⌊255·min(k/300, 1)⌋, k ~ Poisson(300·x/255); frame 0: y = x. uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
+    Differs from the paper: drawn as in ``ShotNoise``.
+    """
+
+    show = staticmethod(shot_noise_p)
+    redrawn: ClassVar[bool] = True

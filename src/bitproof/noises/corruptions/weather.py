@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from bitproof.core import DataError
 from bitproof.noises.corruptions.base import Image, ImageCorruption
 from bitproof.noises.corruptions.filters import SLACK, Floats, central, gaussian, magnify, streak, truncate
+from bitproof.noises.corruptions.sequence import Frame
 
 #: The five textures that the reference draws from, and their SHA-256. A sixth is in its repository and never used.
 TEXTURES = {
@@ -41,11 +43,39 @@ def snow(
     blend: float,
 ) -> Image:
     """Whiten the picture, then add flakes and the same flakes turned by 180°."""
-    height, width = image.shape[:2]
-    shape = (central(height, zoom)[1], central(width, zoom)[1])
-    grains = mean + std * rng.standard_normal(shape, dtype=np.float32)
+    grains = scatter(image.shape[:2], rng, mean, std, zoom)
     angle_deg = rng.uniform(-135, -45)
-    fallen = flakes(grains, zoom, threshold, (height, width), radius_px, motion_sigma_px, angle_deg)
+    return settle(image, flakes(grains, zoom, threshold, image.shape[:2], radius_px, motion_sigma_px, angle_deg), blend)
+
+
+def snow_p(
+    image: Image,
+    rng: np.random.Generator,
+    frame: int,
+    mean: float,
+    std: float,
+    zoom: float,
+    threshold: float,
+    radius_px: float,
+    motion_sigma_px: float,
+    start_deg: float,
+    step_deg: float,
+    blend: float,
+) -> Image:
+    """``snow`` whose flakes are the same in all frames and fall at ``start + frame·step`` degrees."""
+    grains = scatter(image.shape[:2], rng, mean, std, zoom)
+    angle_deg = start_deg + frame * step_deg
+    return settle(image, flakes(grains, zoom, threshold, image.shape[:2], radius_px, motion_sigma_px, angle_deg), blend)
+
+
+def scatter(size: tuple[int, ...], rng: np.random.Generator, mean: float, std: float, zoom: float) -> Floats:
+    """Draw N(mean, std²) for the middle part of H×W that fills it again when magnified by ``zoom``."""
+    shape = (central(size[0], zoom)[1], central(size[1], zoom)[1])
+    return np.asarray(mean + std * rng.standard_normal(shape, dtype=np.float32))
+
+
+def settle(image: Image, fallen: Floats, blend: float) -> Image:
+    """Whiten the picture, then add ``fallen`` flakes (H×W, grey levels) and the same turned by 180°."""
     x = image.astype(np.float32)
     grey = cv2.cvtColor(x, cv2.COLOR_RGB2GRAY) * 1.5 + 127.5
     white = cv2.max(x, cv2.merge([grey] * 3))
@@ -54,7 +84,7 @@ def snow(
 
 
 def flakes(
-    grains: Floats, zoom: float, threshold: float, size: tuple[int, int], radius_px: float, sigma_px: float, angle_deg: float
+    grains: Floats, zoom: float, threshold: float, size: tuple[int, ...], radius_px: float, sigma_px: float, angle_deg: float
 ) -> Floats:
     """Magnify noise, keep what is above the threshold, smear it. Rows × columns → H×W, whole grey levels."""
     coarse = cv2.threshold(magnify(grains, zoom, *size), threshold, 0, cv2.THRESH_TOZERO)[1]
@@ -162,10 +192,26 @@ class Snow(ImageCorruption):
     y = ⌊clip(b·x + (1 − b)·max(x, 1.5·grey(x) + 127.5) + f + rot180(f))⌋, f = smeared, thresholded, magnified N(μ, σ²).
     uint8 H×W×3 → uint8 H×W×3.
     Source: 1903.12261 and its code.
-    Differs from the paper: ImageMagick's motion blur is computed by its formula, without ImageMagick.
+    Differs from the paper: ImageMagick's motion blur is computed by its formula, without ImageMagick; the grains outside the part
+    that is magnified are not drawn, for nobody sees them; a picture that is not square has its flakes magnified in both sides.
     """
 
+    min_side_px: ClassVar[int] = 2
+
     corrupt = staticmethod(snow)
+
+
+class SnowP(Frame):
+    """Snow whose flakes stay and whose direction turns by 4° a frame.
+
+    y = ``Snow`` with μ = 0.05, σ = 0.3, b = 0.85, motion 14 px at 4°·frame − 150°. uint8 H×W×3 → uint8 H×W×3.
+    Source: 1903.12261 and its code.
+    Differs from the paper: as ``Snow``.
+    """
+
+    min_side_px: ClassVar[int] = 2
+
+    show = staticmethod(snow_p)
 
 
 class Frost(ImageCorruption):
@@ -173,7 +219,8 @@ class Frost(ImageCorruption):
 
     y = ⌊clip(a·x + b·ice)⌋. uint8 H×W×3 → uint8 H×W×3. Raises DataError when a texture is missing or altered.
     Source: 1903.12261 and its code.
-    Differs from the paper: a texture too small for the picture is enlarged to 1.1 times it, as imagecorruptions does.
+    Differs from the paper: a texture too small for the picture is enlarged to 1.1 times it. Like the reference, and unlike the
+    package imagecorruptions-imaug, it never takes the repository's sixth texture and never enlarges one that is large enough.
     """
 
     corrupt = staticmethod(frost)
@@ -186,6 +233,8 @@ class Fog(ImageCorruption):
     Source: 1903.12261 and its code.
     Differs from the paper: nothing; the plasma's side is the next power of two, which gives the reference's at its sizes.
     """
+
+    min_side_px: ClassVar[int] = 2
 
     corrupt = staticmethod(fog)
 
