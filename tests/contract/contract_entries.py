@@ -31,6 +31,7 @@ ROOMS = {
 EXAMPLES = {
     "bits": 4,
     "severity": 3,
+    "frame": 3,
     "eps": "0.1",
     "where": "folder",
     "file": "net.py#build",
