@@ -7,6 +7,7 @@ from typing import Any
 
 from bitproof.core import ModelError, Registry, Spec, bind, digest
 from bitproof.models.network import Network, Normalized, wrap
+from bitproof.models.onnx_file import OnnxSession
 from bitproof.models.victim import TorchVictim
 
 MODELS = Registry(
@@ -27,7 +28,7 @@ MODELS = Registry(
     },
 )
 
-__all__ = ["MODELS", "Network", "Normalized", "TorchVictim", "check_spec", "load", "wrap"]
+__all__ = ["MODELS", "Network", "Normalized", "OnnxSession", "TorchVictim", "check_spec", "load", "wrap"]
 
 
 def load(spec: str, *, classes: int | None = None) -> Network:
