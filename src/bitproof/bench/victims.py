@@ -8,6 +8,7 @@ from bitproof.bench.plan import Cell, Variant, standing
 from bitproof.bench.variants import Variants, probe
 from bitproof.convert import Rewriter
 from bitproof.core import Comparing, Strike
+from bitproof.export import Deployment
 from bitproof.models import TorchVictim
 from bitproof.noises import noise
 
@@ -39,7 +40,8 @@ class Victims:
         return built.given({name: self.variants.victim(other) for name, other in self.variants.plan.others(cell).items()}, noise)
 
     def _change(self, variant: Variant, spec: str) -> TorchVictim:
-        given = self.variants.victim(variant)
-        pictures = probe(self.variants.plan.networks[variant.model])
-        changed = noise(spec)(Rewriter(given.module, pictures, finished=not given.differentiable))
-        return TorchVictim(changed, given.differentiable)
+        given, how = self.variants.victim(variant), noise(spec)
+        pictures, finished = probe(self.variants.plan.networks[variant.model]), not given.differentiable
+        if how.needs == "deploy":
+            return TorchVictim(how(Deployment(given.module, pictures, finished)), differentiable=False)
+        return TorchVictim(how(Rewriter(given.module, pictures, finished)), given.differentiable)

@@ -153,8 +153,11 @@ class Deploy(Protocol):
     carried over.
     """
 
-    def integers(self, engine: str) -> Any:
-        """The network with the low-bit layers on integers in ``engine``, such as ``onnxruntime``."""
+    def integers(self, engine: str, bias: str = "int32") -> Any:
+        """The network with the low-bit layers on integers in ``engine``, such as ``onnxruntime``.
+
+        ``bias``: ``int32``, rounded to what the products are counted in, or ``float``.
+        """
 
 
 class ModelNoise(Noise, Protocol):

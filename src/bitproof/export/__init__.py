@@ -1,10 +1,10 @@
 """Networks as files and as sessions of other engines: ONNX, and integers in onnxruntime."""
 
-from bitproof.export.engine import Deployment, Engine, cpuinfo, engine, features, session, settled
+from bitproof.export.comparing import Difference, Gap, gap
 from bitproof.export.exported import Codes, Exported, ExportedLayer
-from bitproof.export.gap import Difference, Gap, gap
 from bitproof.export.numbers import low_bit_layers
 from bitproof.export.onnx_file import to_onnx
+from bitproof.export.sessions import Deployment, Engine, cpuinfo, engine, features, session, settled
 
 __all__ = [
     "Codes",

@@ -84,6 +84,7 @@ NOISES = Registry(
         "upsample": f"{_SYSTEM}.operators:Upsample",
         "fp16": f"{_SYSTEM}.numerics:Fp16",
         "bf16": f"{_SYSTEM}.numerics:Bf16",
+        "int8-ort": f"{_SYSTEM}.integers:Int8Ort",
     },
 )
 

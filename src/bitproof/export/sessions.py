@@ -93,8 +93,10 @@ def opened(graph: bytes) -> Any:
 
 def _sums_exactly() -> bool:
     """Multiply the largest codes: 64 products of 255 × 127; without a dot-product instruction x86 saturates them in pairs."""
-    from onnx import TensorProto, helper, numpy_helper
-
+    try:
+        from onnx import TensorProto, helper, numpy_helper
+    except ImportError:
+        raise MissingExtra("onnx", "onnx", "Integers in onnxruntime") from None
     w = numpy_helper.from_array(np.full((64, 64), 127, np.int8), "w")
     ends = [helper.make_tensor_value_info(n, kind, [4, 64]) for n, kind in (("x", TensorProto.UINT8), ("y", TensorProto.INT32))]
     graph = helper.make_graph([helper.make_node("MatMulInteger", ["x", "w"], ["y"])], "probe", ends[:1], ends[1:], [w])

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bitproof.export.engine import opened
 from bitproof.export.exported import PICTURES, Codes, Exported
 from bitproof.export.numbers import low_bit_layers
+from bitproof.export.sessions import opened
 
 
 @dataclass
