@@ -14,6 +14,7 @@ from bitproof.noises.pixels import as_rgb
 _CORRUPTIONS = "bitproof.noises.corruptions"
 _SYSTEM = "bitproof.noises.system"
 _ATTACKS = "bitproof.noises.attacks"
+_NORMS = ("Linf", "L2", "L1")
 
 NOISES = Registry(
     "noise",
@@ -99,8 +100,15 @@ ATTACKS = Registry(
         "transfer-linf": f"{_ATTACKS}.transfer:TransferLinf",
         "transfer-l2": f"{_ATTACKS}.transfer:TransferL2",
         "transfer-l1": f"{_ATTACKS}.transfer:TransferL1",
+        **{f"apgd-ce-{n.lower()}": f"{_ATTACKS}.apgd:ApgdCe{n}" for n in _NORMS},
+        **{f"apgd-dlr-{n.lower()}": f"{_ATTACKS}.apgd:ApgdDlr{n}" for n in _NORMS},
+        **{f"apgd-t-{n.lower()}": f"{_ATTACKS}.apgd:ApgdT{n}" for n in _NORMS},
+        **{f"fab-t-{n.lower()}": f"{_ATTACKS}.fab:FabT{n}" for n in _NORMS},
+        **{f"square-{n.lower()}": f"{_ATTACKS}.square:Square{n}" for n in _NORMS},
+        **{f"autoattack-{n.lower()}": f"{_ATTACKS}.autoattack:AutoAttack{n}" for n in _NORMS},
         "noise-linf": f"{_ATTACKS}.control:NoiseLinf",
         "noise-l2": f"{_ATTACKS}.control:NoiseL2",
+        "noise-l1": f"{_ATTACKS}.control:NoiseL1",
     },
 )
 

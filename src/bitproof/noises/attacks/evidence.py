@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from bitproof.core import Attacked, ModelError, Strike, Victim
-from bitproof.noises.attacks.base import check_batch
+from bitproof.noises.attacks.search import check_batch
 
 
 def input_gradient(victim: Victim, x: Tensor, y: Tensor) -> Tensor:

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from bitproof.noises.attacks.base import GradientAttack, check
+from bitproof.noises.attacks.base import GradientAttack
 from bitproof.noises.attacks.norms import TINY, Linf, over
+from bitproof.noises.attacks.search import check
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class MimLinf(GradientAttack):
         grad: gradient mode.
         keep: ``best`` or ``last`` iterate.
         decay: what is kept of the velocity, 0 to 1.
+        loss, temperature: as for PGD.
 
     Source: 1710.06081 Algorithm 1.
     Differs from the paper: g is divided by its mean absolute value and not by its sum, as in RobustART, which changes no sign;
@@ -40,6 +42,8 @@ class MimLinf(GradientAttack):
     grad: str = "ste"
     keep: str = "best"
     decay: float = 1.0
+    loss: str = "ce"
+    temperature: float = 1.0
 
     norm: ClassVar[Linf] = Linf()
     source: ClassVar[str] = "arXiv 1710.06081"

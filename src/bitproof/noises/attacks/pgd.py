@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from bitproof.noises.attacks.base import GradientAttack, check
+from bitproof.noises.attacks.base import GradientAttack
 from bitproof.noises.attacks.norms import L1, L2, Linf, nearest_l1
+from bitproof.noises.attacks.search import check
 
 PROJECTIONS = ("exact", "rescale")
 
@@ -19,12 +20,15 @@ class FgsmLinf(GradientAttack):
 
     x' = clip(x + eps·sign(∇ₓ L(x, y)))
 
-    Args: eps: largest change of a value, for inputs in [0, 1]. grad: gradient mode. Raises SpecError for other values.
+    Args: eps: largest change of a value, for inputs in [0, 1]. grad: gradient mode. loss, temperature: as for PGD.
+    Raises SpecError for other values.
     Source: 1412.6572 §4. Differs from the paper: nothing.
     """
 
     eps: float
     grad: str = "ste"
+    loss: str = "ce"
+    temperature: float = 1.0
 
     keep = "last"
     norm: ClassVar[Linf] = Linf()
@@ -49,6 +53,8 @@ class Pgd(GradientAttack):
         start: begin at a random point of the ball; false begins at the clean input.
         grad: gradient mode.
         keep: ``best`` or ``last`` iterate.
+        loss: what is climbed: ``ce``, ``dlr`` (3 classes or more) or ``margin``; the last two do not saturate.
+        temperature: the logits are divided by it before the loss; above 1 it wakes a saturated softmax (2003.13511).
     """
 
     eps: float
@@ -58,6 +64,8 @@ class Pgd(GradientAttack):
     start: bool = True
     grad: str = "ste"
     keep: str = "best"
+    loss: str = "ce"
+    temperature: float = 1.0
 
     source: ClassVar[str] = "arXiv 1706.06083"
     version: ClassVar[int] = 1

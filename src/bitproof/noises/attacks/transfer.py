@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bitproof.core import Attacked, Gradient, Spec, SpecError, Strike, Victim, split
-from bitproof.noises.attacks.base import Attempt, check, check_batch
+from bitproof.noises.attacks.search import Attempt, check, check_batch
 
 
 class Ensemble:
@@ -115,7 +115,6 @@ class _Given:
         """Attack the other networks, and judge by the victim. Queries are those of the victim: two a sample that stands."""
         check_batch(victim, x, y, seeds)
         attempt = Attempt(victim, x.detach(), y)
-        attempt.ask(torch.arange(len(x), device=x.device), attempt.x, "best")
         rows = attempt.standing()
         if len(rows):
             made = self.attack(self.others, attempt.x[rows], y[rows], [seeds[i] for i in rows.tolist()])

@@ -1,0 +1,113 @@
+"""AutoAttack: four attacks one after the other, each on what the ones before left standing."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bitproof.noises.attacks.apgd import ApgdCeL1, ApgdCeL2, ApgdCeLinf, ApgdTL1, ApgdTL2, ApgdTLinf
+from bitproof.noises.attacks.fab import FabTL1, FabTL2, FabTLinf
+from bitproof.noises.attacks.norms import L1, L2, Linf
+from bitproof.noises.attacks.search import Attempt, Search
+from bitproof.noises.attacks.square import SquareL1, SquareL2, SquareLinf
+
+
+@dataclass(frozen=True)
+class AutoAttack(Search):
+    """The ``standard`` version; with other numbers of steps or queries it is a weaker or stronger relative of it.
+
+    Args:
+        eps: radius of the ball, for inputs in [0, 1].
+        steps: gradient steps of each run of APGD and FAB.
+        queries: what Square asks of each sample.
+        grad: gradient mode of the first three.
+    Raises SpecError for other values, and for a network of fewer than 4 classes.
+    """
+
+    eps: float
+    steps: int = 100
+    queries: int = 5000
+    grad: str = "ste"
+
+    source: ClassVar[str] = "arXiv 2003.01690"
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.members()  # their checks are its checks
+
+    @abstractmethod
+    def members(self) -> tuple[Search, ...]:
+        """The four attacks."""
+
+    def search(self, attempt: Attempt, seeds: Sequence[int]) -> None:
+        """Run the members until nothing stands."""
+        for member in self.members():
+            if attempt.fooled.all():
+                return
+            member.search(attempt, seeds)
+
+
+class AutoAttackLinf(AutoAttack):
+    """AutoAttack in ℓ∞, standard: APGD-CE, APGD-T and FAB-T towards 9 classes, Square with 5000 queries.
+
+    About 7,900 forwards and 1,900 gradients of a sample that stands to the end. N×3×H×W → N×3×H×W
+
+    Source: 2003.01690 §6; constants of fra31/auto-attack. Differs from the paper: see its members.
+    """
+
+    norm: ClassVar[Linf] = Linf()
+
+    def members(self) -> tuple[Search, ...]:
+        """One run each."""
+        eps, steps, grad = self.eps, self.steps, self.grad
+        return (
+            ApgdCeLinf(eps, steps, grad=grad),
+            ApgdTLinf(eps, steps, grad=grad),
+            FabTLinf(eps, steps, grad=grad),
+            SquareLinf(eps, self.queries),
+        )
+
+
+class AutoAttackL2(AutoAttack):
+    """AutoAttack in ℓ2, standard: APGD-CE, APGD-T and FAB-T towards 9 classes, Square with 5000 queries.
+
+    About 7,900 forwards and 1,900 gradients of a sample that stands to the end. N×3×H×W → N×3×H×W
+
+    Source: 2003.01690 §6; constants of fra31/auto-attack. Differs from the paper: see its members.
+    """
+
+    norm: ClassVar[L2] = L2()
+
+    def members(self) -> tuple[Search, ...]:
+        """One run each."""
+        eps, steps, grad = self.eps, self.steps, self.grad
+        return (
+            ApgdCeL2(eps, steps, grad=grad),
+            ApgdTL2(eps, steps, grad=grad),
+            FabTL2(eps, steps, grad=grad),
+            SquareL2(eps, self.queries),
+        )
+
+
+class AutoAttackL1(AutoAttack):
+    """AutoAttack in ℓ1, standard: APGD-CE with 5 starts, APGD-T towards 5 classes, FAB-T towards 9, Square with 5000 queries.
+
+    About 7,900 forwards and 1,900 gradients of a sample that stands to the end. N×3×H×W → N×3×H×W
+
+    Source: 2103.01208 §5; constants of fra31/auto-attack. Differs from the paper: see its members.
+    """
+
+    norm: ClassVar[L1] = L1()
+
+    def members(self) -> tuple[Search, ...]:
+        """As many runs as the authors' code makes."""
+        eps, steps, grad = self.eps, self.steps, self.grad
+        return (
+            ApgdCeL1(eps, steps, restarts=5, grad=grad),
+            ApgdTL1(eps, steps, grad=grad, targets=5),
+            FabTL1(eps, steps, grad=grad),
+            SquareL1(eps, self.queries),
+        )

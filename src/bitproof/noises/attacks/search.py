@@ -1,0 +1,182 @@
+"""What every attack is: a search that asks a victim about inputs near the clean ones, and is billed for it."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import ClassVar, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from bitproof.core import Attacked, Gradient, ModelError, ShapeError, SpecError, Victim
+from bitproof.noises.attacks.norms import Norm
+
+#: Logits and the rows that they belong to → N values to be raised.
+Objective = Callable[[Tensor, Tensor], Tensor]
+
+
+class Attempt:
+    """A batch under attack: the best input found for each sample so far, and what the search has cost.
+
+    ``best`` starts as the clean batch, so that a search never returns less than it was given. Of inputs that do not fool,
+    the one of highest cross-entropy is kept, whatever the search climbs. ``clean`` are the logits of the clean batch.
+    ``grad`` is the gradient mode, None where no gradient is asked for.
+    """
+
+    def __init__(self, victim: Victim, x: Tensor, y: Tensor, grad: str | None = None) -> None:
+        self.victim, self.x, self.y = victim, x, y
+        self._grad = None if grad is None else Gradient.parse(grad)
+        self.soften(0.0)
+        self.best = x.clone()
+        self.loss = torch.full((len(x),), -torch.inf, dtype=x.dtype, device=x.device)
+        self.fooled = torch.zeros(len(x), dtype=torch.bool, device=x.device)
+        self.queries = torch.zeros(len(x), dtype=torch.long, device=x.device)
+        self.gradients = torch.zeros(len(x), dtype=torch.long, device=x.device)
+        self.clean = self.ask(torch.arange(len(x), device=x.device), x)
+
+    def soften(self, share: float) -> None:
+        """Take gradients as they are to be taken after ``share`` of the steps: an annealed mode ends with the last one."""
+        if self._grad is not None:
+            self.victim = self.victim.with_gradient(str(self._grad.at(share)))
+
+    def ask(self, rows: Tensor, x: Tensor, keep: str = "best") -> Tensor:
+        """Run the victim on ``x``, the candidates of ``rows``, note what they are worth, and return the logits.
+
+        ``keep``: ``best``; ``last`` takes every input in the place of the one before; ``none`` notes only the bill.
+        """
+        with torch.no_grad():
+            logits: Tensor = self.victim.logits(x)
+        self._bill(rows, logits)
+        self.note(rows, x, logits, keep)
+        return logits
+
+    def ask_gradient(self, rows: Tensor, x: Tensor, objective: Objective, keep: str = "best") -> tuple[Tensor, Tensor]:
+        """The same, and return each sample's objective, N, and its gradient, of the shape of ``x``."""
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            logits = self.victim.logits(x)
+            values = objective(logits, rows)
+            (gradient,) = torch.autograd.grad(values.sum(), x)
+        self._bill(rows, logits)
+        self.gradients[rows] += 1
+        if not gradient.isfinite().all():
+            raise ModelError("An attack met a gradient that is NaN or infinite; the network cannot be attacked at float32.")
+        self.note(rows, x.detach(), logits.detach(), keep)
+        return values.detach(), gradient
+
+    def _bill(self, rows: Tensor, logits: Tensor) -> None:
+        self.queries[rows] += 1
+        if logits.isnan().any():
+            raise ModelError("An attack met logits that are NaN: the network is damaged for an input within its bounds.")
+
+    def note(self, rows: Tensor, x: Tensor, logits: Tensor, keep: str = "best") -> None:
+        """Keep what ``x``, inputs within the budget whose ``logits`` are known, is worth, as ``ask`` does."""
+        if keep == "none":
+            return
+        loss = F.cross_entropy(logits, self.y[rows], reduction="none")
+        fooled = logits.argmax(dim=1) != self.y[rows]
+        better = torch.ones_like(fooled) if keep == "last" else fooled | (loss > self.loss[rows])
+        taken = rows[better]
+        self.best[taken], self.loss[taken], self.fooled[taken] = x[better], loss[better].to(self.loss.dtype), fooled[better]
+
+    def standing(self) -> Tensor:
+        """Return the samples that no input has fooled yet."""
+        return (~self.fooled).nonzero().flatten()
+
+    def targets(self, count: int) -> Sequence[Tensor]:
+        """The ``count`` classes after the first by the clean logits, or as many as there are: each N, the likeliest first."""
+        return list(self.clean.argsort(dim=1, descending=True).T[1 : count + 1])
+
+    def result(self) -> Attacked:
+        """What was found."""
+        return Attacked(self.best, self.fooled, self.queries, self.gradients)
+
+
+@dataclass
+class Samples:
+    """What a search remembers of the samples it works on: every field has one entry a sample, ``rows`` are their places."""
+
+    rows: Tensor
+
+    def standing(self, attempt: Attempt) -> Self:
+        """Return these without the samples that have fallen."""
+        stands = ~attempt.fooled[self.rows]
+        return self if stands.all() else replace(self, **{f.name: getattr(self, f.name)[stands] for f in fields(self)})
+
+
+class Search(ABC):
+    """An attack: checks its batch, asks about the clean inputs, and lets ``search`` look for better ones.
+
+    A sample that is misclassified to begin with is a success at its own place, and no work is done for it.
+    A subclass is a frozen dataclass whose fields are the words of its spec.
+    """
+
+    eps: float
+    grad: str = "ste"
+
+    norm: ClassVar[Norm]
+    site: ClassVar[str] = "tensor"
+    family: ClassVar[str] = "adversarial"
+    kinds: ClassVar[tuple[str, ...]] = ("image",)
+    needs_gradient: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check(0 <= self.eps < math.inf, "eps", self.eps, "a finite number, 0 or more")
+        if self.needs_gradient:
+            object.__setattr__(self, "grad", str(Gradient.parse(self.grad)))  # one mode has one name in every record
+
+    @abstractmethod
+    def search(self, attempt: Attempt, seeds: Sequence[int]) -> None:
+        """Ask about inputs within the budget for the samples of ``attempt`` that stand; sample i draws from ``seeds[i]`` alone."""
+
+    def place(self, clean: Tensor, delta: Tensor, bounds: tuple[float, float]) -> Tensor:
+        """Return an input near ``clean + delta`` that is inside the ball around ``clean`` and inside ``bounds``, N×…."""
+        return (clean + self.norm.project(delta, self.eps)).clamp(*bounds)
+
+    def __call__(self, victim: Victim, x: Tensor, y: Tensor, seeds: Sequence[int]) -> Attacked:
+        """Attack a batch, as ``bitproof.core.Attack`` says. ``x`` is not changed.
+
+        Raises SpecError for a victim without gradients where one is needed, ShapeError for inputs that are not as promised,
+        ModelError on NaN.
+        """
+        check_batch(victim, x, y, seeds)
+        if self.needs_gradient and not victim.differentiable:
+            raise SpecError(
+                f"{type(self).__name__} needs a gradient and this network has none (ONNX, int8). "
+                "'square-linf' and the other attacks by queries work on it, and 'noise-linf' as their control; "
+                "a gradient attack can be run on its torch twin."
+            )
+        attempt = Attempt(victim, x.detach(), y, self.grad if self.needs_gradient else None)
+        if not attempt.fooled.all():
+            self.search(attempt, seeds)
+        return attempt.result()
+
+
+def generators_of(seeds: Sequence[int]) -> list[Generator]:
+    """One generator a sample, so that its numbers do not depend on the batch it is in."""
+    return [Generator().manual_seed(seed) for seed in seeds]
+
+
+def draw(norm: Norm, x: Tensor, generators: Sequence[Generator]) -> Tensor:
+    """One point of the unit ball a sample, of the shape, type and device of ``x``."""
+    return torch.stack([norm.inside(x.shape[1:], generator) for generator in generators]).to(x)
+
+
+def check(good: bool, word: str, value: object, allowed: str) -> None:
+    """Raise SpecError where a setting is not ``good``."""
+    if not good:
+        raise SpecError(f"{word}={value} is not possible for an attack: {word} must be {allowed}.")
+
+
+def check_batch(victim: Victim, x: Tensor, y: Tensor, seeds: Sequence[int]) -> None:
+    """Raise ShapeError unless ``x`` is float N×C×H×W within bounds, and ``y`` and ``seeds`` are N."""
+    low, high = victim.bounds
+    if x.ndim != 4 or not x.is_floating_point() or y.shape != x.shape[:1] or len(seeds) != len(x):
+        found = f"{x.dtype} {tuple(x.shape)}, {tuple(y.shape)} and {len(seeds)}"
+        raise ShapeError(f"An attack takes x: float N×C×H×W, y: N and N seeds; found {found}.")
+    if len(x) and not (low <= float(x.min()) and float(x.max()) <= high):
+        raise ShapeError(f"An attack's input must lie in [{low}, {high}], found {float(x.min()):.3f} to {float(x.max()):.3f}.")
