@@ -23,6 +23,9 @@ LENGTHS: dict[str, Callable[[Tensor], Tensor]] = {
 #: Norm → budgets that fool some samples of the victim, and not all.
 BUDGETS = {"linf": (0.02, 0.1), "l2": (0.1, 0.6), "l1": (0.5, 3.0)}
 
+#: Settings that make an attack short, where it has them.
+FEW = {"steps": 3, "queries": 6}
+
 N = 10
 SEEDS = tuple(100 + i * i for i in range(N))
 
@@ -44,7 +47,7 @@ class Method:
             yield self.at(eps)
 
     def at(self, eps: float, **settings: Any) -> Any:
-        few = {"steps": 3} if "steps" in self.cls.__dataclass_fields__ else {}
+        few = {word: count for word, count in FEW.items() if word in self.cls.__dataclass_fields__}
         return self.cls(eps=eps, **few, **settings)
 
 

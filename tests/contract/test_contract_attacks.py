@@ -114,6 +114,9 @@ class Pretending(Noise):
 
     needs_gradient = True
 
+    def __call__(self, victim, x, y, seeds):
+        return Noise(self.eps, self.draws)(victim, x, y, seeds)
+
 
 @dataclass(frozen=True)
 class Boundless(Pgd):

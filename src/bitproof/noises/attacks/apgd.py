@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from bitproof.noises.attacks.base import check_classes
 from bitproof.noises.attacks.losses import cross_entropy, dlr, targeted_dlr
 from bitproof.noises.attacks.norms import L1, L2, TINY, Linf, nearest_l1, over
-from bitproof.noises.attacks.search import Attempt, Objective, Search, check, draw, generators_of
+from bitproof.noises.attacks.search import Attempt, Bill, Objective, Search, check, draw, generators_of
 from bitproof.noises.attacks.walk import dense, sparse
 
 #: The balls of the ℓ1 attack's three runs, in units of eps (2103.01208 §3.3).
@@ -50,6 +50,15 @@ class Apgd(Search):
     @abstractmethod
     def objectives(self, attempt: Attempt) -> Iterator[Objective]:
         """Yield what is climbed, one run after the other."""
+
+    def runs(self, classes: int) -> int:
+        """How many runs there are at most."""
+        return self.restarts
+
+    def bill(self, classes: int) -> Bill:
+        """A gradient a step, and a forward at the end of each run."""
+        runs = self.runs(classes)
+        return Bill(runs * (self.steps + 1), runs * self.steps)
 
     def search(self, attempt: Attempt, seeds: Sequence[int]) -> None:
         """Run every objective on the samples that still stand."""
@@ -97,6 +106,10 @@ class ApgdT(Apgd):
         super().__post_init__()
         check(self.targets >= 1, "targets", self.targets, "1 or more; those beyond the network's classes are left out")
 
+    def runs(self, classes: int) -> int:
+        """A target and restart each."""
+        return self.restarts * min(self.targets, classes - 1)
+
     def objectives(self, attempt: Attempt) -> Iterator[Objective]:
         """The targeted loss, a target at a time, each ``restarts`` times."""
         check_classes(attempt, "targeted dlr")
@@ -113,6 +126,11 @@ class SparseAscent(Apgd):
 
     norm: ClassVar[L1] = L1()
     source: ClassVar[str] = "arXiv 2103.01208"
+
+    def bill(self, classes: int) -> Bill:
+        """As in the other norms, but each of the three balls ends with a forward."""
+        runs = self.runs(classes)
+        return Bill(runs * (self.steps + len(SIZES)), runs * self.steps)
 
     def ascend(self, attempt: Attempt, rows: Tensor, objective: Objective, generators: Sequence[Generator]) -> None:
         """Three runs in balls of 3, 2 and 1 eps, each from where the one before was best; only the last one counts."""

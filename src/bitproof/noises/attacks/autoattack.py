@@ -10,7 +10,7 @@ from typing import ClassVar
 from bitproof.noises.attacks.apgd import ApgdCeL1, ApgdCeL2, ApgdCeLinf, ApgdTL1, ApgdTL2, ApgdTLinf
 from bitproof.noises.attacks.fab import FabTL1, FabTL2, FabTLinf
 from bitproof.noises.attacks.norms import L1, L2, Linf
-from bitproof.noises.attacks.search import Attempt, Search
+from bitproof.noises.attacks.search import Attempt, Bill, Search
 from bitproof.noises.attacks.square import SquareL1, SquareL2, SquareLinf
 
 
@@ -41,6 +41,11 @@ class AutoAttack(Search):
     @abstractmethod
     def members(self) -> tuple[Search, ...]:
         """The four attacks."""
+
+    def bill(self, classes: int) -> Bill:
+        """The sum over the members."""
+        bills = [member.bill(classes) for member in self.members()]
+        return Bill(sum(bill.queries for bill in bills), sum(bill.gradients for bill in bills))
 
     def search(self, attempt: Attempt, seeds: Sequence[int]) -> None:
         """Run the members until nothing stands."""

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from bitproof.noises.attacks.losses import LOSSES, tempered
-from bitproof.noises.attacks.search import Attempt, Objective, Search, check, draw, generators_of
+from bitproof.noises.attacks.search import Attempt, Bill, Objective, Search, check, draw, generators_of
 
 KEEP = ("best", "last")
 
@@ -52,6 +52,10 @@ class GradientAttack(Search):
     def accumulate(self, velocity: Tensor, gradient: Tensor) -> Tensor:
         """Return the ascent's next velocity, N×…; without memory it is the gradient."""
         return gradient
+
+    def bill(self, classes: int) -> Bill:
+        """A gradient a step, and a forward at the end of each restart."""
+        return Bill(self.restarts * (self.steps + 1), self.restarts * self.steps)
 
     def search(self, attempt: Attempt, seeds: Sequence[int]) -> None:
         """Climb ``restarts`` times from the samples that stand."""

@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from bitproof.noises.attacks.norms import L1, L2, Linf
-from bitproof.noises.attacks.search import Attempt, Search, check, generators_of
+from bitproof.noises.attacks.search import Attempt, Bill, Search, check, generators_of
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,10 @@ class RandomNoise(Search):
     @abstractmethod
     def direction(self, shape: Sequence[int], generator: Generator) -> Tensor:
         """Draw one point of length 1, of ``shape``."""
+
+    def bill(self, classes: int) -> Bill:
+        """A forward a draw."""
+        return Bill(self.draws, 0)
 
     def search(self, attempt: Attempt, seeds: Sequence[int]) -> None:
         """Draw for the samples that stand."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bitproof.noises.attacks.norms import L1, L2, Linf, over
 from bitproof.noises.attacks.planes import onto, step_l1, step_l2, step_linf
-from bitproof.noises.attacks.search import Attempt, Samples, Search, check
+from bitproof.noises.attacks.search import Attempt, Bill, Samples, Search, check
 
 #: How far a step goes beyond the boundary, how far back an adversarial input is moved, and the largest pull to the clean input.
 BEYOND, BACK, PULL = 1.05, 0.9, 0.1
@@ -58,6 +58,11 @@ class FabT(Search):
     @abstractmethod
     def onto_plane(self, w: Tensor, room: Tensor, gap: Tensor) -> Tensor:
         """Return the smallest step of the norm that closes a gap, as ``planes.Step`` says."""
+
+    def bill(self, classes: int) -> Bill:
+        """Two forwards and a gradient a step."""
+        gradients = self.steps * min(self.targets, classes - 1)
+        return Bill(2 * gradients, gradients)
 
     def search(self, attempt: Attempt, seeds: Sequence[int]) -> None:
         """Try one class after the other on the samples that still stand; nothing is drawn."""

@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,14 @@ from torch import Generator, Tensor
 
 from bitproof.core import Attacked, Gradient, ModelError, ShapeError, SpecError, Victim
 from bitproof.noises.attacks.norms import Norm
+
+
+class Bill(NamedTuple):
+    """What an attack asks of a sample that stands to the end: forwards, and how many of them are walked back."""
+
+    queries: int
+    gradients: int
+
 
 #: Logits and the rows that they belong to → N values to be raised.
 Objective = Callable[[Tensor, Tensor], Tensor]
@@ -132,6 +140,10 @@ class Search(ABC):
     @abstractmethod
     def search(self, attempt: Attempt, seeds: Sequence[int]) -> None:
         """Ask about inputs within the budget for the samples of ``attempt`` that stand; sample i draws from ``seeds[i]`` alone."""
+
+    @abstractmethod
+    def bill(self, classes: int) -> Bill:
+        """What a sample costs that nothing fools, on a network of so many classes; the forward of the clean input apart."""
 
     def place(self, clean: Tensor, delta: Tensor, bounds: tuple[float, float]) -> Tensor:
         """Return an input near ``clean + delta`` that is inside the ball around ``clean`` and inside ``bounds``, N×…."""

@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 
 from bitproof.noises.attacks.losses import margin
 from bitproof.noises.attacks.norms import L1, L2, TINY, Linf, nearest_l1
-from bitproof.noises.attacks.search import Attempt, Samples, Search, check, generators_of
+from bitproof.noises.attacks.search import Attempt, Bill, Samples, Search, check, generators_of
 
 #: Share of the values that the first square covers, and after how many queries it is halved again.
 SHARE, HALVINGS = 0.8, (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
@@ -68,6 +68,10 @@ class Square(Search):
     @abstractmethod
     def propose(self, tried: Tried, u: Tensor, query: int) -> Tensor:
         """Return a change for each sample, from uniform numbers N×(5 + C)."""
+
+    def bill(self, classes: int) -> Bill:
+        """A forward a query, and one for the first change."""
+        return Bill(self.queries + 1, 0)
 
     def search(self, attempt: Attempt, seeds: Sequence[int]) -> None:
         """Begin at a random change, and keep every proposal that makes the margin smaller."""
@@ -153,7 +157,7 @@ class MovedMass(Square):
 
     def weight(self, windows: Tensor) -> Tensor:
         """Length of each channel's last axis, …×n → …×1."""
-        return torch.linalg.vector_norm(windows, self.power, dim=-1, keepdim=True)
+        return _length(windows, self.power)
 
     def begin(self, shape: Sequence[int], generator: Generator) -> Tensor:
         """A bump of random signs in each of 5×5 tiles."""
@@ -167,7 +171,7 @@ class MovedMass(Square):
             for j in range(width // size):
                 patch = tile.T if turned[i, j] else tile
                 change[:, i * size : (i + 1) * size, j * size : (j + 1) * size] = signs[i, j] * patch
-        return self.eps * change / torch.linalg.vector_norm(change, self.power)
+        return self.eps * change / _length(change.flatten(), self.power)
 
     def propose(self, tried: Tried, u: Tensor, query: int) -> Tensor:
         """Empty one window, and give what it weighed to another one."""
@@ -199,7 +203,7 @@ def bump(size: int, power: int) -> Tensor:
     Source: 1912.00049 equation 3; ℓ1 as in 2103.01208 §4.
     """
     tile = torch.cat([_hill(size // 2, size, power), -_hill(size - size // 2, size, power)])
-    return tile / torch.linalg.vector_norm(tile, power)
+    return tile / _length(tile.flatten(), power)
 
 
 def _hill(height: int, width: int, power: int) -> Tensor:
@@ -207,8 +211,14 @@ def _hill(height: int, width: int, power: int) -> Tensor:
     for k in range(max(height, width) // 2 + 1):
         top, left = max(height // 2 - k, 0), max(width // 2 - k, 0)
         hill[top : height // 2 + k + 1, left : width // 2 + k + 1] += 1 / (k + 1) ** (2 if power == 2 else 4)
-    total = torch.linalg.vector_norm(hill, power)
+    total = _length(hill.flatten(), power)
     return hill / total if total > 0 else hill
+
+
+def _length(x: Tensor, power: int) -> Tensor:
+    """Length of the last axis, …×n → …×1."""
+    length: Tensor = torch.linalg.vector_norm(x, power, dim=-1, keepdim=True)
+    return length
 
 
 class SquareL2(MovedMass):

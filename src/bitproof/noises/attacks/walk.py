@@ -99,6 +99,7 @@ def dense(attempt: Attempt, rows: Tensor, x: Tensor, objective: Objective, norm:
     zero = x.new_zeros(len(x))
     more = {"before": x, "previous": zero, "rises": zero, "last_best": zero, "reduced": torch.ones_like(rows, dtype=torch.bool)}
     walk = DenseWalk.begin(attempt, rows, x, 2 * eps, **more)
+    attempt.soften(0.0)
     walk.last_best = walk.climb(attempt, objective, "best")
     window, since = max(int(WINDOW * steps), 1), 0
 
