@@ -8,7 +8,7 @@ import pytest
 from analysis_rows import CLEAN, make, table
 
 from bitproof.analysis import summary
-from bitproof.analysis.sequences import NOISE, SEQUENCES, mean_of_means
+from bitproof.analysis.sequences import NOISE, SEQUENCES, mean_of_means, mean_ratio
 from bitproof.noises import expand
 
 
@@ -60,6 +60,22 @@ def test_sequences_weigh_the_same_whatever_their_length():
     assert figure(frame, "mfp")["value"] == pytest.approx(np.mean(parts))
 
 
+def test_the_rate_relative_to_the_control_is_the_mean_of_ratios():
+    assert mean_ratio([2, 1])(np.array([0.2, 0.4, 0.9, 0.1, 0.2, 0.3])) == pytest.approx((2 + 3) / 2)
+    rows = make(CLEAN | films(), n=40)
+    samples, frame = [f"s{i}" for i in range(40)], summary(rows)
+    ratios = [
+        flip(rows, "lsq:w4a4", name, 5, samples) / flip(rows, "fp32", name, 5, samples)
+        for name in ("gaussian_noise_p", "translate_p")
+    ]
+    line = figure(frame, "mfr_float")
+    assert line["value"] == pytest.approx(100 * np.mean(ratios)) and line["low"] < line["value"] < line["high"]
+    assert figure(frame, "mfr_float", "fp32")["note"] == "this is the control, 100 by definition"
+    rows = rows.filter(~((pl.col("recipe") == "fp32") & pl.col("noise").str.starts_with("translate_p")))
+    assert figure(summary(rows), "mfr_float")["value"] == pytest.approx(100 * ratios[0]), "what the control lacks is left out"
+    assert figure(summary(rows.filter(recipe="lsq:w4a4")), "mfr_float")["note"] == "no float control"
+
+
 def test_all_of_imagenet_p_is_complete():
     specs = expand("perturbations")
     noises = {spec: (spec.partition(":")[0], "perturbation", None, 0.5) for spec in specs}
@@ -102,5 +118,5 @@ def test_one_sequence_at_two_settings_has_two_figures_and_no_mean():
 
 def test_frames_are_in_no_other_familys_figures():
     with_frames, without = (summary(make(CLEAN | part, n=10)) for part in (films(), {}))
-    others = [f for f in with_frames["figure"].unique() if not f.startswith(("flip:", "mfp"))]
+    others = [f for f in with_frames["figure"].unique() if not f.startswith(("flip:", "mfp", "mfr"))]
     assert set(others) == set(without["figure"])

@@ -105,7 +105,7 @@ def test_the_worst_case_is_below_each_attack_and_every_interval_holds_its_value(
             assert line["note"] and line["low"] is None and line["delta"] is None
             continue
         assert line["low"] <= line["value"] <= line["high"] and line["n"] > 0
-        assert line["figure"] == "ce_float" or 0 <= line["low"] <= line["high"] <= 100
+        assert line["figure"] in ("ce_float", "mfr_float") or 0 <= line["low"] <= line["high"] <= 100
         if line["delta"] is not None:
             assert line["delta_low"] <= line["delta"] <= line["delta_high"] and line["pairs"] > 0
     if not missing:

@@ -1,11 +1,15 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bitproof.bench.pictures import PictureCache, Pipeline, batches, draw
 from bitproof.core import Geometry
+from bitproof.noises import FRAMES, expand
 from bitproof.tasks import load
 
 GEOMETRY = Geometry(24, 32)
+FRAMES_17 = [f"{name}:17" for name in FRAMES]
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +29,21 @@ def test_a_sample_meets_the_same_noise_alone_and_in_company(task):
         assert [s.id for chunk, _ in made for s in chunk] == [s.id for s in samples]
         together = np.concatenate([x.numpy() for _, x in made])
         np.testing.assert_array_equal(together, np.stack(alone).transpose(0, 3, 1, 2) / np.float32(255))
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    spec=st.sampled_from([*expand("corruptions:2"), *expand("corruptions-extra:4"), *expand("corruptions-bar:3"), *FRAMES_17]),
+    size=st.integers(1, 9),
+    workers=st.integers(1, 4),
+    order=st.permutations(range(6)),
+)
+def test_no_split_order_or_worker_shows(task, spec, size, workers, order):
+    samples = [task.data.samples[i] for i in order]
+    made = batches(pipeline(task, spec), samples, size, workers)
+    together = {sample.id: picture for chunk, x in made for sample, picture in zip(chunk, x.numpy(), strict=True)}
+    alone = pipeline(task, spec).picture(samples[0])
+    np.testing.assert_array_equal(together[samples[0].id], alone.transpose(2, 0, 1) / np.float32(255))
 
 
 def test_a_draw_follows_from_names(task):

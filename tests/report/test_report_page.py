@@ -148,7 +148,7 @@ def test_sequences_are_shown_and_their_frames_are_not(tmp_path: Path, page: Page
     fill(store, "photos", "net", recipes=("fp32", "mse:w4a4"), noises=("clean", *frames), samples=60)
     [section] = read(store.path).sections
     table = sequences(section)
-    assert [column.title for column in table.columns] == ["Recipe", "mFP, %", "snow_p", "rotate_p"]
+    assert [column.title for column in table.columns] == ["Recipe", "mFP, %", "of control, %", "snow_p", "rotate_p"]
     assert table.marked == {0} and re.fullmatch(r"\d+\.\d \[.+, .+\]", table.rows[0][1].text)
     assert table.rows[1][1].change in ("lost", "gained", "undecided") and not table.rows[0][1].note
     assert [len(part.rows) for _, _, part in details(section)] == [2], "frames are no rows of the tables of cells"

@@ -36,6 +36,13 @@ _FLIP = "100·mean over samples and pairs of frames of [f(x_j) ≠ f(x_i)]; i = 
 
 FIGURES = {
     "mfp": Figure("Mean flip probability", "%", "lower", f"mean over sequences of {_FLIP}; not divided by AlexNet's", _SOURCE),
+    "mfr_float": Figure(
+        "Flip rate relative to the control",
+        "%",
+        "lower",
+        "100·mean over sequences of FP / FP^control, FP the flip probability; 100 = as unsteady as the control",
+        "mFR (arXiv 1903.12261, §4.2) with the float control in AlexNet's place, whose rates are not published as text",
+    ),
     "flip": Figure("Flip probability", "%", "lower", _FLIP, _SOURCE),
 }
 
@@ -43,12 +50,13 @@ Pair = tuple[int, int]
 
 
 def measures(block: Block, cells: Cells) -> Iterator[Measure]:
-    """Yield ``mfp`` and ``flip:SEQUENCE`` where the block has frames of perturbation sequences."""
+    """Yield ``mfp``, ``mfr_float`` and ``flip:SEQUENCE`` where the block has frames of perturbation sequences."""
     frames = _frames(block)
     if not frames:
         return
     pairs = {label: _pairs(label, _seen(found, cells)) for label, found in frames.items()}
     yield _mean(block, cells, {label: found for label, found in pairs.items() if found})
+    yield _relative(block, cells, {label: _common(found, block) for label, found in pairs.items() if _common(found, block)})
     for label, found in pairs.items():
         if found:
             note = f"{len(_seen(frames[label], cells))} frames{_missing(label, _seen(frames[label], cells))}"
@@ -104,6 +112,12 @@ def _missing(label: str, frames: Mapping[int, int]) -> str:
     return f" of {whole}" if len(frames) < whole else ""
 
 
+def _common(pairs: list[Pair], block: Block) -> list[Pair]:
+    """The pairs that the control has too."""
+    control = block.recipes[block.control] if block.control else None
+    return [pair for pair in pairs if control is not None and all(control.seen[:, column].any() for column in pair)]
+
+
 def _mean(block: Block, cells: Cells, pairs: Mapping[str, list[Pair]]) -> Measure:
     names = [_name(label) for label in pairs]
     if not pairs or len(set(names)) < len(names):
@@ -116,6 +130,38 @@ def _mean(block: Block, cells: Cells, pairs: Mapping[str, list[Pair]]) -> Measur
     lengths = [len(found) for found in pairs.values()]
     joined = [pair for found in pairs.values() for pair in found]
     return Measure("mfp", partial(flips, pairs=joined), note, Reduction(mean_of_means(lengths), whole=True))
+
+
+def _relative(block: Block, cells: Cells, pairs: Mapping[str, list[Pair]]) -> Measure:
+    if block.control is None:
+        return refused("mfr_float", "no float control")
+    control = block.recipes[block.control]
+    if cells is control:
+        return refused("mfr_float", "this is the control, 100 by definition")
+    if not pairs:
+        return refused("mfr_float", "no two frames in common with the control")
+    joined = [pair for found in pairs.values() for pair in found]
+
+    def both(cells: Cells) -> Tally:
+        ours, theirs = flips(cells, joined), flips(control, joined)
+        common = ours.seen & theirs.seen
+        return Tally(np.concatenate([ours.hit, theirs.hit], axis=1), np.concatenate([common, common], axis=1))
+
+    note = f"100 = the control {block.control}; over {len(pairs)} sequences; undefined where the control never flips in one"
+    ratio = Reduction(mean_ratio([len(found) for found in pairs.values()]), bounds=(0, np.inf), whole=True)
+    return Measure("mfr_float", both, note, ratio, paired=False)
+
+
+def mean_ratio(lengths: list[int]) -> Callable[[Array], Array]:
+    """Return the reduction of …×2Σlengths ratios, ours then the control's, to the mean over sequences of ours / theirs."""
+    starts = np.cumsum([0, *lengths[:-1]])
+
+    def reduce(ratios: Array) -> Array:
+        ours, theirs = (np.add.reduceat(half, starts, axis=-1) for half in np.split(ratios, 2, axis=-1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(np.where(theirs > 0, ours / theirs, np.nan).mean(axis=-1))
+
+    return reduce
 
 
 def mean_of_means(lengths: list[int]) -> Callable[[Array], Array]:

@@ -126,7 +126,8 @@ def _replaced(text: str, key: str, value: str) -> str:
 class Corruptions:
     """The 15 test corruptions of ImageNet-C, at one severity or at all five.
 
-    ``protocol=imagenet-c`` fixes its constants for 224 px and its storage, truncated and saved as JPEG of quality 85.
+    ``protocol=imagenet-c`` fixes its constants for 224 px and its storage, truncated and saved as JPEG of quality 85. The picture's
+    size is the model's own, which is ImageNet-C's only at 224 px.
     """
 
     severity: int | None = None
@@ -141,7 +142,10 @@ class Corruptions:
 
 @dataclass(frozen=True)
 class CorruptionsExtra:
-    """The 4 validation corruptions of ImageNet-C, at one severity or at all five; ``protocol`` as for ``corruptions``."""
+    """The 4 validation corruptions of ImageNet-C, at one severity or at all five.
+
+    ``protocol`` as for ``corruptions``.
+    """
 
     severity: int | None = None
     protocol: str | None = None

@@ -92,7 +92,7 @@ class Section:
     @cached_property
     def sequences(self) -> tuple[str, ...]:
         """The figures of perturbation sequences."""
-        return tuple(self.named("mfp", "flip"))
+        return tuple(self.named("mfp", "mfr_float", "flip"))
 
     @cached_property
     def deciding(self) -> tuple[str, ...]:

@@ -198,8 +198,8 @@ def sequences(section: Section) -> Table:
 
 
 def _sequence(name: str) -> str:
-    """``flip:translate_p`` → ``translate_p``; ``mfp`` → ``mFP``."""
-    return name.partition(":")[2] or "mFP, %"
+    """``flip:translate_p`` → ``translate_p``; the means by what they are called."""
+    return name.partition(":")[2] or {"mfp": "mFP, %", "mfr_float": "of control, %"}[name]
 
 
 def calibration(section: Section) -> Table:

@@ -24,7 +24,8 @@ class ImageCorruption:
     """A corruption: ``corrupt(image, rng, **constants)``, a pure function, at the published constants of one severity.
 
     ``constants`` names the published set, or ``auto`` for the one that was made for pictures of about this size.
-    The result is cut to whole grey levels, not rounded, as the references do before they save (``filters.truncate``).
+    The result is cut to whole grey levels, as the references do before they save (``filters.truncate``); a subclass that rounds
+    says so.
     ``stored`` then writes it as JPEG of quality 85, chroma 4:2:0, and reads it back, as ImageNet-C was stored; without it the
     picture goes on as it is, as CIFAR-10-C's arrays do.
     """

@@ -7,7 +7,7 @@ from typing import Any
 from bitproof.core import SpecError
 
 #: The four published sets and their picture sizes: ImageNet-C (224 px), its Inception edition (299 px), Tiny-ImageNet-C (64 px)
-#: and CIFAR-10-C (32 px).
+#: and CIFAR-10-C (32 px). ImageNet-64x64-C has the constants of Tiny-ImageNet-C.
 SETS = ("imagenet", "imagenet-299", "tiny", "cifar")
 
 Five = tuple[float, float, float, float, float]
