@@ -85,11 +85,11 @@ def test_attacks_agree_with_counting_row_by_row(seeds, missing):
         assert line["pairs"] == len({sample for sample, _ in paired})
 
 
-def test_every_adversarial_figure_says_that_it_is_an_upper_bound(frame):
+def test_every_adversarial_figure_carries_its_gradient_and_the_verdict(frame):
     lines = frame.filter(pl.col("figure").str.contains("^(ar|robust)"))
     assert lines.height == 2 * 2 * (4 + 3 + 1)
     for note in lines["note"]:
-        assert note.startswith("gradient: ste; no masking audit yet: read as an upper bound")
+        assert note.startswith("gradient: ste; audit: undecided")
     assert figure(frame, "robust_worst:linf,eps=2/255")["note"].endswith("worst of 2: mim-linf:eps=2/255, pgd-linf:eps=2/255")
 
 

@@ -104,7 +104,9 @@ def test_what_is_needed_to_judge_and_repeat_is_there(page: Page) -> None:
     for words in (
         "Few pictures: 120 for clean",
         "undecided does not mean that nothing was lost",
-        "Read these as upper bounds on robustness.",
+        "Read these as upper bounds on robustness, and the verdict beside them first.",
+        "PGD was run with one number of steps alone",
+        "undecided",
         "gradient mode ste",
         "not the deployed latency",
         "bitproof run grid.yaml -o 'a<b run'",

@@ -48,8 +48,17 @@ def test_a_loss_is_told_with_its_interval() -> None:
 
 def test_a_gain_is_told_as_one() -> None:
     said = verdict(section({("mse:w4a4", "robust_worst"): figure(2.0, 0.5, 3.5)}))
-    assert "Only gains are shown for mse:w4a4. A gain under attack may be a hidden gradient" in said.paragraph
+    assert "Only gains are shown for mse:w4a4. The gain under attack of mse:w4a4 may be a hidden gradient" in said.paragraph
     assert said.recipes[0][1] == "gains 2.0 points [0.5, 3.5] on attacks (worst case)."
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"), [("masked", "is no robustness"), ("undecided", "may be a hidden"), ("holds", "holds under")]
+)
+def test_a_gain_under_attack_is_told_with_its_verdict(word: str, sentence: str) -> None:
+    said = verdict(section({("mse:w4a4", "robust_worst"): figure(2.0, 0.5, 3.5) | {"verdict": word}}))
+    assert f"The gain under attack of mse:w4a4 {sentence}" in said.paragraph
+    assert said.recipes[0][1] == f"gains 2.0 points [0.5, 3.5] on attacks (worst case, {word})."
 
 
 @pytest.mark.parametrize("bounds", [(-5.0, 0.0), (0.0, 5.0), (-1.0, 1.0)])

@@ -1,10 +1,26 @@
 """Every figure, from rows alone: each with a 95 % interval and its n, paired against the float control."""
 
 from bitproof.analysis.accuracy import accuracy
+from bitproof.analysis.audit import audit
+from bitproof.analysis.budgets import budget, free
 from bitproof.analysis.fidelity import LIMIT as FIDELITY_LIMIT
 from bitproof.analysis.fidelity import apart, features
 from bitproof.analysis.fidelity import lines as fidelity_lines
 from bitproof.analysis.measures import Figure
+from bitproof.analysis.roles import suite
 from bitproof.analysis.summary import FIGURES, summary
 
-__all__ = ["FIDELITY_LIMIT", "FIGURES", "Figure", "accuracy", "apart", "features", "fidelity_lines", "summary"]
+__all__ = [
+    "FIDELITY_LIMIT",
+    "FIGURES",
+    "Figure",
+    "accuracy",
+    "apart",
+    "audit",
+    "budget",
+    "features",
+    "fidelity_lines",
+    "free",
+    "suite",
+    "summary",
+]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from bitproof.analysis import tallies
-from bitproof.analysis.blocks import Block, Cells, blocks
+from bitproof.analysis.audit import UNDECIDED, Ball, Finding, audited, verdict_on
+from bitproof.analysis.blocks import Block, Cells
 from bitproof.analysis.calibration import calibration_error
 from bitproof.analysis.estimates import EACH, EACH_SIGNED, Level, Tally, difference, level
 from bitproof.analysis.intervals import Array, mcnemar
@@ -21,7 +23,7 @@ _FIGURES = (
 )
 COLUMNS = pl.Schema(
     {name: pl.String() for name in _TEXT}
-    | {"severity": pl.Int64(), "gradient": pl.String()}
+    | {"severity": pl.Int64(), "gradient": pl.String(), "verdict": pl.String()}
     | {name: pl.Float64() for name in _FIGURES}
     | {"n": pl.Int64(), "pairs": pl.Int64(), "control": pl.String()}
 )
@@ -38,15 +40,16 @@ def accuracy(rows: pl.DataFrame) -> pl.DataFrame:
     ``churn``: predictions that differ from the same network's clean prediction, %; ``churn_control``: the control's, on the
     same samples.
     ``ece``, ``confidence`` in %, ``loss`` in nats: means over the samples.
+    ``verdict``: of the masking audit on an attack.
     On the control's own lines and on clean lines that which compares with itself is null.
     Source: ``ece`` Guo et al., arXiv 1706.04599, eq. 3; ``mcnemar_p`` McNemar (1947); ``excess`` is a difference in differences.
     Differs from the paper: nothing.
     """
-    lines = [line for block in blocks(rows) for recipe in block.recipes for line in _lines(block, recipe)]
+    lines = [line for block, told in audited(rows) for recipe in block.recipes for line in _lines(block, recipe, told[recipe])]
     return pl.DataFrame(lines, schema=COLUMNS).with_columns(pl.col(pl.Float64).fill_nan(None))
 
 
-def _lines(block: Block, recipe: str) -> list[dict[str, Any]]:
+def _lines(block: Block, recipe: str, told: Mapping[Ball, Finding]) -> list[dict[str, Any]]:
     cells = block.recipes[recipe]
     columns = np.flatnonzero(cells.seen.any(axis=(0, 2))).tolist()
     head = {"task": block.task, "model": block.model, "recipe": recipe, "defense": block.defense, "control": block.control}
@@ -56,10 +59,17 @@ def _lines(block: Block, recipe: str) -> list[dict[str, Any]]:
     return [
         head
         | block.noises[column]._asdict()
-        | {"gradient": cells.gradient[column]}
+        | {"gradient": cells.gradient[column], "verdict": _verdict(block, cells, column, told)}
         | {name: values[i].item() for name, values in figures.items()}
         for i, column in enumerate(columns)
     ]
+
+
+def _verdict(block: Block, cells: Cells, column: int, told: Mapping[Ball, Finding]) -> str | None:
+    """The masking audit's word on an attack; an attack on a noisy picture is not audited, so it is undecided."""
+    if block.noises[column].family == "adversarial":
+        return verdict_on(told, [block.noises[column].noise])
+    return UNDECIDED if cells.gradient[column] else None
 
 
 def _own(block: Block, cells: Cells, columns: list[int]) -> dict[str, Array]:

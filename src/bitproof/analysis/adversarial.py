@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from bitproof.analysis import tallies
+from bitproof.analysis.audit import Ball, Finding, verdict_on
 from bitproof.analysis.blocks import Block, Cells
-from bitproof.analysis.budgets import budgets
+from bitproof.analysis.budgets import budget, budgets, free
 from bitproof.analysis.estimates import EACH
 from bitproof.analysis.measures import Figure, Measure, refused
 
@@ -31,9 +32,10 @@ FIGURES = {
 }
 
 
-def measures(block: Block, cells: Cells) -> Iterator[Measure]:
-    """Yield ``ar`` and ``robust`` of each attack, of each budget's worst case, and of the worst case of all.
+def measures(block: Block, cells: Cells, told: Mapping[Ball, Finding]) -> Iterator[Measure]:
+    """Yield ``ar`` and ``robust`` of each attack, of each budget's worst case, and of the worst case of all budgets.
 
+    Each carries the verdict of the masking audit, ``told``. An attack that may change everything is no budget of its own.
     A difference of ``ar`` is taken on the samples that both networks get right when clean, so that it compares equal sets.
     """
     attacks = block.columns(lambda noise: noise.family == "adversarial")
@@ -42,25 +44,34 @@ def measures(block: Block, cells: Cells) -> Iterator[Measure]:
         yield from (refused(name, "no attack was finished") for name in ("ar_worst", "robust_worst") if attacks)
         return
     for column in columns:
-        yield from _pair(block, cells, f":{block.noises[column].noise}", [column])
-    named = {block.noises[i].noise: i for i in columns}
+        yield from _pair(block, cells, f":{block.noises[column].noise}", [column], told)
+    named = {block.noises[i].noise: i for i in columns if not _free(block, i)}
     for label, members in budgets(list(named)).items():
-        yield from _pair(block, cells, f"_worst:{label}", [named[noise] for noise in members])
-    yield from _pair(block, cells, "_worst", columns)
+        yield from _pair(block, cells, f"_worst:{label}", [named[noise] for noise in members], told)
+    if named:
+        yield from _pair(block, cells, "_worst", list(named.values()), told)
 
 
-def _pair(block: Block, cells: Cells, suffix: str, columns: list[int]) -> Iterator[Measure]:
-    note, clean = _note(block, cells, columns), block.clean
+def _free(block: Block, column: int) -> bool:
+    ball = budget(block.noises[column].noise)
+    return ball is not None and free(ball)
+
+
+def _pair(block: Block, cells: Cells, suffix: str, columns: list[int], told: Mapping[Ball, Finding]) -> Iterator[Measure]:
+    verdict = verdict_on(told, [block.noises[i].noise for i in columns])
+    note, clean = _note(block, cells, columns, verdict), block.clean
     if clean is None or not cells.seen[:, clean].any():
         yield refused(f"ar{suffix}", "no clean cell to tell which samples are right when clean")
     else:
-        yield Measure(f"ar{suffix}", lambda each: tallies.union(tallies.survivors(each, columns, clean)), note, EACH)
-    yield Measure(f"robust{suffix}", lambda each: tallies.union(tallies.hits(each, columns)), note, EACH)
+        yield Measure(
+            f"ar{suffix}", lambda each: tallies.union(tallies.survivors(each, columns, clean)), note, EACH, verdict=verdict
+        )
+    yield Measure(f"robust{suffix}", lambda each: tallies.union(tallies.hits(each, columns)), note, EACH, verdict=verdict)
 
 
-def _note(block: Block, cells: Cells, columns: Sequence[int]) -> str:
+def _note(block: Block, cells: Cells, columns: Sequence[int], verdict: str) -> str:
     modes = sorted({cells.gradient[i] or "none" for i in columns})
-    note = f"gradient: {', '.join(modes)}; no masking audit yet: read as an upper bound"
+    note = f"gradient: {', '.join(modes)}; audit: {verdict}"
     if len(columns) > 1:
         note += f"; worst of {len(columns)}: {', '.join(block.noises[i].noise for i in columns)}"
     return note

@@ -13,7 +13,7 @@ import polars as pl
 from bitproof.analysis.intervals import Array, Bootstrap
 from bitproof.analysis.selection import select
 
-FAMILIES = ("clean", "natural", "perturbation", "system", "field", "adversarial", "mixed")
+FAMILIES = ("clean", "natural", "perturbation", "system", "adversarial", "mixed")
 
 #: The recipes that others are compared with, the better control first.
 CONTROLS = ("float", "fp32")
@@ -55,6 +55,12 @@ class Block:
     samples: int
     noises: tuple[Noise, ...]
     recipes: dict[str, Cells]
+    evidence: dict[str, pl.DataFrame]
+
+    @property
+    def nothing(self) -> pl.DataFrame:
+        """No evidence, with the columns that evidence has."""
+        return pl.DataFrame(schema={"correct": pl.Boolean, "zero_exact": pl.Boolean, "zero_ste": pl.Boolean, "margin": pl.Float64})
 
     @property
     def control(self) -> str | None:
@@ -77,13 +83,16 @@ class Block:
 
 
 def blocks(rows: pl.DataFrame) -> Iterator[Block]:
-    """Yield the blocks of ``rows`` (columns of ``core.SampleRow``, in any order) by task, model and defense, without evidence."""
-    parts = select(rows.filter(pl.col("family") != "evidence")).partition_by("task", "model", "defense", as_dict=True)
+    """Yield the blocks of ``rows`` (columns of ``core.SampleRow``, in any order) by task, model and defense; evidence apart."""
+    chosen = select(rows)
+    told = chosen.filter(family="evidence").partition_by("task", "model", "defense", as_dict=True)
+    parts = chosen.filter(pl.col("family") != "evidence").partition_by("task", "model", "defense", as_dict=True)
     for task, model, defense in sorted(parts):
-        yield _block(str(task), str(model), str(defense), parts[task, model, defense])
+        evidence = told.get((task, model, defense), chosen.clear())
+        yield _block(str(task), str(model), str(defense), parts[task, model, defense], evidence)
 
 
-def _block(task: str, model: str, defense: str, rows: pl.DataFrame) -> Block:
+def _block(task: str, model: str, defense: str, rows: pl.DataFrame, told: pl.DataFrame) -> Block:
     noises = _noises(rows)
     samples, seeds = rows["sample"].unique().sort(), rows["seed"].unique().sort()
     shape = (len(samples), len(noises), len(seeds))
@@ -94,7 +103,8 @@ def _block(task: str, model: str, defense: str, rows: pl.DataFrame) -> Block:
     )
     parts = rows.partition_by("recipe", as_dict=True)
     recipes = {str(recipe): _cells(part, shape) for (recipe,), part in sorted(parts.items())}
-    return Block(task, model, defense, len(samples), noises, recipes)
+    evidence = {str(recipe): part for (recipe,), part in told.partition_by("recipe", as_dict=True).items()}
+    return Block(task, model, defense, len(samples), noises, recipes, evidence)
 
 
 def _noises(rows: pl.DataFrame) -> tuple[Noise, ...]:

@@ -32,6 +32,11 @@ def budget(noise: str) -> Budget | None:
         return None
 
 
+def free(ball: Budget) -> bool:
+    """Whether every value may become any other, for inputs in [0, 1]: it ranks no networks, but shows whether attacks work."""
+    return ball.norm == "linf" and ball.eps >= 1
+
+
 def budgets(noises: Sequence[str]) -> dict[str, list[str]]:
     """Group attacks: ``NORM,eps=EPS`` for those in one ball, and ``level=K`` for the K-th smallest ball of every norm.
 

@@ -25,7 +25,7 @@ class Figure:
 class Measure:
     """One figure of one recipe. ``tally`` is applied to the recipe and to its control alike; None: refused, the note says why.
 
-    ``paired``: has a difference to the control.
+    ``paired``: has a difference to the control. ``verdict``: the masking audit's on a figure under attack.
     """
 
     figure: str
@@ -33,6 +33,7 @@ class Measure:
     note: str = ""
     reduction: Reduction = MEAN
     paired: bool = True
+    verdict: str | None = None
 
 
 def refused(figure: str, reason: str) -> Measure:

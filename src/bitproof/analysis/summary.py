@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
 import polars as pl
 
 from bitproof.analysis import adversarial, calibration, churn, clean, corruption, sequences, system
-from bitproof.analysis.blocks import Block, Cells, blocks
+from bitproof.analysis.audit import Ball, Finding, audited
+from bitproof.analysis.blocks import Block, Cells
 from bitproof.analysis.estimates import Tally, difference, level
 from bitproof.analysis.measures import Figure, Measure
 from bitproof.results import is_imagenet
@@ -30,7 +31,7 @@ COLUMNS = pl.Schema(
     | {name: pl.Float64() for name in ("value", "low", "high")}
     | {"n": pl.Int64(), "control": pl.String(), "pairs": pl.Int64()}
     | {name: pl.Float64() for name in ("delta", "delta_low", "delta_high")}
-    | {"note": pl.String()}
+    | {"verdict": pl.String(), "note": pl.String()}
 )
 
 
@@ -39,24 +40,25 @@ def summary(rows: pl.DataFrame, *, imagenet: Collection[str] | None = None) -> p
 
     ``value`` [``low``, ``high``] with 95 % interval, from ``n`` samples; ``delta``: the difference to the recipe ``control`` on the
     ``pairs`` samples in common, over the cells in common, null on the control's own lines. A figure that cannot be given has
-    null and a ``note`` that says why. ``imagenet``: the tasks that are 1000-class ImageNet, where mCE is defined; by default
-    those whose data source is called ``imagenet``.
+    null and a ``note`` that says why. ``verdict``: ``audit``'s, for figures under attack.
+    ``imagenet``: the tasks that are 1000-class ImageNet, where mCE is defined; by default those whose data source
+    is called ``imagenet``.
     """
     lines: list[dict[str, Any]] = []
-    for block in blocks(rows):
+    for block, told in audited(rows):
         known = is_imagenet(block.task) if imagenet is None else block.task in imagenet
         for recipe, cells in block.recipes.items():
-            lines += (_line(block, recipe, measure) for measure in _measures(block, cells, known))
+            lines += (_line(block, recipe, measure) for measure in _measures(block, cells, known, told[recipe]))
     return pl.DataFrame(lines, schema=COLUMNS).with_columns(pl.col(pl.Float64).fill_nan(None))
 
 
-def _measures(block: Block, cells: Cells, imagenet: bool) -> Iterator[Measure]:
+def _measures(block: Block, cells: Cells, imagenet: bool, told: Mapping[Ball, Finding]) -> Iterator[Measure]:
     return chain(
         clean.measures(block, cells),
         corruption.measures(block, cells, imagenet),
         sequences.measures(block, cells),
         system.measures(block, cells),
-        adversarial.measures(block, cells),
+        adversarial.measures(block, cells, told),
         churn.measures(block, cells),
         calibration.measures(block, cells),
     )
@@ -64,7 +66,7 @@ def _measures(block: Block, cells: Cells, imagenet: bool) -> Iterator[Measure]:
 
 def _line(block: Block, recipe: str, measure: Measure) -> dict[str, Any]:
     head = {"task": block.task, "model": block.model, "recipe": recipe, "defense": block.defense, "control": block.control}
-    line = head | {"figure": measure.figure, "n": 0, "note": measure.note}
+    line = head | {"figure": measure.figure, "n": 0, "verdict": measure.verdict, "note": measure.note}
     if measure.tally is None:
         return line
     cells = block.recipes[recipe]

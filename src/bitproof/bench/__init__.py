@@ -8,6 +8,7 @@ from bitproof.bench.lowbit import quantize
 from bitproof.bench.plan import PIPELINE, Cell, Plan, Variant
 from bitproof.bench.reporter import Reporter
 from bitproof.bench.runner import Outcome, run
+from bitproof.bench.suites import audited
 
 __all__ = [
     "PIPELINE",
@@ -18,6 +19,7 @@ __all__ = [
     "Prediction",
     "Reporter",
     "Variant",
+    "audited",
     "doctor",
     "fidelity",
     "load_grids",

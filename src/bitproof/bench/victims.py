@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from bitproof.bench.pictures import probe
 from bitproof.bench.plan import Cell, Variant, standing
-from bitproof.bench.variants import Variants
+from bitproof.bench.variants import Variants, probe
 from bitproof.convert import Rewriter
 from bitproof.core import Comparing, Strike
 from bitproof.export import Deployment
@@ -42,8 +41,7 @@ class Victims:
 
     def _change(self, variant: Variant, spec: str) -> TorchVictim:
         given, how = self.variants.victim(variant), noise(spec)
-        pictures = probe(self.variants.plan.networks[variant.model].geometry.size)
-        finished = not given.differentiable
+        pictures, finished = probe(self.variants.plan.networks[variant.model]), not given.differentiable
         if how.needs == "deploy":
             return TorchVictim(how(Deployment(given.module, pictures, finished)), differentiable=False)
         return TorchVictim(how(Rewriter(given.module, pictures, finished)), given.differentiable)

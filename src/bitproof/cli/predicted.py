@@ -30,8 +30,6 @@ def _print(plan: Plan, prediction: Prediction) -> None:
         groups[cell.variant.task, cell.variant.model, what, cell.limit].append(cell)
     for cells in groups.values():
         typer.echo(_line(cells, len(plan.samples(cells[0]))))
-    for what, why in plan.left_out.items():
-        typer.echo(f"Left out of its family: {what}. {why}")
     total = prediction.variants_s + prediction.cells_s
     typer.echo(
         f"{prediction.variants} variants ({prediction.trainings} trained), {prediction.cells} cells, {prediction.rows} rows.\n"

@@ -102,10 +102,10 @@ _VALUE = {"value": ("value", "low", "high"), "vs_control": ("delta", "delta_low"
 
 #: Title → text of the columns that fit a terminal; --csv and --json give all.
 SHOWN: dict[What, dict[str, Callable[[dict[str, Any]], str]]] = {
-    What.summary: {**_columns("recipe", "figure", "n", **_VALUE), **_columns("note")},
+    What.summary: {**_columns("recipe", "figure", "n", **_VALUE), **_columns("verdict", "note")},
     What.cells: {
         **_columns("recipe", "noise", "n", **_VALUE, excess=("excess", "excess_low", "excess_high")),
-        **_columns("churn", "ece"),
+        **_columns("churn", "ece", "verdict"),
     },
     What.variants: _columns("variant", "recipe", "size_bytes", "latency_ms", "time_s", "layers_low_bit", "layers_float"),
     What.samples: _columns("recipe", "noise", "sample", "label", "prediction", "correct", "margin"),

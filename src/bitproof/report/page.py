@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from bitproof.core import StoreError
 from bitproof.report import tables, words
+from bitproof.report.audits import audits
 from bitproof.report.heatmaps import heatmaps
 from bitproof.report.plots import attack_plots, bits_plots, confidence_plot, dot_plot
 from bitproof.report.recipes import cards
@@ -84,8 +85,9 @@ def _section(section: Section) -> dict[str, Any]:
         "bits": bits_plots(section, [(name, tables.short(name)) for name in section.deciding if ":" not in name]),
         "heatmaps": heatmaps(section),
         "sequences": tables.sequences(section),
-        "system": [dot_plot(section, "system", "field", "mixed")] if section.of("system", "field", "mixed") else [],
+        "system": [dot_plot(section, "system", "mixed")] if section.of("system", "mixed") else [],
         "attacks": attack_plots(section),
+        "audits": audits(section),
         "gradients": sorted({cell["gradient"] for cell in section.of("adversarial") if cell["gradient"]}),
         "no_gradient": sorted(row["recipe"] for row in section.variants if not row["differentiable"]),
         "confidence": [confidence] if confidence else [],

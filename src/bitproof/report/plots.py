@@ -58,7 +58,8 @@ def hover(row: Row) -> str:
     """What a point says: recipe, noise, value with interval, n."""
     what = f"{escaped(row['recipe'])} · {escaped(row.get('noise', ''))}".rstrip(" ·")
     span = "" if row["low"] is None else f" [{row['low']:.1f}, {row['high']:.1f}]"
-    return f"{what}<br>{row['value']:.1f}{span}<br>n = {row['n']:,}"
+    verdict = f"<br>audit: {row['verdict']}" if row.get("verdict") else ""
+    return f"{what}<br>{row['value']:.1f}{span}<br>n = {row['n']:,}{verdict}"
 
 
 def _length(low: float | None, high: float | None) -> float:

@@ -22,7 +22,6 @@ FAMILIES = {
     "natural": "Natural noise",
     "perturbation": "Perturbation sequences",
     "system": "System noise",
-    "field": "Field bugs",
     "adversarial": "Adversarial",
     "mixed": "Mixed noise",
 }
@@ -37,7 +36,7 @@ FAILURE = ("task", "model", "recipe", "noise", "seed", "error")
 
 @dataclass(frozen=True)
 class Section:
-    """One model on one task behind one defense: rows of ``analysis.accuracy``, ``analysis.summary`` and ``results.variants``.
+    """One model on one task behind one defense: rows of ``analysis`` and ``results.variants``.
 
     The frames of perturbation sequences are no ``cells``: their figures are those of whole ``sequences``.
     """
@@ -50,6 +49,7 @@ class Section:
     figures: Mapping[tuple[str, str], Row]
     variants: tuple[Row, ...]
     gallery: tuple[Row, ...]
+    audit: tuple[Row, ...] = ()
 
     @cached_property
     def control(self) -> str | None:
@@ -130,14 +130,15 @@ class Run:
 def read(path: Path) -> Run:
     """Read ``path`` and compute its figures. Raises StoreError where it is no results directory."""
     store, rows, made = Store.open(path), load(path), variants(path)
-    cells, figures = [], []
+    cells, figures, audits = [], [], []
     if not rows.is_empty():
         still = rows.filter(pl.col("family") != "perturbation")
         cells, figures = analysis.accuracy(still).to_dicts(), analysis.summary(rows, imagenet=imagenet(path)).to_dicts()
+        audits = analysis.audit(still).to_dicts()
     keys = ["task", "model", "recipe", "defense", "noise", "seed", "cell", "variant"]
     return Run(
         name=path.resolve().name,
-        sections=tuple(_sections(cells, figures, made.to_dicts(), _ordered(store.gallery(), cells))),
+        sections=tuple(_sections(cells, figures, audits, made.to_dicts(), _ordered(store.gallery(), cells))),
         variants=tuple(made.to_dicts()),
         reports=store.reports(),
         failures=tuple({key: found.get(key, "–") for key in FAILURE} for found in store.failures()),
@@ -150,7 +151,7 @@ def read(path: Path) -> Run:
     )
 
 
-def _sections(cells: list[Row], figures: list[Row], made: list[Row], gallery: list[Row]) -> Iterator[Section]:
+def _sections(cells: list[Row], figures: list[Row], audits: list[Row], made: list[Row], gallery: list[Row]) -> Iterator[Section]:
     places = {_place(row) for row in cells}
     places |= {(row["task"], row["model"], "none") for row in made} - {(task, model, "none") for task, model, _ in places}
     first: dict[str, str] = {}
@@ -166,6 +167,7 @@ def _sections(cells: list[Row], figures: list[Row], made: list[Row], gallery: li
             figures={(row["recipe"], row["figure"]): row for row in figures if _place(row) == place},
             variants=tuple(row for row in made if (row["task"], row["model"]) == (task, model)),
             gallery=tuple(picture for picture in gallery if shows and picture["task"] == task),
+            audit=tuple(row for row in audits if _place(row) == place),
         )
 
 

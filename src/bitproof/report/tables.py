@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bitproof.analysis import FIGURES, Figure
 from bitproof.report.source import FAILURE, FAMILIES, Row, Run, Section
@@ -91,6 +91,13 @@ def figure(row: Row | None, *, better: str = "higher") -> Cell:
     return Cell(value, difference(row["delta"], row["delta_low"], row["delta_high"], said), row["value"], said, True)
 
 
+def judged(row: Row | None, *, better: str = "higher") -> Cell:
+    """The same, and the masking audit's verdict on a figure under attack."""
+    cell = figure(row, better=better)
+    verdict = (row or {}).get("verdict")
+    return replace(cell, note=f"{cell.note} · {verdict}" if cell.note else verdict) if verdict else cell
+
+
 def difference(value: float | None, low: float | None, high: float | None, said: str) -> str:
     """``▼ −3.2 [−5.0, −1.4]``, or nothing where there is no comparison."""
     return f"{SIGNS[said]} {number(value, signed=True)} {interval(low, high, signed=True)}" if said else ""
@@ -110,7 +117,7 @@ def headline(section: Section) -> Table:
     for recipe in section.recipes:
         bytes_ = (section.made_as(recipe) or {}).get("size_bytes")
         first = [text(recipe, "control" if recipe == section.control else ""), text(bits_label(recipe))]
-        figures = [figure(section.figure(recipe, name), better=described(name).better) for name in names]
+        figures = [judged(section.figure(recipe, name), better=described(name).better) for name in names]
         rows.append((*first, Cell(size(bytes_), sort=bytes_, numeric=True), *figures))
     return Table(tuple(columns), tuple(rows), _controls(section, section.recipes))
 
@@ -156,7 +163,7 @@ def _detail(cell: Row) -> tuple[Cell, ...]:
         Cell(str(cell["severity"] or "–"), sort=cell["severity"], numeric=True),
         text(cell["recipe"]),
         Cell(f"{cell['n']:,}", sort=cell["n"], numeric=True),
-        figure(cell),
+        judged(cell),
         Cell(f"{number(cell['drop'])} {interval(cell['drop_low'], cell['drop_high'])}".strip(), sort=cell["drop"], numeric=True),
         excess,
         amount(cell["churn"]),
@@ -178,7 +185,7 @@ def every_figure(section: Section) -> Table:
     rows = []
     for (recipe, name), row in section.figures.items():
         said = described(name)
-        cell = figure(row if row["value"] is not None else None, better=said.better)
+        cell = judged(row if row["value"] is not None else None, better=said.better)
         n = Cell("–" if row["n"] is None else f"{row['n']:,}", sort=row["n"], numeric=True)
         title = text(titled(name), said.unit)
         rows.append((title, text(recipe), n, cell, text(row["note"] or ""), text(said.formula, said.source)))

@@ -75,15 +75,16 @@ def _changes(section: Section, recipe: str) -> Changes:
         row = section.figure(recipe, name)
         said = change(row["delta_low"], row["delta_high"]) if row else ""
         if row and said:
-            (attacks if name.startswith("robust_worst") else found)[said].append((_spoken(name), row))
+            (attacks if name.startswith("robust_worst") else found)[said].append((_spoken(name, row), row))
     for said, told in _extremes(attacks).items():
         found[said].append(told)
     return found
 
 
-def _spoken(name: str) -> str:
+def _spoken(name: str, row: Row) -> str:
     kind, _, detail = name.partition(":")
-    return f"attacks ({budget(detail)})" if detail else SPOKEN[kind]
+    said = f"attacks ({budget(detail)})" if detail else SPOKEN[kind]
+    return f"{said[:-1]}, {row['verdict']})" if row.get("verdict") else said
 
 
 def _extremes(attacks: Changes) -> dict[str, Told]:
@@ -116,9 +117,25 @@ def _overall(section: Section, lines: list[tuple[str, Changes]]) -> str:
         sentences.append(f"Only gains are shown for {joined(gained)}.")
     if undecided:
         sentences.append(f"Undecided for {joined(undecided)}: every interval against {section.control} includes 0.")
-    if any(what.startswith("attacks") for _, found in compared for what, _ in found[GAINED]):
-        sentences.append("A gain under attack may be a hidden gradient: no masking audit has ruled that out.")
-    return " ".join(sentences)
+    return " ".join([*sentences, *_doubts(compared)])
+
+
+#: What a gain under attack is worth, by the masking audit's verdict.
+_DOUBTS = {
+    "masked": "is no robustness: the masking audit shows a hidden gradient",
+    "undecided": "may be a hidden gradient: the masking audit is undecided, and the table of attacks says what to run",
+    "holds": "holds under the masking audit",
+}
+
+
+def _doubts(compared: list[tuple[str, Changes]]) -> list[str]:
+    """One sentence for each verdict on the gains under attack."""
+    gains: dict[str, list[str]] = {}
+    for recipe, found in compared:
+        for what, row in found[GAINED]:
+            if what.startswith("attacks"):
+                gains.setdefault(row.get("verdict") or "undecided", []).append(recipe)
+    return [f"The gain under attack of {joined(gains[verdict])} {said}." for verdict, said in _DOUBTS.items() if verdict in gains]
 
 
 def _where(found: Changes) -> str:

@@ -1,0 +1,38 @@
+"""A grid with all the attacks that the masking audit needs for a verdict on those that it asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from bitproof.analysis import budget, free, suite
+from bitproof.bench.grid import Grid, parse_grids, read_grid
+from bitproof.core import SpecError
+from bitproof.noises import expand
+
+
+def audited(path: Path) -> str:
+    """Return the text of the grid file ``path`` with the audit's suite added to the noises of each of its grids.
+
+    Raises SpecError where no grid of it names an attack with a budget, and what ``parse_grids`` raises.
+    """
+    text = read_grid(path)
+    grids = parse_grids(text, str(path))
+    documents = [document for document in yaml.safe_load_all(text) if document is not None]
+    added = [_suite(grid) for grid in grids]
+    if not any(added):
+        raise SpecError(
+            f"{str(path)!r} names no attack with a budget to audit. Add for example 'pgd-linf:eps=2/255' to its noises."
+        )
+    for document, grid, specs in zip(documents, grids, added, strict=True):
+        document["noises"] = list(dict.fromkeys([*grid.noises, *specs]))
+    return yaml.safe_dump_all(documents, allow_unicode=True, sort_keys=False, explicit_start=True)
+
+
+def _suite(grid: Grid) -> list[str]:
+    """The attacks to add, in their one form, for every ball that an attack of ``grid`` moves in."""
+    asked = [spec for text in grid.noises for spec in expand(text)]
+    balls = {(ball.norm, ball.eps): ball for spec in asked if "+" not in spec and (ball := budget(spec)) and not free(ball)}
+    wanted = [spec for ball in balls.values() for text in suite(ball) for spec in expand(text)]
+    return [spec for spec in dict.fromkeys(wanted) if spec not in asked]
