@@ -48,6 +48,8 @@ def test_a_list_is_json_with_name_line_source_and_version(kind):
         (["quantize", "small-cnn", "mse:w1a1", "--calibration", "photos"], "1 bit"),
         (["quantize", "smal-cnn", "mse:w4a4", "--calibration", "photos"], "Did you mean 'small-cnn'?"),
         (["quantize", "small-cnn", "mse:w4a4", "--calibration", "imagefolder:/no/such"], "/no/such"),
+        (["export", "small-cnn", "-o", "x"], "needs a recipe"),
+        (["export", "smal-cnn", "fp32", "-o", "x"], "Did you mean 'small-cnn'?"),
         (["fidelity", "imagefolder:/no/such"], "/no/such"),
         (["fidelity", "photos", "--noise", "fogg"], "Did you mean 'fog'?"),
         (["fidelity", "photos", "--severity", "0"], "Severity 0"),

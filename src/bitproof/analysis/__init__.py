@@ -6,6 +6,7 @@ from bitproof.analysis.budgets import budget, free
 from bitproof.analysis.fidelity import LIMIT as FIDELITY_LIMIT
 from bitproof.analysis.fidelity import apart, features
 from bitproof.analysis.fidelity import lines as fidelity_lines
+from bitproof.analysis.intervals import wilson
 from bitproof.analysis.measures import Figure
 from bitproof.analysis.roles import suite
 from bitproof.analysis.summary import FIGURES, summary
@@ -23,4 +24,5 @@ __all__ = [
     "free",
     "suite",
     "summary",
+    "wilson",
 ]

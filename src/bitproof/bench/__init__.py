@@ -3,24 +3,30 @@
 from bitproof.bench.comparison import fidelity
 from bitproof.bench.costs import Prediction, predict
 from bitproof.bench.environment import doctor
+from bitproof.bench.exporting import Comparison, Export, export
 from bitproof.bench.grid import Grid, load_grids, parse_grids, schema
 from bitproof.bench.lowbit import quantize
 from bitproof.bench.plan import PIPELINE, Cell, Plan, Variant
 from bitproof.bench.reporter import Reporter
 from bitproof.bench.runner import Outcome, run
+from bitproof.bench.subjects import Subject, subject
 from bitproof.bench.suites import audited
 
 __all__ = [
     "PIPELINE",
     "Cell",
+    "Comparison",
+    "Export",
     "Grid",
     "Outcome",
     "Plan",
     "Prediction",
     "Reporter",
+    "Subject",
     "Variant",
     "audited",
     "doctor",
+    "export",
     "fidelity",
     "load_grids",
     "parse_grids",
@@ -28,4 +34,5 @@ __all__ = [
     "quantize",
     "run",
     "schema",
+    "subject",
 ]

@@ -9,10 +9,12 @@ import numpy as np
 
 from bitproof.bench.pictures import PictureCache, Pipeline, to_tensor
 from bitproof.bench.weights import write_weights
-from bitproof.convert import Recipe, Report
+from bitproof.convert import Converted, Recipe, Report
 from bitproof.convert import quantize as convert
 from bitproof.core import StoreError
+from bitproof.models import Network
 from bitproof.models import load as load_model
+from bitproof.tasks import ImageTask
 from bitproof.tasks import load as load_task
 
 
@@ -21,16 +23,21 @@ def quantize(model: str, recipe: str, calibration: str, n: int, out: Path | None
 
     With ``out``, the state dict (``model.safetensors``) and the report (``report.json``) are written there.
     """
-    parsed, network, task = Recipe.parse(recipe), load_model(model), load_task(calibration)
-    pipeline = Pipeline(task, network.geometry, (), 0, PictureCache(0))
-    samples = task.data.calibration(n, seed=0)
-    chunks = (samples[i : i + batch_size] for i in range(0, n, batch_size))
-    batches = (to_tensor(np.stack([pipeline.picture(sample) for sample in chunk])) for chunk in chunks)
-    converted = convert(network.module, parsed, list(batches))
+    converted = low_bit(model, Recipe.parse(recipe), calibration, n, batch_size)[2]
     if out is not None:
         write_weights(out / "model.safetensors", converted.model.state_dict())
         _write_report(out / "report.json", converted.report)
     return converted.report
+
+
+def low_bit(model: str, recipe: Recipe, calibration: str, n: int, batch_size: int = 32) -> tuple[Network, ImageTask, Converted]:
+    """Return the float network, the data that it was calibrated on, and the low-bit network."""
+    network, task = load_model(model), load_task(calibration)
+    pipeline = Pipeline(task, network.geometry, (), 0, PictureCache(0))
+    samples = task.data.calibration(n, seed=0)
+    chunks = (samples[i : i + batch_size] for i in range(0, n, batch_size))
+    batches = (to_tensor(np.stack([pipeline.picture(sample) for sample in chunk])) for chunk in chunks)
+    return network, task, convert(network.module, recipe, list(batches))
 
 
 def _write_report(path: Path, report: Report) -> None:

@@ -1,0 +1,116 @@
+"""A network as ``model.onnx``, and how its integers compare with the simulation on pictures, clean and noisy."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bitproof.analysis import wilson
+from bitproof.bench.pictures import PictureCache, Pipeline, batches
+from bitproof.bench.plan import on_pictures, standing
+from bitproof.bench.subjects import Subject
+from bitproof.bench.variants import probe
+from bitproof.core import SpecError, StoreError
+from bitproof.export import Exported, Gap, engine, gap, settled, to_onnx
+from bitproof.noises import expand
+
+#: Pictures at once: codes of all layers are kept of each.
+_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The gap under one noise; the share of flipped predictions lies in [``low``, ``high``] %, 95 %."""
+
+    noise: str
+    gap: Gap
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written, by which engine it was compared, and the gaps, the clean one first."""
+
+    path: Path
+    subject: Subject
+    exported: Exported
+    engine: str
+    comparisons: tuple[Comparison, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON; SQNR is None where nothing differs."""
+        return {
+            "model": self.subject.network.spec,
+            "recipe": self.subject.recipe,
+            "size_bytes": self.exported.size_bytes,
+            "engine": self.engine,
+            "geometry": dataclasses.asdict(self.subject.network.geometry),
+            "layers": [dataclasses.asdict(layer) for layer in self.exported.layers],
+            "left_float": dict(self.subject.left_float),
+            "comparisons": [_plain(comparison) for comparison in self.comparisons],
+        }
+
+
+def export(subject: Subject, out: Path, noises: Sequence[str] = (), limit: int = 64, bias: str = "int32") -> Export:
+    """Write ``subject`` to ``out/model.onnx`` and what is known of it to ``out/export.json``.
+
+    It is compared with the simulation on ``limit`` clean pictures and on the same ones under each of ``noises``; without
+    data, on two pictures of random values. Raises SpecError for a noise that is not one on pictures, ModelError where the
+    network cannot be written, StoreError where ``out`` cannot, MissingExtra without onnx or onnxruntime.
+    """
+    specs = ["clean", *_on_pictures(noises, subject)]
+    described = str(engine())
+    exported = settled(to_onnx(subject.module, probe(subject.network), bias))
+    comparisons = tuple(_compared(subject, exported, spec, limit) for spec in dict.fromkeys(specs))
+    found = Export(out / "model.onnx", subject, exported, described, comparisons)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        found.path.write_bytes(exported.graph)
+        (out / "export.json").write_text(json.dumps(found.to_dict(), indent=2, ensure_ascii=False), encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"{str(out)!r} cannot be written: {error}.") from None
+    return found
+
+
+def _on_pictures(noises: Sequence[str], subject: Subject) -> list[str]:
+    specs = [spec for text in noises for spec in expand(text)]
+    for spec in specs:
+        if {"tensor", "model"} & set(standing(spec)):
+            raise SpecError(f"{spec!r} is no noise on pictures; an export is compared under those alone, such as fog:3.")
+    if specs and subject.task is None:
+        raise SpecError(f"Noises need pictures, and none are known. Type for example --pictures photos for {specs[0]!r}.")
+    return specs
+
+
+def _compared(subject: Subject, exported: Exported, spec: str, limit: int) -> Comparison:
+    found = gap(subject.module, exported, _pictures(subject, spec, limit))
+    low, high = wilson(found.flipped, found.n)
+    return Comparison(spec, found, float(low), float(high))
+
+
+def _pictures(subject: Subject, spec: str, limit: int) -> Iterator[torch.Tensor]:
+    if subject.task is None:
+        yield probe(subject.network)
+        return
+    pipeline = Pipeline(subject.task, subject.network.geometry, on_pictures(spec), subject.seed, PictureCache(0))
+    for _, x in batches(pipeline, subject.samples(limit), _BATCH, torch.get_num_threads()):
+        yield x
+
+
+def _plain(comparison: Comparison) -> dict[str, Any]:
+    found = comparison.gap
+    flips = {"n": found.n, "flipped": found.flipped, "flipped_low_percent": comparison.low, "flipped_high_percent": comparison.high}
+    layers = {name: _numbers(difference) for name, difference in found.layers.items()}
+    return {"noise": comparison.noise, **flips, "logits": _numbers(found.logits), "layers": layers}
+
+
+def _numbers(difference: Any) -> dict[str, float | None]:
+    sqnr = difference.sqnr_db if difference.noise else None
+    return {"mean": difference.mean, "largest": difference.largest, "share": difference.share, "sqnr_db": sqnr}

@@ -1,0 +1,35 @@
+"""``bitproof export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NAME = "export"
+
+
+def command(
+    what: Annotated[str, typer.Argument(help="A results directory, or a model such as efficientnet-lite0.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Write model.onnx and export.json here.")],
+    recipe: Annotated[
+        str | None, typer.Argument(help="METHOD:wNaM or fp32; of a run, one of its recipes or the first digits of a variant's id.")
+    ] = None,
+    calibration: Annotated[str | None, typer.Option("--calibration", help="The data whose pictures set a model's ranges.")] = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many of them, drawn by seed 0.")] = 256,
+    pictures: Annotated[
+        str | None, typer.Option("--pictures", help="Data to compare on; else the run's, or what is left of the calibration's.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many pictures are compared.")] = 64,
+    noises: Annotated[
+        list[str] | None, typer.Option("--compare", help="Compare under this noise too, e.g. fog:3; may be repeated.")
+    ] = None,
+    bias: Annotated[str, typer.Option("--bias", help="int32: rounded inside fused kernels; float: exact, and slower.")] = "int32",
+) -> None:
+    """Write a network as ONNX, low-bit ones on integers, and compare it in onnxruntime with the simulation."""
+    from bitproof.bench import export, subject
+    from bitproof.cli.exported import lines
+
+    for line in lines(export(subject(what, recipe, calibration, n, pictures), out, noises or (), limit, bias)):
+        typer.echo(line)

@@ -1,0 +1,57 @@
+"""What ``bitproof export`` prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bitproof.bench import Comparison, Export
+
+
+def lines(export: Export) -> Iterator[str]:
+    """Say what was written, which layers are integer, and how far the integers are from the simulation."""
+    network, recipe = export.subject.network, export.subject.recipe
+    yield f"{network.spec}  {recipe}: {export.path}, {export.exported.size_bytes:,} bytes"
+    yield from _layers(export)
+    yield f"engine: {export.engine}"
+    yield from map(_flips, export.comparisons)
+    if export.exported.layers:
+        yield "Codes of each layer's input, integer against simulated: mean |Δ| in steps of its scale, SQNR in dB"
+        yield from _table(_rows(export.comparisons, {layer.name: layer.kernel or "float" for layer in export.exported.layers}))
+    at = network.geometry
+    yield f"In a grid: onnx:{export.path},size={at.size},resize={at.resize},mode={at.mode},interpolation={at.interpolation}"
+
+
+def _layers(export: Export) -> Iterator[str]:
+    layers = export.exported.layers
+    integer = [layer for layer in layers if layer.kernel]
+    kernels = ", ".join(f"{count} {kernel}" for kernel, count in Counter(layer.kernel for layer in integer).most_common())
+    yield f"{len(integer)} of {len(layers)} low-bit layers multiply integers{f': {kernels}' if kernels else ''}"
+    for layer in layers:
+        if not layer.kernel:
+            yield f"  float: {layer.name}: {layer.reason}"
+    for reason, count in Counter(export.subject.left_float.values()).most_common():
+        yield f"  left float by the recipe: {count}: {reason}"
+
+
+def _flips(comparison: Comparison) -> str:
+    found = comparison.gap
+    share = f"{100 * found.flipped / found.n:.2f} % [{comparison.low:.2f}, {comparison.high:.2f}]"
+    logits = f"logits: max |Δ| {found.logits.largest:.3g}, mean |Δ| {found.logits.mean:.3g}, SQNR {found.logits.sqnr_db:.1f} dB"
+    return f"{comparison.noise}: {found.flipped} of {found.n} predictions flipped, {share}; {logits}"
+
+
+def _rows(comparisons: Sequence[Comparison], kernels: dict[str, str]) -> Iterator[list[str]]:
+    yield ["layer", "kernel", *(f"{c.noise}: {what}" for c in comparisons for what in ("|Δ|/s", "max", "SQNR"))]
+    for name, kernel in kernels.items():
+        found = [c.gap.layers[name] for c in comparisons if name in c.gap.layers]
+        yield [name, kernel, *(text for d in found for text in (f"{d.mean:.2e}", f"{d.largest:.0f}", f"{d.sqnr_db:.1f}"))]
+
+
+def _table(rows: Iterator[list[str]]) -> Iterator[str]:
+    table = list(rows)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
