@@ -11,7 +11,7 @@ from torch import nn
 
 from bitproof.core import ModelError, ShapeError, Spec, SpecError
 from bitproof.models import TorchVictim
-from bitproof.noises import ATTACKS, noise
+from bitproof.noises import ATTACKS, noise, sweep
 
 NORM = {"linf": math.inf, "l2": 2, "l1": 1}
 #: Budgets at which the toy network neither always nor never withstands.
@@ -198,6 +198,25 @@ def test_the_bill_of_a_sample_that_stands_is_known_before(text):
 def test_autoattack_costs_what_the_reference_counts():
     """Measured for pyautoattack: 7,888 forwards and 1,910 gradients; a few of its forwards are repeated ones."""
     assert noise("autoattack-linf:eps=0.1").bill(classes=10) == (7811, 1900)
+
+
+@pytest.mark.parametrize("text", ["pgd-linf", "apgd-ce-l2", "square-l1", "pgd-linf:keep=last"])
+def test_several_budgets_in_one_call(text):
+    x, y = pictures(40)
+    y[:2] = (y[:2] + 1) % 4
+    budgets = [EPS[norm_of(text)] * factor for factor in (1.0, 0.2, 0.5)]
+    victim = Recorder()
+    large, small, middle = sweep(noise(spec_of(text)), victim, x, y, range(40), budgets)
+    alone = noise(spec_of(text, eps=budgets[1]))(TorchVictim(net()), x, y, range(40))
+    assert torch.equal(small.x, alone.x) and torch.equal(small.queries, alone.queries)
+    for eps, found in zip(budgets, (large, small, middle), strict=True):
+        assert torch.equal(net()(found.x).argmax(1) != y, found.success)
+        assert (length(found.x - x, norm_of(text)) <= eps * (1 + 1e-6) + 1e-6).all()
+    if "last" not in text:
+        assert (small.success <= middle.success).all() and (middle.success <= large.success).all()
+        assert torch.equal(large.x[small.success], small.x[small.success])
+        assert int(large.queries.sum()) == sum(map(len, victim.batches))
+    assert 0 < small.success.sum() < large.success.sum()
 
 
 class Damaged(nn.Module):

@@ -42,14 +42,27 @@ def test_attacks_at_three_budgets():
     assert len(specs) == 12
     assert {spec.partition(":")[0] for spec in specs} == {"fgsm-linf", "pgd-linf", "pgd-l2", "pgd-l1"} <= set(ATTACKS)
     spelled = expand("attacks:protocol=robustart")
-    assert [s.split(",")[0] for s in spelled] == specs
+    assert [s.split(",")[0] for s in spelled[:12]] == specs
+    assert len(spelled) == 18 and spelled[15:] == expand("autoattack") == expand("autoattack:linf")
     assert spelled[0] == specs[0], "FGSM's only other constant is the default: the same cell"
-    for attack in map(noise, spelled):
+    for attack in map(noise, spelled[12:15]):
+        assert (attack.step_size, attack.steps, attack.decay, attack.keep, attack.clipped) == (0.002, 20, 1, "last", False)
+    for attack in map(noise, spelled[:12]):
         step = attack.eps if type(attack).__name__ == "FgsmLinf" else 120 if "L1" in type(attack).__name__ else 0.075 * attack.eps
         assert attack.step_size == pytest.approx(step)
     assert noise(spelled[3]).eps == pytest.approx(0.5 / 255) and noise(spelled[3]).keep == "last"
     with pytest.raises(SpecError, match="robustart"):
         expand("attacks:protocol=mine")
+    with pytest.raises(SpecError, match="l2, l1"):
+        expand("autoattack:norm=l0")
+
+
+def test_robustart_on_cifar_has_one_budget_an_attack():
+    found = {spec.partition(":")[0]: noise(spec) for spec in expand("attacks:protocol=robustart-cifar10")}
+    assert {name: round(attack.eps * 255, 3) for name, attack in found.items() if name.endswith("linf")} == dict.fromkeys(
+        ("fgsm-linf", "pgd-linf", "mim-linf", "autoattack-linf"), 8.0
+    )
+    assert (found["pgd-l2"].eps, found["pgd-l1"].eps, found["pgd-l1"].step_size) == (1.5, 40, 3)
 
 
 def test_a_spec_is_printed_one_way():

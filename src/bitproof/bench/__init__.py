@@ -1,7 +1,7 @@
 """Grid → cells → rows: what a grid asks for, what it will cost, and the run itself."""
 
 from bitproof.bench.comparison import fidelity
-from bitproof.bench.costs import Prediction, predict
+from bitproof.bench.costs import Prediction, Price, predict
 from bitproof.bench.environment import doctor
 from bitproof.bench.exporting import Comparison, Export, export
 from bitproof.bench.grid import Grid, load_grids, parse_grids, schema
@@ -21,6 +21,7 @@ __all__ = [
     "Outcome",
     "Plan",
     "Prediction",
+    "Price",
     "Reporter",
     "Subject",
     "Variant",

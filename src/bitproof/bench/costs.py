@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from bitproof.bench.pictures import PictureCache, Pipeline, to_tensor
-from bitproof.bench.plan import Cell, Plan, Variant, on_pictures, parts
+from bitproof.bench.plan import Cell, Plan, Variant, on_pictures, parts, standing
 from bitproof.core import BitproofError
 from bitproof.models import Network
 from bitproof.noises import noise
@@ -24,8 +24,19 @@ ROW_BYTES, FILE_BYTES = 60, 9_000
 
 
 @dataclass(frozen=True)
+class Price:
+    """What an attack asks of a network for a sample that stands to the end, and how long all its cells take if all samples do."""
+
+    model: str
+    noise: str
+    forwards: int
+    gradients: int
+    time_s: float
+
+
+@dataclass(frozen=True)
 class Prediction:
-    """What a plan asks for: numbers of variants, trainings, cells and rows; seconds; bytes on disk."""
+    """What a plan asks for: numbers of variants, trainings, cells and rows; seconds; bytes on disk; what its attacks ask."""
 
     variants: int
     trainings: int
@@ -34,6 +45,7 @@ class Prediction:
     variants_s: float
     cells_s: float
     disk_bytes: int
+    attacks: tuple[Price, ...]
 
 
 class Costs:
@@ -50,7 +62,7 @@ class Costs:
 
     def cell_s(self, cell: Cell) -> float:
         """Seconds of a cell, its pictures apart."""
-        each = 1.0 + sum(_work(part) for part in parts(cell.noise))
+        each = 1.0 + sum(_work(part, self.plan.networks[cell.variant.model].classes) for part in parts(cell.noise))
         low_bit = LOW_BIT if cell.variant.recipe.bits is not None else 1.0
         return len(self.plan.samples(cell)) * each * low_bit * self.forward_s[cell.variant.model]
 
@@ -76,12 +88,23 @@ class Costs:
             return 0.0
 
 
-def _work(spec: str) -> float:
-    """What a noise costs a sample, in float forwards."""
+def _work(spec: str, classes: int) -> float:
+    """What a noise costs a sample at most, in float forwards."""
     built = noise(spec)
     if inner := getattr(built, "inner", None):
-        return 2.0 + _work(inner)
-    return GRADIENT * (3 if built.family == "evidence" else getattr(built, "steps", 0))
+        return 2.0 + _work(inner, classes)
+    if built.family == "evidence":
+        return 3 * GRADIENT
+    forwards, gradients = _bill(built, classes)
+    return forwards + (GRADIENT - 1) * gradients
+
+
+def _bill(built: Any, classes: int) -> tuple[int, int]:
+    """Forwards and gradients of a sample that stands to the end; another package's attack is taken for one of ``steps``."""
+    if hasattr(built, "bill"):
+        forwards, gradients = built.bill(classes)
+        return forwards, gradients
+    return (steps := getattr(built, "steps", 0)), steps
 
 
 def pictures_of(cell: Cell) -> tuple[str, str, tuple[str, ...]]:
@@ -102,7 +125,21 @@ def predict(plan: Plan) -> Prediction:
         variants_s=sum(map(costs.variant_s, plan.made)),
         cells_s=sum(map(costs.cell_s, plan.cells)) + costs.pictures_s(plan.cells),
         disk_bytes=rows * ROW_BYTES + len(plan.cells) * FILE_BYTES + weights,
+        attacks=tuple(_prices(plan, costs)),
     )
+
+
+def _prices(plan: Plan, costs: Costs) -> Iterator[Price]:
+    """One price a model and attack, over all its variants and tasks."""
+    cells: dict[tuple[str, str], list[Cell]] = {}
+    for cell in plan.cells:
+        attack = standing(cell.noise).get("tensor")
+        if attack is not None and noise(attack).family == "adversarial":
+            cells.setdefault((cell.variant.model, attack), []).append(cell)
+    for (model, attack), meant in cells.items():
+        built = noise(attack)
+        bill = _bill(noise(getattr(built, "inner", None) or attack), plan.networks[model].classes)
+        yield Price(model, attack, *bill, time_s=sum(map(costs.cell_s, meant)))
 
 
 def _bytes(network: Network) -> int:

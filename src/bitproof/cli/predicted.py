@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from bitproof.bench import Cell, Plan, Prediction, load_grids, predict
+from bitproof.bench import Cell, Plan, Prediction, Price, load_grids, predict
 
 
 def print_prediction(grid: Path) -> None:
@@ -30,6 +30,10 @@ def _print(plan: Plan, prediction: Prediction) -> None:
         groups[cell.variant.task, cell.variant.model, what, cell.limit].append(cell)
     for cells in groups.values():
         typer.echo(_line(cells, len(plan.samples(cells[0]))))
+    if prediction.attacks:
+        typer.echo("Attacks, of every sample that nothing fools; the others leave early and cost less")
+    for price in prediction.attacks:
+        typer.echo(_cost(price))
     total = prediction.variants_s + prediction.cells_s
     typer.echo(
         f"{prediction.variants} variants ({prediction.trainings} trained), {prediction.cells} cells, {prediction.rows} rows.\n"
@@ -37,6 +41,13 @@ def _print(plan: Plan, prediction: Prediction) -> None:
         f"cells {duration(prediction.cells_s)}, in all {duration(total)} ({total * plan.threads / 3600:.2f} CPU-hours); "
         f"disk {prediction.disk_bytes / 1e6:.0f} MB."
     )
+
+
+def _cost(price: Price) -> str:
+    """What an attack asks, and how long that takes where no sample falls: those that do are dropped and cost less."""
+    gradients = f" and {price.gradients:,} gradients" if price.gradients else ""
+    asked = f"{price.forwards:,} forwards{gradients} a surviving image"
+    return f"  {price.noise}: {asked}; at most {duration(price.time_s)} on this machine  {price.model}"
 
 
 def _line(cells: list[Cell], samples: int) -> str:

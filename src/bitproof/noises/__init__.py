@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bitproof.core import SITES, Card, Registry, Spec, SpecError, UnknownName, bind, split
-from bitproof.noises import families
+from bitproof.noises import budgets, families
+from bitproof.noises.attacks.sweep import sweep
 from bitproof.noises.canonical import canonical, check_leading
 from bitproof.noises.corruptions.frames import FRAMES, Perturbations
 from bitproof.noises.families import BAR, BENCHMARK, EXTRA, Family, Sized
@@ -116,7 +117,7 @@ ATTACKS = Registry(
 PROBES = Registry("probe", {"evidence": f"{_ATTACKS}.evidence:Evidence"})
 
 #: Word → the family that it names.
-FAMILIES: dict[str, type[Family]] = {**families.FAMILIES, "perturbations": Perturbations}
+FAMILIES: dict[str, type[Family]] = {**families.FAMILIES, "perturbations": Perturbations, **budgets.FAMILIES}
 
 __all__ = [
     "ATTACKS",
@@ -132,6 +133,7 @@ __all__ = [
     "expand",
     "family_cards",
     "noise",
+    "sweep",
 ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
-from bitproof.core import SpecError, ratio
+from bitproof.core import SpecError
 
 #: The test corruptions of ImageNet-C (1903.12261), in the order of its paper.
 BENCHMARK = (
@@ -47,23 +47,6 @@ SYSTEM = (
     *("pil-nearest", "pil-box", "pil-bilinear", "pil-hamming", "pil-cubic", "pil-lanczos"),
     *("cv-nearest", "cv-bilinear", "cv-area", "cv-cubic", "cv-lanczos"),
 )
-
-#: RobustART's budgets, for inputs in [0, 1]: small, middle, large (add_noise_utils.py of DIG-Beihang/RobustART@068a4fd).
-BUDGETS = {
-    "fgsm-linf": ("0.5/255", "2/255", "8/255"),
-    "pgd-linf": ("0.5/255", "2/255", "8/255"),
-    "pgd-l2": ("0.5", "2", "8"),
-    "pgd-l1": ("100", "400", "1600"),
-}
-
-#: The rest of RobustART's constants; its step is 3/40 of the budget, in ℓ1 that of the largest one.
-ROBUSTART = {
-    "fgsm-linf": "grad=ste",
-    "pgd-linf": "steps=20,step={step},restarts=1,start=true,grad=ste,keep=last",
-    "pgd-l2": "steps=20,step={step},restarts=1,start=true,grad=ste,keep=last",
-    "pgd-l1": "steps=20,step=120,restarts=1,start=true,grad=ste,keep=last,projection=rescale",
-}
-
 
 #: How ImageNet-C's pictures were made and stored (make_imagenet_c.py of hendrycks/robustness@8190fe3).
 IMAGENET_C = "constants=imagenet,stored=true"
@@ -161,30 +144,9 @@ class System:
         return [name for name in SYSTEM if name not in clean]
 
 
-@dataclass(frozen=True)
-class Attacks:
-    """White-box gradient attacks at RobustART's three budgets of each norm."""
-
-    protocol: str | None = None
-
-    source: ClassVar[str] = "RobustART (arXiv 2109.05211); DIG-Beihang/RobustART@068a4fd"
-
-    def members(self, clean: tuple[str, ...]) -> list[str]:
-        """Return 12 specs; a ``protocol`` fixes every constant, whatever the defaults are."""
-        if self.protocol not in (None, "robustart"):
-            raise SpecError(
-                f"Unknown protocol {self.protocol!r} of 'attacks'. Allowed: 'robustart'; without one, bitproof's defaults."
-            )
-        specs = [(name, eps) for name, budgets in BUDGETS.items() for eps in budgets]
-        if self.protocol is None:
-            return [f"{name}:eps={eps}" for name, eps in specs]
-        return [f"{name}:eps={eps},{ROBUSTART[name].format(step=ratio(eps) * ratio('3/40'))}" for name, eps in specs]
-
-
 FAMILIES: dict[str, type[Family]] = {
     "corruptions": Corruptions,
     "corruptions-extra": CorruptionsExtra,
     "corruptions-bar": CorruptionsBar,
     "system": System,
-    "attacks": Attacks,
 }

@@ -88,7 +88,11 @@ class GradientAttack(Search):
         if not self.start or not len(rows):
             return clean
         delta = draw(self.norm, clean, [generators[i] for i in rows.tolist()]) * self.eps
-        return self.place(clean, delta, attempt.victim.bounds)
+        return self.begin(clean, delta, attempt.victim.bounds)
+
+    def begin(self, clean: Tensor, delta: Tensor, bounds: tuple[float, float]) -> Tensor:
+        """Return where a random start is made of a point of the ball, N×…."""
+        return self.place(clean, delta, bounds)
 
 
 def check_classes(attempt: Attempt, loss: str) -> None:

@@ -28,10 +28,11 @@ class MimLinf(GradientAttack):
         keep: ``best`` or ``last`` iterate.
         decay: what is kept of the velocity, 0 to 1.
         loss, temperature: as for PGD.
+        clipped: false lets the start lie outside the bounds, as RobustART's code does; only with ``keep=last``.
 
     Source: 1710.06081 Algorithm 1.
     Differs from the paper: g is divided by its mean absolute value and not by its sum, as in RobustART, which changes no sign;
-    0.075·eps is the default step in place of eps/steps; a random start; it is clipped before the first gradient.
+    0.075·eps is the default step in place of eps/steps; a random start.
     """
 
     eps: float
@@ -44,6 +45,7 @@ class MimLinf(GradientAttack):
     decay: float = 1.0
     loss: str = "ce"
     temperature: float = 1.0
+    clipped: bool = True
 
     norm: ClassVar[Linf] = Linf()
     source: ClassVar[str] = "arXiv 1710.06081"
@@ -52,6 +54,11 @@ class MimLinf(GradientAttack):
     def __post_init__(self) -> None:
         super().__post_init__()
         check(0 <= self.decay <= 1, "decay", self.decay, "0 to 1")
+        check(self.clipped or self.keep == "last", "clipped", "false", "true where keep=best: the start would count as found")
+
+    def begin(self, clean: Tensor, delta: Tensor, bounds: tuple[float, float]) -> Tensor:
+        """Clip to the bounds, or leave it where it is."""
+        return super().begin(clean, delta, bounds) if self.clipped else clean + delta
 
     def accumulate(self, velocity: Tensor, gradient: Tensor) -> Tensor:
         """Return decay·v + g / mean|g|."""
