@@ -108,9 +108,10 @@ def test_mce_needs_the_constants_that_alexnet_met(settings):
     assert f"5 severities; with settings of their own: fog:1,{settings}, " in figure(frame, "nr")["note"]
 
 
-def test_constants_that_are_imagenets_by_name_are_taken():
+@pytest.mark.parametrize("settings", ["constants=imagenet", "stored=true", "constants=imagenet,stored=true"])
+def test_constants_and_storage_that_are_imagenet_cs_by_name_are_taken(settings):
     rows = make(FIFTEEN, n=5)
-    named = summary(of_other_constants(rows, "constants=imagenet"), imagenet=["parquet:x"])
+    named = summary(of_other_constants(rows, settings), imagenet=["parquet:x"])
     assert figure(named, "mce")["value"] == figure(summary(rows, imagenet=["parquet:x"]), "mce")["value"] is not None
     assert figure(named, "nr")["note"] == "complete: 15 corruptions × 5 severities"
 

@@ -155,6 +155,7 @@ def test_sequences_are_shown_and_their_frames_are_not(tmp_path: Path, page: Page
     assert table.rows[1][1].change in ("lost", "gained", "undecided") and not table.rows[0][1].note
     assert [len(part.rows) for _, _, part in details(section)] == [2], "frames are no rows of the tables of cells"
     shown = Page(write(store.path).read_text(encoding="utf-8"))
+    assert "60 for clean and 60 for perturbation sequences" in shown.words
     assert "Perturbation sequences" in shown.words and "this says nothing about any noise" not in shown.words
     assert "Perturbation sequences" not in page.words, "no such part without frames"
 

@@ -57,6 +57,10 @@ def verdict(section: Section) -> Verdict:
 def _warnings(section: Section) -> list[str]:
     found = []
     fewest = {family: min(cell["n"] for cell in section.of(family)) for family in section.families}
+    if section.sequences:
+        fewest["perturbation"] = min(
+            row["n"] for (_, name), row in section.figures.items() if name in section.sequences and row["n"]
+        )
     small = [f"{n} for {FAMILIES[family].lower()}" for family, n in fewest.items() if n < FEW]
     if small:
         found.append(
