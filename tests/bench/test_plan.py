@@ -168,3 +168,21 @@ def test_a_noise_on_the_network_is_a_cell_of_its_own_and_shares_the_pictures(tex
 def test_a_resize_that_leaves_no_room_for_the_crop_is_refused(text):
     with pytest.raises(BitproofError, match=r"'cv-area:resize=16': A crop of 32 px from a side of 16 px"):
         plan(text.replace("cv-nearest", '"cv-area:resize=16"'))
+
+
+def test_what_means_nothing_here_is_left_out_of_a_family_with_the_reason(text):
+    made = plan(text.replace("cv-nearest", "system-all"))
+    noises = {cell.noise for cell in made.cells}
+    assert {"fp16", "norm:like=half", "pil-bilinear:mode=square", "bgr"} < noises
+    assert not {"ceil-mode", "norm:like=imagenet", "upsample", "pil-bilinear:mode=shorter"} & noises
+    reasons = {what.partition(": ")[0]: why for what, why in made.left_out.items()}
+    assert "no max or average pooling" in reasons["ceil-mode"]
+    assert "own mean 0.485" in reasons["norm:like=imagenet"]
+    assert "clean resize" in reasons["pil-bilinear:mode=shorter"]
+    assert predict(made).cells == len(made.cells)
+
+
+def test_what_is_asked_for_by_name_is_never_left_out(text):
+    made = plan(text.replace("cv-nearest", 'ceil-mode, "pil-bilinear:mode=shorter"'))
+    assert {"ceil-mode", "pil-bilinear:mode=shorter"} < {cell.noise for cell in made.cells}
+    assert made.left_out == {}

@@ -25,7 +25,7 @@ WITHOUT_CHANCE = {
     *("MotionBlurP", "ZoomBlurP", "BrightnessP", "TranslateP", "RotateP", "TiltP", "ScaleP"),
 }
 GEOMETRIES = (Geometry(24, 32), Geometry(32, 32, "square"), Geometry(48, 64))
-FAMILIES = ("natural", "perturbation", "system", "adversarial")
+FAMILIES = ("natural", "perturbation", "system", "field", "adversarial")
 
 
 def picture(height: int = 33, width: int = 47) -> Picture:

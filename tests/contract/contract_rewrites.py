@@ -48,7 +48,7 @@ def rewritten(noise: Any, network: nn.Module) -> nn.Module:
 
 
 def check_says_where_it_stands(noise: Any) -> None:
-    assert noise.site == "model" and noise.family == "system" and noise.needs in ("rewrite", "deploy")
+    assert noise.site == "model" and noise.family in ("system", "field") and noise.needs in ("rewrite", "deploy")
     assert noise.kinds and all("model" in SITES[kind] for kind in noise.kinds)
 
 

@@ -13,7 +13,7 @@ import polars as pl
 from bitproof.analysis.intervals import Array, Bootstrap
 from bitproof.analysis.selection import select
 
-FAMILIES = ("clean", "natural", "perturbation", "system", "adversarial", "mixed")
+FAMILIES = ("clean", "natural", "perturbation", "system", "field", "adversarial", "mixed")
 
 #: The recipes that others are compared with, the better control first.
 CONTROLS = ("float", "fp32")

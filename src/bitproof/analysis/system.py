@@ -14,7 +14,7 @@ from bitproof.analysis.intervals import Array
 from bitproof.analysis.measures import Figure, Measure, refused
 
 _SOURCE = "RobustART, arXiv 2109.05211; SysNoise, arXiv 2307.00280"
-_SETTINGS = "over the settings k: the clean decoder and resize, and every system noise"
+_SETTINGS = "over the settings k: the clean decoder and resize, and every system noise but field bugs"
 
 FIGURES = {
     "system_mean": Figure("System noise, mean accuracy", "%", "higher", f"mean_k A_k {_SETTINGS}", _SOURCE),
@@ -37,7 +37,7 @@ def measures(block: Block, cells: Cells) -> Iterator[Measure]:
     tally = partial(_settings, clean=clean, columns=columns)
     filled = tally(cells).filled
     names = [block.noises[i].noise for i, there in zip([*clean, *columns], filled, strict=True) if there]
-    note = f"over {len(names)} settings: {', '.join(names)}"
+    note = f"over {len(names)} settings: {_listed(names)}"
     yield Measure("system_mean", tally, note)
     if len(names) > 1:
         yield Measure("system_std", tally, note, SPREAD)
@@ -50,6 +50,11 @@ def _settings(cells: Cells, clean: list[int], columns: list[int]) -> Tally:
     noisy = tallies.hits(cells, columns)
     base = tallies.hits(cells, clean).only(np.asarray(noisy.seen.any(axis=1, keepdims=True)))
     return Tally(*(np.concatenate(pair, axis=1) for pair in ((base.hit, noisy.hit), (base.seen, noisy.seen))))
+
+
+def _listed(names: list[str]) -> str:
+    """All of them, or the first where they are many; every one stands among the cells."""
+    return ", ".join(names) if len(names) <= 16 else f"{', '.join(names[:3])} and {len(names) - 3} more"
 
 
 def _std(accuracies: Array) -> Array:

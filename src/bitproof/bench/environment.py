@@ -42,6 +42,7 @@ def environment(plans: Sequence[Plan]) -> dict[str, Any]:
         "data": {task.spec: task.data.digest for plan in plans for task in _sources(plan)},
         "models": {spec: network.digest for plan in plans for spec, network in plan.networks.items()},
         "integers": _integers(),
+        "left_out": {what: why for plan in plans for what, why in plan.left_out.items()},
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
 

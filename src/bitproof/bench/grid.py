@@ -67,6 +67,7 @@ class Limits(BaseModel):
     natural: Positive | None = None
     perturbation: Positive | None = None
     system: Positive | None = None
+    field: Positive | None = None
     adversarial: Positive | None = None
     mixed: Positive | None = None
 

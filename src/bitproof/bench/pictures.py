@@ -127,6 +127,11 @@ def to_tensor(pictures: Picture) -> torch.Tensor:
     return torch.tensor(pictures).permute(0, 3, 1, 2).contiguous().float().div_(255)
 
 
+def probe(size: int) -> torch.Tensor:
+    """Two pictures of noise, the same ones always, that show how a network runs: the order of its layers, what a change does."""
+    return torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
 class TrainingPictures(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
     """Clean training pictures at the model's input size: decoded once and kept as uint8 where they fit, else at each use."""
 

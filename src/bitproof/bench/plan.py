@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from bitproof.bench.fit import misfit
 from bitproof.bench.grid import Grid
 from bitproof.convert import Recipe
 from bitproof.core import Comparing, Framing, Geometry, Gradient, SpecError, digest, split
@@ -80,6 +81,7 @@ class Plan:
         self.tasks = {spec: load_task(spec) for spec in grid.tasks}
         self.networks = {spec: self._network(spec) for spec in grid.models}
         self._check()
+        self._misfits: dict[tuple[str, str, str], str | None] = {}
         self.variants = tuple(self._variants())
         self.cells = tuple(self._cells())
 
@@ -216,7 +218,8 @@ class Plan:
         Where there is an attack, the evidence that it has to be read with comes before it.
         """
         clean = tuple(self.tasks[task].clean(network.geometry).values())
-        specs = [spec for text in self.grid.noises for spec in expand(text, clean=clean, side=network.geometry.size)]
+        asked = [expand(text, clean=clean, side=network.geometry.size) for text in self.grid.noises]
+        specs = [spec for members in asked for spec in members if len(members) == 1 or self._fits(spec, task, network)]
         for spec in specs:
             self._check_fit(spec, self.tasks[task], network)
         attacked = network.differentiable and any("tensor" in standing(spec) for spec in specs)
@@ -232,6 +235,19 @@ class Plan:
             found = ", ".join(dict.fromkeys(str(variant.recipe) for variant in variants))
             raise SpecError(f"The noise {spec!r} runs integers and fits low-bit recipes only, found {found}. Add one: minmax:w8a8.")
         return low_bit
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Members of families that mean nothing for a model on a task, with the reason: ``NOISE: MODEL on TASK`` → why."""
+        return {f"{part}: {model} on {task}": why for (part, task, model), why in self._misfits.items() if why}
+
+    def _fits(self, spec: str, task: str, network: Network) -> bool:
+        """Whether all noises of a family's member change something for ``network`` on ``task``."""
+        for part in parts(spec):
+            key = (part, task, network.spec)
+            if key not in self._misfits:
+                self._misfits[key] = misfit(part, self.tasks[task], network)
+        return not any(self._misfits[part, task, network.spec] for part in parts(spec))
 
     def _check_fit(self, spec: str, task: ImageTask, network: Network) -> None:
         for part in parts(spec):
@@ -319,6 +335,6 @@ def _engine(spec: str) -> list[str]:
 
 
 def family_of(spec: str) -> str:
-    """Clean, natural, perturbation, system, adversarial, evidence, or mixed where noises of several families meet."""
+    """Clean, natural, perturbation, system, field, adversarial, evidence, or mixed where noises of several families meet."""
     families = {noise(part).family for part in parts(spec)}
     return families.pop() if len(families) == 1 else "mixed" if families else "clean"

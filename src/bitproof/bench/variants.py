@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from bitproof.bench.pictures import PictureCache, Pipeline, TrainingPictures, to_tensor
+from bitproof.bench.pictures import PictureCache, Pipeline, TrainingPictures, probe, to_tensor
 from bitproof.bench.plan import Plan, Variant
 from bitproof.bench.weights import read_weights, write_weights
 from bitproof.convert import Converted, insert, quantize
@@ -71,7 +71,7 @@ class Variants:
             self._make(variant, network, path)
         if str(variant.recipe) == "fp32":
             return as_evaluated(network, network.module)
-        model = insert(network.module, variant.recipe, probe(network)).model
+        model = insert(network.module, variant.recipe, probe(network.geometry.size)).model
         model.load_state_dict(read_weights(path))
         return as_evaluated(network, model.eval())
 
@@ -172,15 +172,10 @@ def as_evaluated(network: Network, module: nn.Module) -> TorchVictim:
     last = copy.deepcopy(module).to(memory_format=torch.channels_last)
     try:
         with torch.inference_mode():
-            last(probe(network))
+            last(probe(network.geometry.size))
     except Exception:
         return TorchVictim(module)
     return TorchVictim(last)
-
-
-def probe(network: Network) -> torch.Tensor:
-    """Two pictures of noise, the same ones always: they show the order in which layers run."""
-    return torch.rand(2, 3, network.geometry.size, network.geometry.size, generator=torch.Generator().manual_seed(0))
 
 
 def training_seed(variant: Variant) -> int:

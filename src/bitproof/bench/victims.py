@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from bitproof.bench.pictures import probe
 from bitproof.bench.plan import Cell, Variant, standing
-from bitproof.bench.variants import Variants, probe
+from bitproof.bench.variants import Variants
 from bitproof.convert import Rewriter
 from bitproof.core import Comparing, Strike
 from bitproof.export import Deployment
@@ -41,7 +42,8 @@ class Victims:
 
     def _change(self, variant: Variant, spec: str) -> TorchVictim:
         given, how = self.variants.victim(variant), noise(spec)
-        pictures, finished = probe(self.variants.plan.networks[variant.model]), not given.differentiable
+        pictures = probe(self.variants.plan.networks[variant.model].geometry.size)
+        finished = not given.differentiable
         if how.needs == "deploy":
             return TorchVictim(how(Deployment(given.module, pictures, finished)), differentiable=False)
         return TorchVictim(how(Rewriter(given.module, pictures, finished)), given.differentiable)

@@ -30,6 +30,8 @@ def _print(plan: Plan, prediction: Prediction) -> None:
         groups[cell.variant.task, cell.variant.model, what, cell.limit].append(cell)
     for cells in groups.values():
         typer.echo(_line(cells, len(plan.samples(cells[0]))))
+    for what, why in plan.left_out.items():
+        typer.echo(f"Left out of its family: {what}. {why}")
     if prediction.attacks:
         typer.echo("Attacks, of every sample that nothing fools; the others leave early and cost less")
     for price in prediction.attacks:

@@ -37,7 +37,7 @@ class Noise(Protocol):
     """What every noise class carries; what it is called with depends on its ``site`` (see the protocols below)."""
 
     site: ClassVar[str]
-    family: ClassVar[str]  # natural, perturbation, system or adversarial
+    family: ClassVar[str]  # natural, perturbation, system, field, adversarial or evidence
     kinds: ClassVar[tuple[str, ...]]  # kinds of input it fits, of ``sites.SITES``
     source: ClassVar[str]
     version: ClassVar[int]

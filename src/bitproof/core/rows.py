@@ -13,7 +13,7 @@ class SampleRow:
     """One sample met one cell's noise.
 
     ``noise`` is the cell's canonical spec (``clean``, ``fog:3``, ``decode-ffmpeg+cv-area``), ``name`` its first noise without
-    settings, ``family`` clean, natural, perturbation, system, adversarial, mixed or
+    settings, ``family`` clean, natural, perturbation, system, field (a bug in front of the network), adversarial, mixed or
     evidence. ``margin`` is the true class's logit minus the best other
     (negative where the prediction is wrong), ``loss`` the cross-entropy in nats, ``confidence`` the predicted class's probability.
     ``success``, ``queries`` and ``gradients`` belong to attacks and are null elsewhere. ``zero_exact`` and ``zero_ste`` (is the

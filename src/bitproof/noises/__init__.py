@@ -180,8 +180,11 @@ def expand(text: str, clean: tuple[str, ...] = (), side: int | None = None) -> l
     choose their constants. Raises SpecError on a bad setting and on two noises at one site.
     """
     parts = [Spec.parse(part) for part in split(text, "+")]
-    if len(parts) == 1:
-        return _members(parts[0], clean, side)
+    return _members(parts[0], clean, side) if len(parts) == 1 else [_joined(text, parts)]
+
+
+def _joined(text: str, parts: list[Spec]) -> str:
+    """Return the one canonical form of noises at different sites: in the order in which a sample passes them."""
     sites: dict[str, Spec] = {}
     for part in parts:
         if part.name in FAMILIES or part.name == "clean":
@@ -193,7 +196,7 @@ def expand(text: str, clean: tuple[str, ...] = (), side: int | None = None) -> l
                 "a cell carries one noise a site."
             )
         sites[built.site] = canonical(part, built)
-    return ["+".join(str(sites[site]) for site in sorted(sites, key=_position))]
+    return "+".join(str(sites[site]) for site in sorted(sites, key=_position))
 
 
 def _members(spec: Spec, clean: tuple[str, ...], side: int | None) -> list[str]:
@@ -202,7 +205,7 @@ def _members(spec: Spec, clean: tuple[str, ...], side: int | None) -> list[str]:
             raise SpecError(f"{str(spec)!r}: 'clean' takes no settings. Type 'clean'.")
         return ["clean"]
     named = _family(spec, side).members(clean) if spec.name in FAMILIES else [str(spec)]
-    return [str(canonical(member, noise(member))) for member in map(Spec.parse, named)]
+    return [_joined(text, [Spec.parse(part) for part in split(text, "+")]) for text in named]
 
 
 def _family(spec: Spec, side: int | None) -> Family:

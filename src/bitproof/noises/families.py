@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
-from bitproof.core import SpecError
+from bitproof.core import Spec, SpecError
 
 #: The test corruptions of ImageNet-C (1903.12261), in the order of its paper.
 BENCHMARK = (
@@ -41,12 +41,26 @@ BAR = (
     "inverse_sparkles",
 )
 
-#: The decoders and resizes of RobustMQ's system noise; the clean two of a task are left out of its cells.
-SYSTEM = (
-    *("decode-pil", "decode-cv", "decode-ffmpeg"),
+#: RobustMQ's decoders, bitproof's further ones, and RobustMQ's resizes; RobustMQ's 14 are the first and the last.
+DECODERS = ("decode-pil", "decode-cv", "decode-ffmpeg")
+FAST_DECODERS = ("decode-fastdct", "decode-fastup", "decode-fast")
+RESIZES = (
     *("pil-nearest", "pil-box", "pil-bilinear", "pil-hamming", "pil-cubic", "pil-lanczos"),
     *("cv-nearest", "cv-bilinear", "cv-area", "cv-cubic", "cv-lanczos"),
 )
+
+#: The other axes of a deployment: what a library's resize is switched to, colour round trips, operators, number formats, bugs.
+ANTIALIAS = tuple(f"torch-{kernel}{switch}" for kernel in ("bilinear", "cubic") for switch in ("", ":antialias=false"))
+COLORS = tuple(
+    f"yuv-{chroma}:matrix={matrix},range={span},arithmetic={arithmetic}"
+    for chroma in ("444", "420")
+    for matrix in ("bt601", "bt709")
+    for span in ("limited", "full")
+    for arithmetic in ("integer", "float")
+)
+UPSAMPLING = ("upsample:mode=nearest", "upsample:mode=bilinear", "upsample:mode=bilinear,align_corners=true")
+RUNTIME = ("ceil-mode", *UPSAMPLING, "fp16", "bf16")
+BUGS = ("bgr", "norm:like=half", "norm:like=none", "norm:like=imagenet", "range-255", "range-1")
 
 #: How ImageNet-C's pictures were made and stored (make_imagenet_c.py of hendrycks/robustness@8190fe3).
 IMAGENET_C = "constants=imagenet,stored=true"
@@ -83,6 +97,12 @@ def _with(specs: list[str], protocol: str | None, family: str) -> list[str]:
             "no storage step."
         )
     return [f"{spec},{IMAGENET_C}" for spec in specs] if protocol else specs
+
+
+def _replaced(text: str, key: str, value: str) -> str:
+    """Return the spec ``text`` with one setting replaced."""
+    spec = Spec.parse(text)
+    return str(Spec(spec.name, (*(item for item in spec.items if item[0] != key), (key, value))))
 
 
 @dataclass(frozen=True)
@@ -141,7 +161,37 @@ class System:
 
     def members(self, clean: tuple[str, ...]) -> list[str]:
         """Return the 14 of them without those of the clean pipeline."""
-        return [name for name in SYSTEM if name not in clean]
+        return [name for name in (*DECODERS, *RESIZES) if name not in clean]
+
+
+@dataclass(frozen=True)
+class SystemGrid:
+    """Every decoder with every resize: 6 × 11 without the clean pair."""
+
+    source: ClassVar[str] = "RobustMQ (arXiv 2308.02350); the decoders of libjpeg-turbo's fast paths"
+
+    def members(self, clean: tuple[str, ...]) -> list[str]:
+        """Return the pairs, joined by ``+``; where one of a pair is the clean one, the other alone."""
+        pairs = [[part for part in (d, r) if part not in clean] for d in (*DECODERS, *FAST_DECODERS) for r in RESIZES]
+        return list(dict.fromkeys("+".join(pair) for pair in pairs if pair))
+
+
+@dataclass(frozen=True)
+class SystemAll:
+    """Everything that a deployment may bring, one axis at a time; a run leaves out what means nothing for a network.
+
+    Decoders, resizes, antialias, geometry, offset of the clean resize, colour round trips, operators, number formats, field bugs.
+    """
+
+    source: ClassVar[str] = "RobustMQ (arXiv 2308.02350); SysNoise (MLSys 2023)"
+
+    def members(self, clean: tuple[str, ...]) -> list[str]:
+        """Return the specs; geometry and offset are those of the resize in ``clean``."""
+        own = [name for name in clean if not name.startswith("decode-")]
+        geometry = [_replaced(name, "mode", mode) for name in own for mode in ("shorter", "square")]
+        offset = [_replaced(name, "offset", px) for name in own if name.startswith("pil-") for px in ("0.5", "-0.5")]
+        names = (*DECODERS, *FAST_DECODERS, *RESIZES, *ANTIALIAS, *geometry, *offset, *COLORS, *RUNTIME, *BUGS)
+        return [name for name in names if name not in clean]
 
 
 FAMILIES: dict[str, type[Family]] = {
@@ -149,4 +199,6 @@ FAMILIES: dict[str, type[Family]] = {
     "corruptions-extra": CorruptionsExtra,
     "corruptions-bar": CorruptionsBar,
     "system": System,
+    "system-grid": SystemGrid,
+    "system-all": SystemAll,
 }

@@ -85,7 +85,7 @@ def _section(section: Section) -> dict[str, Any]:
         "bits": bits_plots(section, [(name, tables.short(name)) for name in section.deciding if ":" not in name]),
         "heatmaps": heatmaps(section),
         "sequences": tables.sequences(section),
-        "system": [dot_plot(section, "system", "mixed")] if section.of("system", "mixed") else [],
+        "system": [dot_plot(section, "system", "field", "mixed")] if section.of("system", "field", "mixed") else [],
         "attacks": attack_plots(section),
         "audits": audits(section),
         "gradients": sorted({cell["gradient"] for cell in section.of("adversarial") if cell["gradient"]}),

@@ -22,6 +22,7 @@ FAMILIES = {
     "natural": "Natural noise",
     "perturbation": "Perturbation sequences",
     "system": "System noise",
+    "field": "Field bugs",
     "adversarial": "Adversarial",
     "mixed": "Mixed noise",
 }

@@ -113,6 +113,7 @@ class Bgr(_Color):
     Shapes: H×W×3 → H×W×3. Range: uint8. Raises: ShapeError. Source: cv2.imread's channel order. Differs from the paper: nothing.
     """
 
+    family: ClassVar[str] = "field"
     source: ClassVar[str] = "OpenCV's channel order"
 
     def _convert(self, image: Picture) -> Picture:

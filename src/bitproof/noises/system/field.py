@@ -21,7 +21,7 @@ NORMS = {
 
 class _FieldBug:
     site: ClassVar[str] = "model"
-    family: ClassVar[str] = "system"
+    family: ClassVar[str] = "field"
     kinds: ClassVar[tuple[str, ...]] = ("image",)
     needs: ClassVar[str] = "rewrite"
     source: ClassVar[str] = "SysNoise (MLSys 2023), pre-processing; constants of torchvision and timm"

@@ -1,0 +1,35 @@
+"""Whether a noise changes anything here: what a family leaves out, with the reason."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from bitproof.bench.pictures import probe
+from bitproof.convert import Rewriter
+from bitproof.core import BitproofError, Framing
+from bitproof.models import Network
+from bitproof.noises import noise
+from bitproof.tasks import ImageTask
+
+
+def misfit(part: str, task: ImageTask, network: Network) -> str | None:
+    """Return why the noise ``part`` means nothing for ``network`` on ``task``, or None where it does.
+
+    A decoder must read the first sample, a resize must not be the clean one spelled out, and the float network must have
+    something to change for a noise at the site ``model``.
+    """
+    built = noise(part)
+    try:
+        if built.site == "decode":
+            built(task.data.samples[0].read())
+        elif built.site == "model" and built.needs == "rewrite":
+            built(Rewriter(network.module, probe(network.geometry.size), finished=not network.differentiable))
+    except BitproofError as error:
+        return str(error)
+    return "It is the clean resize, spelled out." if isinstance(built, Framing) and _is_clean(built, network) else None
+
+
+def _is_clean(resizer: Framing, network: Network) -> bool:
+    own = network.geometry
+    named = dataclasses.replace(resizer, mode=None, resize=None)  # type: ignore[type-var]
+    return named == noise(own.interpolation) and resizer.geometry(own) == own
