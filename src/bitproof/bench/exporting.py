@@ -12,10 +12,9 @@ from typing import Any
 import torch
 
 from bitproof.analysis import wilson
-from bitproof.bench.pictures import PictureCache, Pipeline, batches
+from bitproof.bench.pictures import PictureCache, Pipeline, batches, probe
 from bitproof.bench.plan import on_pictures, standing
 from bitproof.bench.subjects import Subject
-from bitproof.bench.variants import probe
 from bitproof.core import SpecError, StoreError
 from bitproof.export import Exported, Gap, engine, gap, settled, to_onnx
 from bitproof.noises import expand
@@ -67,7 +66,7 @@ def export(subject: Subject, out: Path, noises: Sequence[str] = (), limit: int =
     """
     specs = ["clean", *_on_pictures(noises, subject)]
     described = str(engine())
-    exported = settled(to_onnx(subject.module, probe(subject.network), bias))
+    exported = settled(to_onnx(subject.module, probe(subject.network.geometry.size), bias))
     comparisons = tuple(_compared(subject, exported, spec, limit) for spec in dict.fromkeys(specs))
     found = Export(out / "model.onnx", subject, exported, described, comparisons)
     try:
@@ -97,7 +96,7 @@ def _compared(subject: Subject, exported: Exported, spec: str, limit: int) -> Co
 
 def _pictures(subject: Subject, spec: str, limit: int) -> Iterator[torch.Tensor]:
     if subject.task is None:
-        yield probe(subject.network)
+        yield probe(subject.network.geometry.size)
         return
     pipeline = Pipeline(subject.task, subject.network.geometry, on_pictures(spec), subject.seed, PictureCache(0))
     for _, x in batches(pipeline, subject.samples(limit), _BATCH, torch.get_num_threads()):
