@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bitproof.bench.pictures import PictureCache, Pipeline, batches, draw
+from bitproof.bench.ahead import batches
+from bitproof.bench.pictures import PictureCache, Pipeline, draw, fill, to_tensor
 from bitproof.core import Geometry
 from bitproof.noises import FRAMES, expand
 from bitproof.tasks import load
@@ -75,6 +76,14 @@ def test_noise_never_writes_into_the_clean_picture(task):
     clean = pipeline(task, cache=cache).picture(sample).copy()
     pipeline(task, "bgr", "contrast:5", cache=cache).picture(sample)
     np.testing.assert_array_equal(pipeline(task, cache=cache).picture(sample), clean)
+
+
+def test_fill_is_to_tensor_for_every_level():
+    levels = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
+    picture = levels[:, ::-1]
+    row = np.empty((3, 16, 16), np.float32)
+    fill(row, picture)
+    np.testing.assert_array_equal(row, to_tensor(np.ascontiguousarray(picture)[None])[0].numpy())
 
 
 def test_the_cache_forgets_the_least_used_beyond_its_bound():

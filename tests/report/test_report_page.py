@@ -16,7 +16,7 @@ from report_runs import EVIL, NOISES, RECIPES, fill
 
 from bitproof.core import StoreError
 from bitproof.report import write
-from bitproof.report.page import script_json
+from bitproof.report.page import script_json, times
 from bitproof.report.recipes import cards
 from bitproof.report.source import read
 from bitproof.report.tables import details, every_figure, headline, sequences
@@ -221,3 +221,13 @@ def test_a_page_that_cannot_be_written_is_named(clean_only: Path, tmp_path: Path
 def test_a_page_needs_no_torch(clean_only: Path) -> None:
     code = "import sys; sys.modules['torch'] = None; from bitproof.report import write; write(sys.argv[1])"
     subprocess.run([sys.executable, "-c", code, str(clean_only)], check=True)
+
+
+def test_the_page_tells_where_the_time_went_if_a_log_was_kept(tmp_path):
+    store = Store.create(tmp_path / "run")
+    assert times(read(store.path)) == ""
+    for waiting in (2.0, 3.0):
+        store.write_log({"cell": "a", "pictures_s": 10.0, "waiting_s": waiting, "network_s": 600.0})
+    assert "2 cells" in times(read(store.path))
+    assert "busy for 1,200 s and waited 5 s" in times(read(store.path))
+    assert "waited 5 s" in write(store.path).read_text()

@@ -300,3 +300,12 @@ def test_which_tasks_are_imagenet(store):
     store.write_variant(variant("v1"), {})
     store.write_variant(variant("v2", task="cifar10:/x"), {})
     assert imagenet(store.path) == {"imagenet:/data"}
+
+
+def test_a_log_keeps_its_whole_lines(store):
+    assert store.log() == []
+    store.write_log({"cell": "a", "waiting_s": 0.5})
+    with (store.path / "log.jsonl").open("ab") as file:
+        file.write(b'\n{"cell": "b", "wai')  # killed here
+    store.write_log({"cell": "c"})
+    assert Store.open(store.path).log() == [{"cell": "a", "waiting_s": 0.5}, {"cell": "c"}]

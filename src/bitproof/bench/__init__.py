@@ -1,5 +1,6 @@
 """Grid → cells → rows: what a grid asks for, what it will cost, and the run itself."""
 
+from bitproof.bench.ahead import Times
 from bitproof.bench.comparison import fidelity
 from bitproof.bench.costs import Prediction, Price, predict
 from bitproof.bench.environment import doctor
@@ -24,6 +25,7 @@ __all__ = [
     "Price",
     "Reporter",
     "Subject",
+    "Times",
     "Variant",
     "audited",
     "doctor",

@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 
-from bitproof.bench.pictures import PictureCache, Pipeline, batches, draw, finite
+from bitproof.bench.ahead import Job
+from bitproof.bench.pictures import PictureCache, Pipeline, draw, finite
 from bitproof.bench.plan import Cell, Plan, on_pictures, parts, standing
 from bitproof.core import Attacked, Comparing, SampleRow, Strike, Victim
 from bitproof.noises import noise
 from bitproof.tasks import ImageTask, Sample
 
 
+def pictures_job(cell: Cell, plan: Plan, cache: PictureCache) -> Job:
+    """Return the pictures that ``cell`` shows to its network."""
+    geometry, samples = plan.networks[cell.variant.model].geometry, plan.samples(cell)
+    if len(samples) * 3 * geometry.size**2 > cache.limit_bytes:
+        cache = PictureCache(limit_bytes=0)  # the first would be forgotten before the last is made, and none ever found
+    pipeline = Pipeline(plan.tasks[cell.variant.task], geometry, on_pictures(cell.noise), cell.variant.seed, cache)
+    return Job(cell.id, pipeline, samples, cell.batch_size)
+
+
 def run_cell(
     cell: Cell,
-    plan: Plan,
+    task: ImageTask,
     victim: Victim,
     attack: Strike | None,
-    cache: PictureCache,
+    batches: Iterable[tuple[list[Sample], torch.Tensor]],
     advance: Callable[[int], None] = lambda n: None,
 ) -> list[SampleRow]:
     """Return the rows of ``cell``; ``victim`` is its network, with what stands at the site ``model`` done to it.
 
-    ``attack`` stands at the site ``tensor``, with all that it needs; ``advance`` is told how many samples are done.
+    ``attack`` stands at the site ``tensor``, with all that it needs; ``batches`` are the samples and pictures of the cell's
+    ``pictures_job``; ``advance`` is told how many samples are done.
     """
-    task = plan.tasks[cell.variant.task]
-    geometry = plan.networks[cell.variant.model].geometry
-    pipeline = Pipeline(task, geometry, on_pictures(cell.noise), cell.variant.seed, cache)
-    samples = plan.samples(cell)
     rows: list[SampleRow] = []
-    for chunk, x in batches(pipeline, samples, cell.batch_size, cell.threads):
+    for chunk, x in batches:
         y = torch.tensor([sample.label for sample in chunk])
         attacked = attack(victim, x, y, _seeds(cell, chunk)) if attack else None
         rows += _rows(cell, task, victim, chunk, x if attacked is None else attacked.x, attacked)

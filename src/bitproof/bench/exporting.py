@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from bitproof.analysis import wilson
-from bitproof.bench.pictures import PictureCache, Pipeline, batches, probe
+from bitproof.bench.ahead import batches
+from bitproof.bench.pictures import PictureCache, Pipeline, probe
 from bitproof.bench.plan import on_pictures, standing
 from bitproof.bench.subjects import Subject
 from bitproof.core import SpecError, StoreError

@@ -13,7 +13,8 @@ import cv2
 import torch
 import yaml
 
-from bitproof.bench.cell import run_cell
+from bitproof.bench.ahead import Ahead, Job, Times
+from bitproof.bench.cell import pictures_job, run_cell
 from bitproof.bench.costs import Costs, pictures_of
 from bitproof.bench.environment import environment
 from bitproof.bench.gallery import write_gallery
@@ -31,11 +32,12 @@ from bitproof.results import Store
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left behind: cells in the grid, cells that were done before, and those that failed now."""
+    """What a run left behind: cells in the grid, cells that were done before, those that failed now; seconds of each done now."""
 
     cells: int
     already: int
     failed: int
+    times: tuple[tuple[str, Times], ...] = ()
 
 
 def run(
@@ -77,7 +79,8 @@ def _run(plans: list[Plan], store: Store, reporter: Reporter) -> Outcome:
     reporter.begin(sum(job.predicted_s for job in jobs))
     failed = sum(job.run() for job in jobs)
     cells = [cell for plan in plans for cell in plan.cells]
-    return Outcome(len(cells), sum(cell.id in done for cell in cells), failed)
+    times = tuple(entry for job in jobs for entry in job.times)
+    return Outcome(len(cells), sum(cell.id in done for cell in cells), failed, times)
 
 
 class _Job:
@@ -91,6 +94,7 @@ class _Job:
         self.costs = Costs(plan)
         self.variants = Variants(plan, store, self.cache, self._tell)
         self.victims = Victims(self.variants)
+        self.times: list[tuple[str, Times]] = []
 
     @property
     def predicted_s(self) -> float:
@@ -101,19 +105,27 @@ class _Job:
 
     def run(self) -> int:
         """Run the cells, return how many failed."""
-        with _threads(self.plan.threads):
-            failed = sum(not self._cell(cell) for cell in self.todo)
+        with _threads(self.plan.threads), Ahead(self.plan.threads) as ahead:
+            following = [*self.todo[1:], None]
+            failed = sum(not self._cell(cell, then, ahead) for cell, then in zip(self.todo, following, strict=False))
             write_gallery(self.plan, self.store, self.victims, self.cache)
         return failed
 
-    def _cell(self, cell: Cell) -> bool:
+    def _cell(self, cell: Cell, then: Cell | None, ahead: Ahead) -> bool:
         cost = self.costs.cell_s(cell) + self.costs.pictures_s([cell]) / self.sharing[pictures_of(cell)]
         each = cost / max(1, len(self.plan.samples(cell)))
+        times = Times()
         try:
             victim = self.victims.of(cell)
             self.reporter.say(f"{cell.variant.model}  {cell.variant.recipe}  {cell.noise}")
+            batches = ahead.batches(self._job(cell), times, lambda: self._next(then))
             rows = run_cell(
-                cell, self.plan, victim, self.victims.attack(cell), self.cache, lambda n: self.reporter.advance(n * each)
+                cell,
+                self.plan.tasks[cell.variant.task],
+                victim,
+                self.victims.attack(cell),
+                batches,
+                lambda n: self.reporter.advance(n * each),
             )
         except StoreError:
             raise
@@ -121,7 +133,16 @@ class _Job:
             self.store.write_failure(cell.id, _failure(cell, error))
             return False
         self.store.write_cell(cell.id, rows)
+        self.store.write_log({"cell": cell.id, "variant": cell.variant.id, "noise": cell.noise, **times.as_dict()})
+        self.times.append((cell.noise, times))
         return True
+
+    def _job(self, cell: Cell) -> Job:
+        return pictures_job(cell, self.plan, self.cache)
+
+    def _next(self, cell: Cell | None) -> Job | None:
+        """The pictures to begin with already; none before a variant is made, since its latency is measured in quiet."""
+        return self._job(cell) if cell is not None and self.variants.made(cell.variant) else None
 
     def _tell(self, variant: Variant, share: float, text: str) -> None:
         """Say what becomes of a variant, and count the share of it that is done."""

@@ -38,6 +38,10 @@ def command(
 
 def finish(outcome: Outcome, out: Path) -> None:
     """Say what happened; exit with 1 when a cell failed."""
+    if outcome.times:
+        from bitproof.cli.times import print_times
+
+        print_times(outcome.times)
     typer.echo(f"{outcome.cells} cells: {outcome.already} were done before, {outcome.failed} failed. Rows in {out}.")
     if outcome.failed:
         typer.secho(f"The errors are in {out / 'failures'} and in the report.", fg="red", err=True)

@@ -71,6 +71,7 @@ def context(run: Run) -> dict[str, Any]:
         "failures": tables.failures(run),
         "cell_ids": tables.cell_ids(run),
         "commands": commands(run),
+        "times": times(run),
         "script": Markup(get_plotlyjs()),
     }
 
@@ -106,6 +107,17 @@ def commands(run: Run) -> list[str]:
     """What to type to make the rows, the page and the tables again."""
     name = shlex.quote(run.name)
     return [f"bitproof run grid.yaml -o {name}", f"bitproof report {name}", f"bitproof results {name} --csv"]
+
+
+def times(run: Run) -> str:
+    """Where the time of the cells went, or nothing where no log was kept."""
+    if not run.log:
+        return ""
+    pictures, waiting, network = (sum(line.get(f"{name}_s", 0) for line in run.log) for name in ("pictures", "waiting", "network"))
+    return (
+        f"Of {words.count(len(run.log), 'cell')} it is known where the time went: the network was busy for {network:,.0f} s and "
+        f"waited {waiting:,.0f} s for pictures, which took {pictures:,.0f} s in the threads beside it (log.jsonl)."
+    )
 
 
 def script_json(value: object) -> Markup:

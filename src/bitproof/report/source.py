@@ -126,6 +126,7 @@ class Run:
     grid: str
     grids: tuple[str, ...]
     samples: int
+    log: tuple[Row, ...]
 
 
 def read(path: Path) -> Run:
@@ -149,6 +150,7 @@ def read(path: Path) -> Run:
         grid=store.grid(),
         grids=tuple(store.grids()),
         samples=rows.height,
+        log=tuple(store.log()),
     )
 
 

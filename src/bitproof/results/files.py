@@ -104,6 +104,26 @@ def read_json(path: Path) -> Any:
         raise StoreError(f"{str(path)!r} is damaged: it is no JSON ({error}).") from None
 
 
+def append_line(path: Path, value: Any) -> None:
+    """Add ``value`` as a line of JSON, on a line of its own whatever a killed writer left before. Raises StoreError."""
+    line = json.dumps(value, ensure_ascii=False).encode()
+    with explained("written", path), path.open("ab") as file:
+        file.write((b"\n" if file.tell() else b"") + line)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Read the objects in a file of JSON lines, without those that are damaged; none where there is no file. Raises StoreError."""
+    found = []
+    for line in read_bytes(path).splitlines() if path.is_file() else []:
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            found.append(value)
+    return found
+
+
 def read_object(path: Path) -> dict[str, Any]:
     """Read a JSON file that holds an object. Raises StoreError naming it."""
     found = read_json(path)

@@ -15,6 +15,9 @@ GRID, GRIDS = "grid.yaml", "grids"
 ENVIRONMENT, ENVIRONMENTS = "environment.json", "environments"
 ROWS, VARIANTS, FAILURES, GALLERY = "rows", "variants", "failures", "gallery"
 
+#: Where time went; no result.
+LOG = "log.jsonl"
+
 #: The compact form has these rows, and ``FOLDER.json`` in the place of each other folder.
 COMPACT_ROWS = "rows.parquet"
 

@@ -6,6 +6,7 @@
     rows/CELL-HASH.parquet, failures/CELL.json
     variants/ID/          row.json, report.json and what the runner puts beside them
     gallery/DIGEST.json   one picture of a noise
+    log.jsonl             a line a cell: where its time went
 
 The compact form (see ``compact``) holds the same in one file each.
 """
@@ -25,11 +26,13 @@ import polars as pl
 from bitproof.core import SampleRow, StoreError, VariantRow, digest
 from bitproof.results import cells, layout, reading
 from bitproof.results.files import (
+    append_line,
     encode_json,
     explained,
     fingerprint,
     make_folder,
     read_bytes,
+    read_lines,
     read_object,
     read_text,
     sweep,
@@ -99,6 +102,14 @@ class Store:
 
     def _failure(self, cell: str) -> Path:
         return self.path / layout.FAILURES / f"{cell}.json"
+
+    def write_log(self, entry: dict[str, Any]) -> None:
+        """Add a line to the log. A line that a killed runner left half written is no loss: see ``log``."""
+        append_line(self.path / layout.LOG, entry)
+
+    def log(self) -> list[dict[str, Any]]:
+        """The lines of the log, the oldest first, without those that are damaged."""
+        return read_lines(self.path / layout.LOG)
 
     # variants
 

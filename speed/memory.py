@@ -1,0 +1,116 @@
+"""Memory of a long run: 50,000 pictures through ``bitproof.run`` and a tiny network, the process's memory at every 1,000.
+
+Writes a table and a plot as text. The run is the real one, with its plan, threads, rows and store; the pictures are 500 different
+JPEG files in turn, the network has 28 weights. --quick takes 5,000 pictures. -o FILE keeps the output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import polars as pl
+
+import bitproof as bp
+
+SIZE, DIFFERENT, BATCH, SAMPLED = 96, 500, 50, 1_000
+
+GRID = """
+tasks: ["parquet:{path},classes=4"]
+models: ["python:{folder}/tiny.py#build,size={size},mean=imagenet,std=imagenet,classes=4"]
+recipes: [fp32]
+noises: [clean, "gaussian_noise:3"]
+threads: 1
+batch_size: {batch}
+"""
+
+MODEL = """
+from torch import nn
+
+
+def build():
+    return nn.Sequential(nn.AvgPool2d(32), nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+"""
+
+
+def pictures(path: Path, count: int) -> None:
+    """Write ``count`` labelled JPEG files into one Parquet file."""
+    rng = np.random.default_rng(0)
+    rough = (cv2.GaussianBlur(rng.integers(0, 256, (110, 110, 3), dtype=np.uint8), (0, 0), 2) for _ in range(DIFFERENT))
+    files = [cv2.imencode(".jpg", picture)[1].tobytes() for picture in rough]
+    columns = {"image": [files[i % DIFFERENT] for i in range(count)], "label": [i % 4 for i in range(count)]}
+    pl.DataFrame(columns).write_parquet(path, row_group_size=1_000)
+
+
+def resident_mb() -> float:
+    """Return the resident memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+class Meter:
+    """A reporter that reads the memory whenever another thousand pictures are done."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.found: list[tuple[int, float]] = []
+
+    def begin(self, total: float) -> None:
+        """Read the memory before the first picture."""
+        self.found.append((0, resident_mb()))
+
+    def advance(self, seconds: float) -> None:
+        """Count a batch."""
+        self.done += BATCH
+        if self.done % SAMPLED == 0:
+            self.found.append((self.done, resident_mb()))
+            print(f"{self.done:7,d}  {self.found[-1][1]:6.0f} MB", file=sys.stderr)
+
+    def say(self, text: str) -> None:
+        """Show what is being done."""
+        print(text, file=sys.stderr)
+
+
+def plot(found: list[tuple[int, float]]) -> list[str]:
+    """Return the measurements as lines, a bar of one sign for each 10 MB."""
+    return [f"{done:7,d}  {mb:6.0f} MB  {'#' * round(mb / 10)}" for done, mb in found]
+
+
+def measure(count: int, tell: Callable[[str], None]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "pictures.parquet")
+        pictures(path, count)
+        Path(folder, "tiny.py").write_text(MODEL)
+        meter = Meter()
+        outcome = bp.run(GRID.format(path=path, folder=folder, size=SIZE, batch=BATCH), Path(folder, "run"), meter)
+    if outcome.failed:
+        raise SystemExit("a cell failed")
+    tell(f"{count:,} pictures of {SIZE}×{SIZE} px, clean and then under gaussian_noise:3; one sign is 10 MB")
+    for line in plot([entry for i, entry in enumerate(meter.found) if i % 5 == 0 or i == len(meter.found) - 1]):
+        tell(line)
+    half = [mb for done, mb in meter.found if done >= count / 10]
+    line = {"name": "memory", "pictures": 2 * count, "least_mb": round(min(half)), "most_mb": round(max(half))}
+    tell(json.dumps(line | {"bytes_a_picture": round(1e6 * (half[-1] - half[0]) / (1.9 * count))}))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="5,000 pictures")
+    parser.add_argument("-o", "--out", type=Path, help="write the output here too")
+    arguments = parser.parse_args()
+    told: list[str] = []
+    measure(5_000 if arguments.quick else 50_000, told.append)
+    print("\n".join(told))
+    if arguments.out:
+        arguments.out.write_text("\n".join(told) + "\n")
+
+
+if __name__ == "__main__":
+    main()
