@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import pytest
 from report_runs import EVIL
 
-from bitproof.report.heatmaps import heatmaps
+from bitproof.report.heatmaps import decoder_maps, heatmaps
 from bitproof.report.plots import Plot, attack_plots, bits_plots, confidence_plot, dodge, dot_plot
 from bitproof.report.source import Section, read
 
@@ -90,3 +90,28 @@ def test_names_are_escaped_for_plotly(results: Path) -> None:
     for plot in (dot_plot(renamed, "natural"), *heatmaps(renamed)):
         assert "<img" not in str(plot.figure)
         assert "&lt;img" in str(plot.figure)
+
+
+def grid_cells(section: Section) -> tuple[dict, ...]:
+    """Every decoder with every resize, and other system noises among them."""
+    noises = ["clean", "decode-cv", "decode-ffmpeg", "cv-area", "decode-cv+cv-area", "decode-ffmpeg+cv-area", "fp16"]
+    noises += ["decode-cv+yuv-444", "pil-cubic:mode=square"]
+    like = section.of("system")[0]
+    return tuple(
+        {**like, "noise": noise, "recipe": recipe, "family": "clean" if noise == "clean" else "system", "drop": float(place)}
+        for recipe in ("fp32", "mse:w8a8")
+        for place, noise in enumerate(noises)
+    )
+
+
+def test_decoders_and_resizes_make_a_matrix(section: Section) -> None:
+    drop, *_ = decoder_maps(Section("s", "t", "m", "none", grid_cells(section), {}, (), ()))
+    trace, layout = drop.figure["data"][0], drop.figure["layout"]
+    assert layout["xaxis"]["ticktext"] == ["clean", "cv", "ffmpeg"] * 2
+    assert layout["yaxis"]["ticktext"] == ["cv-area", "clean"]
+    assert trace["z"] == [[3.0, 4.0, 5.0] * 2, [0.0, 1.0, 2.0] * 2]
+    go.Figure(drop.figure)
+
+
+def test_without_pairs_there_is_no_matrix(section: Section) -> None:
+    assert decoder_maps(section) == []

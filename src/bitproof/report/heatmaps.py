@@ -1,9 +1,10 @@
-"""Corruption × recipe, once as the drop from clean and once as its excess over the control's drop."""
+"""Corruption × recipe and resize × decoder, once as the drop from clean and once as its excess over the control's drop."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from bitproof.core import split
 from bitproof.report.plots import GREY, Plot, axis
 from bitproof.report.source import Row, Section
 from bitproof.report.words import escaped, number
@@ -11,12 +12,38 @@ from bitproof.report.words import escaped, number
 #: Blue (less than the control) over white to orange (more): readable in the common colour blindnesses.
 DIVERGING = [[0.0, "#2166ac"], [0.25, "#92c5de"], [0.5, "#f7f7f7"], [0.75, "#fdb863"], [1.0, "#b35806"]]
 
-Column = tuple[str, int | None]
+#: A recipe, and what divides it: a severity or a decoder.
+Column = tuple[str, int | str | None]
+
+#: How the names of resizers start.
+RESIZERS = ("pil-", "cv-", "torch-")
 
 
 def heatmaps(section: Section) -> list[Plot]:
     """The two maps of the natural noises, or none where there are none."""
-    cells = [cell for cell in section.of("natural") if cell["drop"] is not None]
+    return _maps(section, [cell for cell in section.of("natural") if cell["drop"] is not None])
+
+
+def decoder_maps(section: Section) -> list[Plot]:
+    """Resize × decoder, where a run has pairs of them: a row a resize, a column a decoder under each recipe."""
+    cells = [placed for cell in section.of("clean", "system") if (placed := _paired(cell)) is not None]
+    pairs = {cell["name"] for cell in cells if "clean" not in (cell["name"], cell["severity"])}
+    return _maps(section, [cell for cell in cells if cell["name"] in {"clean", *pairs}]) if pairs else []
+
+
+def _paired(cell: Row) -> Row | None:
+    """A cell with its resize as name and its decoder as severity, ``clean`` where the clean one stands; None for another noise."""
+    place = {"name": "clean", "severity": "clean"}
+    for part in split(cell["noise"], "+") if cell["family"] == "system" else ():
+        key = "severity" if part.startswith("decode-") else "name" if part.startswith(RESIZERS) else None
+        if key is None:
+            return None
+        place[key] = part.removeprefix("decode-")
+    drop = 0.0 if cell["family"] == "clean" else cell["drop"]
+    return None if drop is None else {**cell, **place, "drop": drop}
+
+
+def _maps(section: Section, cells: list[Row]) -> list[Plot]:
     if not cells:
         return []
     found = [_drop(section, cells)]
@@ -64,36 +91,45 @@ def _map(section: Section, cells: list[Row], value: str, title: str, caption: st
         "yaxis": axis("", showgrid=False, tickvals=trace["y"], ticktext=[escaped(name) for name in names]),
     }
     return Plot(
-        title, caption, {"data": [trace], "layout": layout}, 130 + 28 * len(names), 240 + (36 if several else 60) * len(columns)
+        title,
+        caption,
+        {"data": [trace], "layout": layout},
+        (180 if _in_words(columns) else 130) + 28 * len(names),
+        240 + (36 if several else 60) * len(columns),
     )
 
 
 def _columns(section: Section, cells: list[Row]) -> list[Column]:
     present = {(cell["recipe"], cell["severity"]) for cell in cells}
     order = {recipe: i for i, recipe in enumerate(section.recipes)}
-    return sorted(present, key=lambda column: (order[column[0]], column[1] or 0))
+    return sorted(present, key=lambda column: (order[column[0]], column[1] != "clean", column[1] or 0))
 
 
 def _column_ticks(columns: list[Column], several: bool) -> Row:
-    """The recipe of each column, or its severity where the recipes stand above."""
-    labels = [str(severity or "–") if several else escaped(recipe) for recipe, severity in columns]
-    angle = 0 if several or len(columns) < 6 else -45
+    """The recipe of each column, or what divides it where the recipes stand above."""
+    labels = [escaped(str(part or "–")) if several else escaped(recipe) for recipe, part in columns]
+    angle = -90 if _in_words(columns) else 0 if several or len(columns) < 6 else -45
     return {"tickvals": list(range(len(columns))), "ticktext": labels, "tickangle": angle}
 
 
+def _in_words(columns: list[Column]) -> bool:
+    return any(isinstance(part, str) for _, part in columns)
+
+
 def _groups(columns: list[Column]) -> Row:
-    """Each recipe's name above its severities, and a line between recipes."""
+    """Each recipe's name above its severities or decoders, and a line between recipes."""
+    room = 70 if _in_words(columns) else 26
     places: dict[str, list[int]] = {}
     for place, (recipe, _) in enumerate(columns):
         places.setdefault(recipe, []).append(place)
-    label = {"yref": "paper", "y": 1, "yshift": 26, "yanchor": "bottom", "showarrow": False}
+    label = {"yref": "paper", "y": 1, "yshift": room, "yanchor": "bottom", "showarrow": False}
     line = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "line": {"color": GREY, "width": 3}}
     names = [{**label, "x": (own[0] + own[-1]) / 2, "text": escaped(recipe)} for recipe, own in places.items()]
     edges = [own[0] - 0.5 for own in list(places.values())[1:]]
     return {
         "annotations": names,
         "shapes": [{**line, "x0": edge, "x1": edge} for edge in edges],
-        "margin": {"l": 12, "r": 12, "t": 60, "b": 12},
+        "margin": {"l": 12, "r": 12, "t": room + 34, "b": 12},
     }
 
 

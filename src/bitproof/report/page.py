@@ -15,7 +15,7 @@ from plotly.offline import get_plotlyjs
 from bitproof.core import StoreError
 from bitproof.report import tables, words
 from bitproof.report.audits import audits
-from bitproof.report.heatmaps import heatmaps
+from bitproof.report.heatmaps import decoder_maps, heatmaps
 from bitproof.report.plots import attack_plots, bits_plots, confidence_plot, dot_plot
 from bitproof.report.recipes import cards
 from bitproof.report.source import FAMILIES, Run, Section, read
@@ -85,6 +85,8 @@ def _section(section: Section) -> dict[str, Any]:
         "headline": tables.headline(section),
         "bits": bits_plots(section, [(name, tables.short(name)) for name in section.deciding if ":" not in name]),
         "heatmaps": heatmaps(section),
+        "decoders": decoder_maps(section),
+        "settings": tables.settings(section),
         "sequences": tables.sequences(section),
         "system": [dot_plot(section, "system", "field", "mixed")] if section.of("system", "field", "mixed") else [],
         "attacks": attack_plots(section),

@@ -122,6 +122,14 @@ def headline(section: Section) -> Table:
     return Table(tuple(columns), tuple(rows), _controls(section, section.recipes))
 
 
+def settings(section: Section) -> Table:
+    """One row a recipe: what system noise does over all its settings, the clean pipeline among them."""
+    names = section.named("system_mean", "system_std", "system_worst", "churn_system")
+    columns = [Column("Recipe"), *(Column(described(name).title, described(name).formula, True) for name in names)]
+    rows = [(text(r), *(figure(section.figure(r, name), better=described(name).better) for name in names)) for r in section.recipes]
+    return Table(tuple(columns), tuple(rows) if names else (), _controls(section, section.recipes))
+
+
 def _controls(section: Section, recipes: Iterable[str]) -> frozenset[int]:
     return frozenset(i for i, recipe in enumerate(recipes) if recipe == section.control)
 
