@@ -46,6 +46,9 @@ class GeometryOverride(BaseModel):
     resize: Positive | None = None
     mode: Literal["shorter", "square"] | None = None
     interpolation: str | None = None
+    preprocess: Annotated[
+        str | None, Field(description="python:FILE.py#FUNCTION, bytes of a file → uint8 S×S×3, instead of decoder and resizer")
+    ] = None
 
     @field_validator("interpolation")
     @classmethod

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bitproof.bench.preprocess import preprocess
 from bitproof.core import DataError, Geometry, ModelError, ShapeError, seed
 from bitproof.noises import noise
 from bitproof.tasks import ImageTask, Sample
@@ -59,17 +60,23 @@ class Pipeline:
 
     @cached_property
     def occupants(self) -> dict[str, str]:
-        """Site → spec: the clean occupants, replaced by the noises that stand at their site."""
-        return {**self.task.clean(self.geometry), **{noise(spec).site: spec for spec in self.noises}}
+        """Site → spec: the clean occupants, replaced by the noises that stand at their site.
+
+        The user's own preprocessing is decoder and resizer at once: where a noise replaces one, bitproof's own is the other.
+        """
+        standing, own = {noise(spec).site: spec for spec in self.noises}, self.geometry.preprocess
+        clean = {"decode": own} if own and not {"decode", "resize"} & {*standing} else self.task.clean(self.geometry)
+        return {**clean, **standing}
 
     @cached_property
     def _built(self) -> dict[str, Any]:
-        return {site: noise(spec) for site, spec in self.occupants.items()}
+        own, size = self.geometry.preprocess, self.geometry.size
+        return {site: preprocess(spec, size) if spec == own else noise(spec) for site, spec in self.occupants.items()}
 
     @cached_property
     def _canvas(self) -> Geometry:
         """The crop that colour and image noises are given: the model's, or all that was scaled where the picture is moved."""
-        if not getattr(self._built.get("image"), "uncropped", False):
+        if "resize" not in self._built or not getattr(self._built.get("image"), "uncropped", False):
             return self.geometry
         scaled = getattr(self._built["resize"], "resize", None) or self.geometry.resize
         return replace(self.geometry, size=scaled, resize=scaled)
@@ -77,7 +84,7 @@ class Pipeline:
     def picture(self, sample: Sample) -> Picture:
         """Return uint8 size×size×3. Raises DataError naming the sample that cannot be read."""
         at = self.occupants
-        sized_key = (self.task.data.digest, sample.id, at["decode"], at["resize"], self._canvas)
+        sized_key = (self.task.data.digest, sample.id, at["decode"], at.get("resize"), self._canvas)
         sized = self.cache.get(sized_key, lambda: self._sized(sample))
         later = tuple(at.get(site) for site in ("color", "image"))
         if not any(later):
@@ -86,8 +93,8 @@ class Pipeline:
 
     def _sized(self, sample: Sample) -> Picture:
         try:
-            sized: Picture = self._built["resize"](self._built["decode"](sample.read()), self._canvas)
-            return sized
+            decoded: Picture = self._built["decode"](sample.read())
+            return self._built["resize"](decoded, self._canvas) if "resize" in self._built else decoded
         except (DataError, ShapeError) as error:
             raise DataError(f"{sample.id!r} of {self.task.spec!r}: {error}") from None
 

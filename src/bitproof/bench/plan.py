@@ -11,6 +11,7 @@ import torch
 
 from bitproof.bench.fit import misfit
 from bitproof.bench.grid import Grid
+from bitproof.bench.preprocess import preprocess, preprocess_digest
 from bitproof.convert import Recipe
 from bitproof.core import Comparing, Framing, Geometry, Gradient, SpecError, digest, split
 from bitproof.export import engine
@@ -79,6 +80,8 @@ class Plan:
         self._samples: dict[tuple[str, int, int | None], list[Sample]] = {}
         self.threads = grid.threads or torch.get_num_threads()
         self.tasks = {spec: load_task(spec) for spec in grid.tasks}
+        own_way = grid.geometry.preprocess
+        self.preprocess = preprocess_digest(own_way) if own_way else None
         self.networks = {spec: self._network(spec) for spec in grid.models}
         self._check()
         self._misfits: dict[tuple[str, str, str], str | None] = {}
@@ -103,6 +106,8 @@ class Plan:
                 )
             for task in self.tasks.values():
                 task.data.check_classes(network.classes)
+                if network.geometry.preprocess:
+                    preprocess(network.geometry.preprocess, network.geometry.size)(task.data.samples[0].read())
             if self.train_source is not None:
                 self.train_source.data.check_classes(network.classes)
         self._check_train()
@@ -201,7 +206,13 @@ class Plan:
 
     def _clean(self, task: str, geometry: Geometry) -> list[str]:
         """The clean occupants of a task's sites, with their versions."""
-        return [f"{site}={name} {noise(name).version}" for site, name in self.tasks[task].clean(geometry).items()]
+        own = [f"preprocess {self.preprocess}"] if self.preprocess else []
+        return own + [f"{site}={name} {noise(name).version}" for site, name in self.tasks[task].clean(geometry).items()]
+
+    def _occupants(self, task: str, geometry: Geometry) -> tuple[str, ...]:
+        """The clean noises that a family leaves out; beside a user's preprocessing the clean decoder is a noise too."""
+        clean = self.tasks[task].clean(geometry)
+        return (clean["resize"],) if self.preprocess else tuple(clean.values())
 
     def _cells(self) -> Iterator[Cell]:
         """Noise by noise, so that the variants of a task meet the same pictures one after the other."""
@@ -217,7 +228,7 @@ class Plan:
 
         Where there is an attack, the evidence that it has to be read with comes before it.
         """
-        clean = tuple(self.tasks[task].clean(network.geometry).values())
+        clean = self._occupants(task, network.geometry)
         asked = [expand(text, clean=clean, side=network.geometry.size) for text in self.grid.noises]
         specs = [spec for members in asked for spec in members if len(members) == 1 or self._fits(spec, task, network)]
         for spec in specs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bitproof.core.errors import SpecError
 
@@ -18,12 +18,15 @@ class Geometry:
 
     ``shorter`` scales the shorter side to ``resize`` pixels, ``square`` scales both sides to it and drops the aspect ratio;
     the middle ``size`` × ``size`` pixels are kept. ``interpolation`` names the clean occupant of the resize site.
+    ``preprocess`` (``python:FILE.py#FUNCTION``, bytes → uint8 size×size×3) stands in the place of decoder and resizer, until a
+    noise stands there; it is not printed, since ids that hold the printed geometry are older than it, and hold its digest.
     """
 
     size: int
     resize: int
     mode: str = "shorter"
     interpolation: str = "pil-bilinear"
+    preprocess: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.mode not in ("shorter", "square"):

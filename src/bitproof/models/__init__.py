@@ -8,6 +8,7 @@ from typing import Any
 from bitproof.core import ModelError, Registry, Spec, bind, digest
 from bitproof.models.network import Network, Normalized, wrap
 from bitproof.models.onnx_file import OnnxSession
+from bitproof.models.user_file import user_function
 from bitproof.models.victim import TorchVictim
 
 MODELS = Registry(
@@ -28,7 +29,7 @@ MODELS = Registry(
     },
 )
 
-__all__ = ["MODELS", "Network", "Normalized", "OnnxSession", "TorchVictim", "check_spec", "load", "wrap"]
+__all__ = ["MODELS", "Network", "Normalized", "OnnxSession", "TorchVictim", "check_spec", "load", "user_function", "wrap"]
 
 
 def load(spec: str, *, classes: int | None = None) -> Network:

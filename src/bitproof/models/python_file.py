@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +11,7 @@ from torch import nn
 
 from bitproof.core import ModelError, SpecError
 from bitproof.models.network import IMAGENET_MEAN, IMAGENET_STD, Network, check_interpolation, seeded, wrap
+from bitproof.models.user_file import function_of, opened
 from bitproof.models.weights import load_weights, located
 
 
@@ -83,74 +79,18 @@ def channels(text: str | None, imagenet: tuple[float, ...]) -> tuple[float, ...]
 
 def _build(path: Path, factory: str) -> tuple[nn.Module, bytes]:
     """Return what the factory makes, and the code that made it."""
-    if not path.is_file():
-        raise ModelError(f"The file {str(path)!r} does not exist.")
-    with _neighbours(path.resolve().parent) as imported:
-        net = _call(_run(path), factory, path)
-    sources = {name: Path(module.__file__).read_bytes() for name, module in sorted(imported.items()) if module.__file__}
-    marks = [f"\n{name} {hashlib.sha256(source).hexdigest()}".encode() for name, source in sources.items()]
-    return net, b"".join([path.read_bytes(), *marks])
-
-
-def _run(path: Path) -> ModuleType:
-    """Import the file under a name of its own."""
-    name = f"bitproof_file_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ModelError(f"{str(path)!r} is not a Python file; its name must end in .py.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickles of the file look it up
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # the user's own code
-        raise ModelError(f"{str(path)!r} failed to import: {type(error).__name__}: {error}") from error
-    return module
+    with opened(path) as file:
+        net = _call(file.module, factory, path)
+    return net, file.code()
 
 
 def _call(module: ModuleType, factory: str, path: Path) -> nn.Module:
-    if not callable(getattr(module, factory, None)):
-        found = ", ".join(name for name in vars(module) if not name.startswith("_") and callable(getattr(module, name)))
-        raise ModelError(f"{str(path)!r} has no function {factory!r}. It has: {found or 'none'}.")
+    make = function_of(module, factory, path)
     try:
         with seeded(0):
-            net = getattr(module, factory)()
+            net = make()
     except (Exception, SystemExit) as error:  # the user's own code
         raise ModelError(f"{factory}() of {str(path)!r} failed: {type(error).__name__}: {error}") from error
     if not isinstance(net, nn.Module):
         raise ModelError(f"{factory}() of {str(path)!r} must return an nn.Module, found a {type(net).__name__}.")
     return net
-
-
-@contextmanager
-def _neighbours(folder: Path) -> Iterator[dict[str, ModuleType]]:
-    """Let the files of ``folder`` be imported, afresh; the dict holds those that were, once the block is left.
-
-    Modules are known by name: without this, the ``helper`` of one folder would be taken for that of the next.
-    """
-    before, imported = _loaded_from(folder), dict[str, ModuleType]()
-    for name in before:
-        del sys.modules[name]
-    sys.path.insert(0, str(folder))
-    try:
-        yield imported
-    finally:
-        sys.path.remove(str(folder))
-        imported.update(_loaded_from(folder))
-        for name in imported:
-            del sys.modules[name]
-        sys.modules.update(before)
-
-
-def _loaded_from(folder: Path) -> dict[str, ModuleType]:
-    """Return the loaded modules that ``folder`` has on its top level or in packages; none where it is a place of installed ones."""
-    found = {name: module for name, module in list(sys.modules.items()) if _place(module) == folder.joinpath(*name.split("."))}
-    return {} if "torch" in found or "bitproof" in found else found
-
-
-def _place(module: ModuleType) -> Path | None:
-    """Return the folder of a package, and of a module its file without the ending."""
-    known = getattr(module, "__dict__", {})  # to ask a lazy module for a name would load it
-    for folder in known.get("__path__") or ():
-        return Path(folder)
-    file = known.get("__file__")
-    return Path(file).with_suffix("") if isinstance(file, str) else None
