@@ -18,6 +18,7 @@ class Int8Ort:
     ``float`` adds them in float, so that no code but those next to a rounding boundary differs from the simulation's.
     The numbers depend on the processor's instructions, see ``bitproof doctor``. Fits low-bit recipes alone; no gradient.
     Range: 2 to 8 bits, weights and inputs apart. Raises: SpecError. Source: onnxruntime, QLinearConv and ConvInteger.
+    Differs from the paper: sums are rescaled by a float, where 1712.05877 takes a fixed-point multiplier.
     """
 
     bias: str = "int32"
