@@ -2,7 +2,7 @@
 
 from bitproof.analysis.accuracy import accuracy
 from bitproof.analysis.audit import audit
-from bitproof.analysis.budgets import budget, free
+from bitproof.analysis.budgets import Budget, budget, free
 from bitproof.analysis.fidelity import LIMIT as FIDELITY_LIMIT
 from bitproof.analysis.fidelity import apart, features
 from bitproof.analysis.fidelity import lines as fidelity_lines
@@ -14,6 +14,7 @@ from bitproof.analysis.summary import FIGURES, summary
 __all__ = [
     "FIDELITY_LIMIT",
     "FIGURES",
+    "Budget",
     "Figure",
     "accuracy",
     "apart",

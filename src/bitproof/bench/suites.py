@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from bitproof.analysis import budget, free, suite
+from bitproof.analysis import Budget, budget, free, suite
 from bitproof.bench.grid import Grid, parse_grids, read_grid
 from bitproof.core import SpecError
 from bitproof.noises import expand
@@ -20,19 +20,26 @@ def audited(path: Path) -> str:
     text = read_grid(path)
     grids = parse_grids(text, str(path))
     documents = [document for document in yaml.safe_load_all(text) if document is not None]
-    added = [_suite(grid) for grid in grids]
-    if not any(added):
+    if not any(map(_balls, grids)):
         raise SpecError(
             f"{str(path)!r} names no attack with a budget to audit. Add for example 'pgd-linf:eps=2/255' to its noises."
         )
-    for document, grid, specs in zip(documents, grids, added, strict=True):
-        document["noises"] = list(dict.fromkeys([*grid.noises, *specs]))
+    for document, grid in zip(documents, grids, strict=True):
+        document["noises"] = [*grid.noises, *_suite(grid)]
     return yaml.safe_dump_all(documents, allow_unicode=True, sort_keys=False, explicit_start=True)
 
 
+def _asked(grid: Grid) -> list[str]:
+    return [spec for text in grid.noises for spec in expand(text)]
+
+
+def _balls(grid: Grid) -> list[Budget]:
+    """Every ball that an attack of ``grid`` moves in, once."""
+    found = [budget(spec) for spec in _asked(grid) if "+" not in spec]
+    return list({(ball.norm, ball.eps): ball for ball in found if ball and not free(ball)}.values())
+
+
 def _suite(grid: Grid) -> list[str]:
-    """The attacks to add, in their one form, for every ball that an attack of ``grid`` moves in."""
-    asked = [spec for text in grid.noises for spec in expand(text)]
-    balls = {(ball.norm, ball.eps): ball for spec in asked if "+" not in spec and (ball := budget(spec)) and not free(ball)}
-    wanted = [spec for ball in balls.values() for text in suite(ball) for spec in expand(text)]
-    return [spec for spec in dict.fromkeys(wanted) if spec not in asked]
+    """The attacks to add, in their one form."""
+    wanted = dict.fromkeys(spec for ball in _balls(grid) for text in suite(ball) for spec in expand(text))
+    return [spec for spec in wanted if spec not in _asked(grid)]
