@@ -30,6 +30,8 @@ OTHER = {
     "augment": {"augment": "flip"},
     "precision": {"precision": "bf16"},
     "grad_clip": {"grad_clip": 1.0},
+    "adversarial": {"adversarial": "pgd-linf:eps=0.1"},
+    "trades": {"trades": 6.0, "adversarial": "pgd-linf:eps=0.1"},
 }
 
 

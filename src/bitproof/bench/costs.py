@@ -75,7 +75,10 @@ class Costs:
         """Seconds to calibrate or train a variant."""
         grid, source = self.plan.grid, self.plan.train_source
         if variant.recipe.trains and grid.training is not None and source is not None:
-            return len(source.data.samples) * grid.training.epochs * TRAINING * self.forward_s[variant.model]
+            against = grid.training.adversarial
+            each = TRAINING * (2 if grid.training.trades else 1)
+            each += _work(against, self.plan.networks[variant.model].classes) if against else 0.0
+            return len(source.data.samples) * grid.training.epochs * each * self.forward_s[variant.model]
         return grid.calibration.n * GRADIENT * self.forward_s[variant.model] if variant.recipe.bits is not None else 0.0
 
     def _measure_picture_s(self, task: str, model: str, specs: tuple[str, ...]) -> float:

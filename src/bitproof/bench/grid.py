@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from bitproof.bench.adversary import trained_against
 from bitproof.convert import Recipe
 from bitproof.core import BitproofError, Spec, SpecError
 from bitproof.models import check_spec
@@ -109,7 +111,10 @@ class Grid(BaseModel):
     @classmethod
     def _training(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         try:
-            return validate(value)
+            training = validate(value)
+            if training is None or training.adversarial is None:
+                return training
+            return replace(training, adversarial=trained_against(training.adversarial))
         except BitproofError as error:
             raise ValueError(str(error)) from None
 

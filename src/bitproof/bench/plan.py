@@ -202,6 +202,8 @@ class Plan:
             identity += ["calibration", str(self.grid.calibration.n), self.calibration_of(task).data.digest]
         if recipe.trains and self.grid.training is not None and self.train_source is not None:
             identity += ["training", self.grid.training.identity(), self.train_source.data.digest]
+            if self.grid.training.adversarial:
+                identity += _own_facts(self.grid.training.adversarial)
         return Variant(task, model, recipe, seed, tuple(identity))
 
     def _clean(self, task: str, geometry: Geometry) -> list[str]:
@@ -292,15 +294,20 @@ class Plan:
 
     def _facts(self, part: str, variant: Variant) -> Iterator[str]:
         """What the numbers of one noise depend on beside its spec."""
-        built = noise(part)
-        yield f"{part} {built.version}"
-        yield from _engine(part)
-        if name := _backward(built):
-            yield f"backward {name} {BACKWARDS.load(name).version}"
+        yield from _own_facts(part)
         for name, recipe in self._others(part).items():
             yield f"{name} {self._variant(variant.task, variant.model, recipe, variant.seed).id}"
-        if inner := getattr(built, "inner", None):
+        if inner := getattr(noise(part), "inner", None):
             yield from self._facts(inner, variant)
+
+
+def _own_facts(part: str) -> Iterator[str]:
+    """The versions of a noise, of the engine that it runs on, and of the backward that it takes its gradient through."""
+    built = noise(part)
+    yield f"{part} {built.version}"
+    yield from _engine(part)
+    if name := _backward(built):
+        yield f"backward {name} {BACKWARDS.load(name).version}"
 
 
 def _backward(built: Any) -> str:

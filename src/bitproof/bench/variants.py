@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from bitproof.bench.adversary import adversary
 from bitproof.bench.pictures import PictureCache, Pipeline, TrainingPictures, probe, to_tensor
 from bitproof.bench.plan import Plan, Variant
 from bitproof.bench.weights import read_weights, write_weights
@@ -127,6 +128,7 @@ class Variants:
             seed=training_seed(variant),
             teacher=network.module if settings.distill else None,
             checkpoint=folder / "checkpoint.pt",
+            perturb=adversary(settings.adversarial) if settings.adversarial else None,
             progress=tell,
         )
         return trained.time_s

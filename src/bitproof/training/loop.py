@@ -45,15 +45,16 @@ def train(
         teacher: float network that is distilled from, exactly if ``settings.distill`` > 0; put in evaluation mode.
         checkpoint: file that is written every ``checkpoint_every_s`` and each epoch, and gone on from if it exists: the result is
             that of an uninterrupted run, bit for bit. It is the caller's to delete.
-        perturb: called with each batch before the forward pass; it may draw from torch's generator, must keep no state, and
-            must leave the parameters' gradients alone.
+        perturb: called with each batch before the forward pass, needed where ``settings.adversarial`` names an attack; it may
+            draw from torch's generator, must keep no state, and must leave the parameters' gradients alone.
         validate: called after each epoch with the model in evaluation mode; its number goes into the history.
         progress: called after each step; what it raises ends the training, and the checkpoint stays.
         accelerator: devices and processes; by default all that ``accelerate launch`` gave, else one GPU if there is one.
         workers: processes that fetch batches ahead; they change no number.
 
     Raises:
-        SpecError: a teacher without ``distill`` or the reverse; an accelerator with a precision or accumulation of its own.
+        SpecError: a teacher without ``distill`` or the reverse; ``adversarial`` without ``perturb``; an accelerator with a
+            precision or accumulation of its own.
         DataError: no samples; a label that the model has no logit for.
         ShapeError: samples, logits or a perturbed batch of another shape or range.
         ModelError: nothing to train; a loss that is not finite.
@@ -67,6 +68,8 @@ def train(
     if (teacher is None) == (settings.distill > 0):
         found = "no teacher was handed in" if teacher is None else "a teacher was handed in"
         raise SpecError(f"Training has distill={settings.distill} and {found}. Give a teacher and distill > 0, or neither.")
+    if settings.adversarial is not None and perturb is None:
+        raise SpecError(f"Training has adversarial={settings.adversarial!r} and no perturb was handed in: bitproof run makes one.")
     with _own_randomness(accelerator.device), _moved(accelerator.device, model, teacher):
         run = Run(Step(model, settings, seed, accelerator, teacher, perturb), data, checkpoint)
         resumed = run.resume()

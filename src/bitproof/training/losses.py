@@ -23,6 +23,19 @@ def distillation(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     return functional.kl_div(output, target, reduction="batchmean", log_target=True) * temperature**2
 
 
+def divergence(logits: Tensor, attacked: Tensor) -> Tensor:
+    """Return how far the answers to an attacked batch are from those to the clean one.
+
+    Formula: ``mean_n KL(softmax(logits) ‖ softmax(attacked))``.
+    Shapes: N×classes and N×classes → scalar, at least 0. Both get a gradient.
+
+    Source: arXiv 1901.08573, equation 5 (TRADES).
+    Differs from the paper: the attack that made the batch climbs its own loss, as a rule the cross-entropy on the label, not this.
+    """
+    p, q = functional.log_softmax(logits, dim=1), functional.log_softmax(attacked, dim=1)
+    return functional.kl_div(q, p, reduction="batchmean", log_target=True)
+
+
 def task_loss(logits: Tensor, y: Tensor, teacher: Tensor | None, settings: Training) -> Tensor:
     """Return ``(1 − distill)·cross_entropy + distill·distillation``, a scalar in nats, of logits N×classes and labels N."""
     share = settings.distill

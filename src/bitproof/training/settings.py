@@ -12,6 +12,9 @@ from bitproof.core import SpecError
 #: Fields that change when a result arrives, not which one: no part of ``identity``.
 RUN_TIME = frozenset({"checkpoint_every_s"})
 
+#: Fields that came later: at their default they are left out of ``identity``, so that trainings from before keep theirs.
+LATER = frozenset({"adversarial", "trades"})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
@@ -21,13 +24,15 @@ class Training:
     ``warmup_lr`` during ``warmup_epochs``, then follows half a cosine down to ``min_lr``, or stays. ``weight_decay`` holds for
     weights and biases, with ``decay_norm`` for normalisation layers too, and never for quantizers' scales. ``distill`` is the
     share of the loss that a float teacher gives at ``temperature``. ``augment`` crops after padding by an eighth of the side
-    (4 px at 32) and flips. ``grad_clip`` bounds the gradient's ℓ2 norm.
+    (4 px at 32) and flips. ``grad_clip`` bounds the gradient's ℓ2 norm. ``adversarial`` names the attack that each batch is put
+    through before it is learned from; with ``trades`` > 0 the clean batch is learned from, and the attacked one adds ``trades``
+    times the distance between the two answers.
 
     Raises SpecError for a value that is not allowed, and for one that would have no effect.
 
     Source: ``epochs=100, batch_size=512, lr=4e-3, warmup_lr=1e-4, warmup_epochs=1, label_smoothing=0.1`` is the recipe of
     ModelTC/mqbench-paper for ResNet-18 (its crop and colour jitter aside); MobileNetV2 adds ``lr=1e-2, weight_decay=1e-5,
-    decay_norm=False``.
+    decay_norm=False``. ``adversarial`` is arXiv 1706.06083 (PGD-AT), ``trades`` β of arXiv 1901.08573, equation 5.
     """
 
     version: ClassVar[int] = 1
@@ -49,6 +54,8 @@ class Training:
     augment: Literal["none", "flip", "crop-flip"] = "none"
     precision: Literal["no", "bf16"] = "no"
     grad_clip: float | None = None
+    adversarial: str | None = None
+    trades: float = 0.0
     checkpoint_every_s: float = 30.0
 
     def __post_init__(self) -> None:
@@ -69,6 +76,7 @@ class Training:
             ("label_smoothing", self.label_smoothing > 0, self.distill < 1, "distill < 1"),
             ("min_lr", self.min_lr > 0, self.schedule == "cosine", "schedule='cosine'"),
             ("warmup_lr", self.warmup_lr > 0, self.warmup_epochs > 0, "warmup_epochs > 0"),
+            ("trades", self.trades > 0, self.adversarial is not None, "adversarial='pgd-linf:eps=8/255,steps=7'"),
             ("decay_norm", not self.decay_norm, self.weight_decay > 0, "weight_decay > 0"),
         ]
         return [(name, getattr(self, name), needs) for name, changed, used, needs in cases if changed and not used]
@@ -79,7 +87,8 @@ class Training:
         Two settings have the same identity exactly if they train the same network; ``RUN_TIME`` fields are left out.
         """
         hints = get_type_hints(Training)
-        names = sorted(field.name for field in dataclasses.fields(self) if field.name not in RUN_TIME)
+        fields = [field for field in dataclasses.fields(self) if field.name not in RUN_TIME]
+        names = sorted(field.name for field in fields if field.name not in LATER or getattr(self, field.name) != field.default)
         return ",".join([f"version={self.version}", *(f"{name}={_canonical(getattr(self, name), hints[name])}" for name in names)])
 
 
@@ -97,6 +106,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "distill": (0, 1),
     "temperature": (math.ulp(0.0), math.inf),
     "grad_clip": (math.ulp(0.0), math.inf),
+    "trades": (0, math.inf),
     "checkpoint_every_s": (0, math.inf),
 }
 
@@ -110,7 +120,7 @@ def _check_type(name: str, value: object, hint: Any) -> None:
     if float in kinds:
         kinds = (*kinds, int)
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        wanted = {int: "a whole number", bool: "true or false", float: "a number"}[kinds[0]]
+        wanted = {int: "a whole number", bool: "true or false", float: "a number", str: "text"}[kinds[0]]
         raise SpecError(f"Training: {name}={value!r} must be {wanted}{' or None' if type(None) in kinds else ''}.")
 
 

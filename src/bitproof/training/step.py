@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bitproof.core import DataError, ModelError, Penalized, Scheduled, ShapeError, seed
 from bitproof.training.data import Cut, to_float
-from bitproof.training.losses import task_loss
+from bitproof.training.losses import divergence, task_loss
 from bitproof.training.optimizer import make_optimizer
 from bitproof.training.settings import Training
 
@@ -61,13 +61,14 @@ class Step:
     def _backward(self, cut: Cut, x: Tensor, y: Tensor, lr: float) -> Sums:
         device = self.accelerator.device
         labels, x, y = y, to_float(x.to(device, non_blocking=True)), y.to(device, torch.long, non_blocking=True)
-        if self.perturb is not None:
-            x = _perturbed(self.perturb, self.network, x, y)
+        attacked = x if self.perturb is None else _perturbed(self.perturb, self.network, x, y)
         # Processes exchange gradients once a step: with its last batch.
         with contextlib.nullcontext() if cut.last else self.accelerator.no_sync(self.model):
-            logits, teacher = self._logits(x)
+            logits, teacher = self._logits(x if self.settings.trades else attacked)
             _check_logits(logits, labels, cut)
             loss = task_loss(logits, y, teacher, self.settings)
+            if self.settings.trades:
+                loss = loss + self.settings.trades * divergence(logits, self._logits(attacked, taught=False)[0])
             for module in self.penalized:
                 loss = loss + module.penalty()
             sums = self._sums(loss.detach(), logits.detach(), y)
@@ -75,10 +76,10 @@ class Step:
             self.accelerator.backward(loss * cut.share)
         return sums
 
-    def _logits(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _logits(self, x: Tensor, taught: bool = True) -> tuple[Tensor, Tensor | None]:
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bf16"):
             logits = self.model(x)
-            if self.teacher is None:
+            if self.teacher is None or not taught:
                 return logits.float(), None
             with torch.no_grad():
                 teacher = self.teacher(x)

@@ -1,0 +1,41 @@
+"""The attack that a network is trained against: what the training room calls ``perturb``, made from an attack's spec."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from bitproof.core import Comparing, SpecError
+from bitproof.models import TorchVictim
+from bitproof.noises import expand, noise
+from bitproof.training import Perturb
+
+
+def trained_against(text: str) -> str:
+    """Return the attack of a training in its one form. Raises SpecError for what is none, or needs other networks."""
+    specs = expand(text)
+    built = noise(specs[0]) if len(specs) == 1 and "+" not in specs[0] and specs[0] != "clean" else None
+    if built is None or built.family != "adversarial" or isinstance(built, Comparing):
+        raise SpecError(
+            f"training.adversarial={text!r} is no attack on the network in training. Type for example 'pgd-linf:eps=8/255,steps=7'."
+        )
+    return specs[0]
+
+
+def adversary(spec: str) -> Perturb:
+    """Return the hook that attacks each batch of a training with ``spec``.
+
+    The network is attacked as it is evaluated (batch norms at their running statistics), so that the attack leaves no trace in it.
+    """
+    attack = noise(spec)
+
+    def perturb(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        seeds = torch.randint(2**62, (len(x),)).tolist()  # of the step's own generator
+        was = model.training
+        try:
+            attacked: Tensor = attack(TorchVictim(model.eval()), x, y, seeds).x
+        finally:
+            model.train(was)
+        return attacked
+
+    return perturb
