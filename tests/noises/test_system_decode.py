@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from bitproof.core import DataError
-from bitproof.noises.system import checks, decoder_digests
+from bitproof.noises.system import checks, decode, decoder_digests, decoder_groups, probe
 from bitproof.noises.system.decode import DecodeCv, DecodeFast, DecodeFastDct, DecodeFastUpsample, DecodeFfmpeg, DecodePil
 
 ALL = [DecodePil(), DecodeCv(), DecodeFfmpeg(), DecodeFastDct(), DecodeFastUpsample(), DecodeFast()]
@@ -214,3 +214,26 @@ def test_real_jpegs_are_decoded_differently(imagenet, record_property):
     # The reference page measured 0.24, 1.19, 0.13 and 1.26 grey levels on 200 pictures of the same kind.
     for decoder, expected in zip(means, (0.24, 1.19, 0.13, 1.26), strict=True):
         assert expected / 2 < means[decoder] < expected * 2, means
+
+
+def test_the_probe_set_has_odd_sides_and_both_chroma_samplings():
+    shapes, samplings = set(), set()
+    for data in probe.probe_jpegs():
+        picture = Image.open(io.BytesIO(data))
+        shapes.add(picture.size)
+        samplings.add(JpegImagePlugin.get_sampling(picture))
+    assert shapes == {(64, 64), (53, 37)} and samplings == {0, 2}
+    assert list(probe.probe_jpegs()) == list(probe.probe_jpegs())
+
+
+def test_decoders_that_give_the_same_bytes_are_one_group():
+    groups = decoder_groups()
+    assert {name for names in groups for name in names.split(" = ")} == set(decoder_digests([]))
+    assert len(set(groups.values())) == len(groups) >= 5
+    together = all(np.array_equal(DecodePil()(data), DecodeCv()(data)) for data in probe.probe_jpegs())
+    assert ("decode-pil = decode-cv" in groups) is together
+
+
+def test_a_decoder_that_becomes_another_leaves_its_group(monkeypatch):
+    monkeypatch.setitem(decode._DECODERS, "decode-cv", DecodeFast)
+    assert "decode-cv = decode-fast" in decoder_groups()

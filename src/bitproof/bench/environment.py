@@ -14,6 +14,7 @@ import bitproof
 from bitproof.bench.plan import Plan
 from bitproof.core import MissingExtra
 from bitproof.export import cpuinfo, engine, features
+from bitproof.noises import decoder_groups
 from bitproof.tasks import ImageTask
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "opencv-python", "av", "simplejpeg", "polars", "onnx", "onnxruntime")
@@ -42,6 +43,7 @@ def environment(plans: Sequence[Plan]) -> dict[str, Any]:
         "data": {task.spec: task.data.digest for plan in plans for task in _sources(plan)},
         "models": {spec: network.digest for plan in plans for spec, network in plan.networks.items()},
         "integers": _integers(),
+        "decoders": decoder_groups(),
         "left_out": {what: why for plan in plans for what, why in plan.left_out.items()},
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
@@ -83,6 +85,7 @@ def doctor() -> list[str]:
         f"features: {', '.join(features()) or 'the system does not tell'}",
         f"GPU: {gpu}",
         f"integers: {_integers() or 'no engine'}",
+        f"decoders, of which '=' joins those that give the same bytes here: {'; '.join(decoder_groups())}",
         *(f"{name} {_version(name) or 'missing'}" for name in PACKAGES if name not in EXTRAS),
         *(f"{name} {_version(name) or _advice(*need)}" for name, need in EXTRAS.items()),
     ]

@@ -130,6 +130,7 @@ __all__ = [
     "PROBES",
     "as_rgb",
     "corrupt",
+    "decoder_groups",
     "expand",
     "family_cards",
     "noise",
@@ -165,6 +166,13 @@ def corrupt(image: Any, spec: Spec | str, seed: int = 0) -> Any:
         )
     picture = as_rgb(image)
     return built(picture, seed) if built.site == "image" else built(picture)
+
+
+def decoder_groups() -> dict[str, str]:
+    """Return decoders → hash of what they make of a few JPEGs; names joined by `` = `` give the same bytes on this machine."""
+    from bitproof.noises.system import decoder_groups as groups
+
+    return groups()
 
 
 def family_cards() -> list[Card]:
