@@ -67,6 +67,7 @@ def test_doctor_tells_what_is_here():
     done = bitproof("doctor")
     assert done.returncode == 0
     assert "torch" in done.stdout
+    assert "1-bit kernels: " in done.stdout
 
 
 def test_a_closed_pipe_is_no_error():

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 import bitproof
+from bitproof import kernels
 from bitproof.bench.plan import Plan
 from bitproof.core import MissingExtra
 from bitproof.export import cpuinfo, engine, features
@@ -86,6 +87,7 @@ def doctor() -> list[str]:
         f"GPU: {gpu}",
         f"integers: {_integers() or 'no engine'}",
         f"decoders, of which '=' joins those that give the same bytes here: {'; '.join(decoder_groups())}",
+        f"1-bit kernels: {kernels.status()}",
         *(f"{name} {_version(name) or 'missing'}" for name in PACKAGES if name not in EXTRAS),
         *(f"{name} {_version(name) or _advice(*need)}" for name, need in EXTRAS.items()),
     ]
