@@ -15,7 +15,7 @@ VARIABLE = "BITPROOF_KERNELS"
 REFERENCE = "reference"
 ABSENT = (
     "the C++ kernels were not built (no compiler at installation?): the NumPy reference is used, correct and slow. "
-    "Install a C++17 compiler, then type: pip install --force-reinstall --no-deps --no-cache-dir bitproof"
+    "Install a C++17 compiler, then type in bitproof's folder: pip install --force-reinstall --no-deps ."
 )
 
 
