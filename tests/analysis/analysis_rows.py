@@ -24,6 +24,7 @@ ATTACKS: Noises = {
     ]
 }
 FRAMES: Noises = {f"tilt_p:{i}": ("tilt_p", "perturbation", None, 0.4) for i in range(3)}
+JOINED: Noises = {"decode-ffmpeg+fog:3": ("decode-ffmpeg", "mixed", 3, 0.9)}
 
 
 def corruptions(names: Sequence[str] = ("fog", "frost"), severities: Sequence[int] = (1, 2, 3, 4, 5)) -> Noises:

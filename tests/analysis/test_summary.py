@@ -1,7 +1,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from analysis_rows import ATTACKS, CLEAN, FRAMES, SYSTEM, corruptions, make, percent, table
+from analysis_rows import ATTACKS, CLEAN, FRAMES, JOINED, SYSTEM, corruptions, make, percent, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
@@ -10,7 +10,7 @@ from bitproof.analysis import FIGURES, accuracy, summary
 from bitproof.analysis.budgets import budget, budgets
 from bitproof.analysis.summary import COLUMNS
 
-ALL = CLEAN | corruptions() | FRAMES | SYSTEM | ATTACKS
+ALL = CLEAN | corruptions() | FRAMES | SYSTEM | ATTACKS | JOINED
 
 
 def figure(frame, name, recipe="lsq:w4a4"):

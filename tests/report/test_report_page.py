@@ -19,7 +19,7 @@ from bitproof.report import write
 from bitproof.report.page import script_json, times
 from bitproof.report.recipes import cards
 from bitproof.report.source import read
-from bitproof.report.tables import details, every_figure, headline, sequences
+from bitproof.report.tables import details, every_figure, headline, joined, sequences
 from bitproof.results import Store, compact
 
 
@@ -142,6 +142,20 @@ def test_every_cell_stands_in_the_tables(results: Path) -> None:
     assert [title for _, title, _ in tables] == ["Clean", "Natural noise", "System noise", "Adversarial", "Mixed noise"]
     assert sum(len(table.rows) for _, _, table in tables) == len(RECIPES) * len(NOISES)
     assert all(row[3].text == "120" and re.search(r"\[.+, .+\]", row[4].text) for _, _, table in tables for row in table.rows)
+
+
+def test_a_joined_noise_stands_beside_what_it_joined(tmp_path: Path, page: Page) -> None:
+    store = Store.create(tmp_path / "deployed")
+    noises = ("clean", "fog:3", "cv-area", "cv-area+fog:3")
+    fill(store, "photos", "net", recipes=("fp32", "mse:w4a4"), noises=noises, samples=60)
+    store.write_environment({"integers": "an engine, exact"})
+    [section] = read(store.path).sections
+    table = joined(section)
+    assert [column.title for column in table.columns] == ["Recipe", "fog:3, %", "cv-area+fog:3, %"]
+    assert table.columns[1].hint.startswith("against clean") and table.columns[2].hint.startswith("against cv-area:")
+    assert re.fullmatch(r"\d+\.\d \[.+, .+\]", table.rows[1][2].text) and table.rows[1][2].note
+    shown = Page(write(store.path).read_text(encoding="utf-8"))
+    assert "What a joined noise changes" in shown.words and "Integers ran in an engine, exact." in shown.words
 
 
 def test_sequences_are_shown_and_their_frames_are_not(tmp_path: Path, page: Page) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from bitproof.analysis import adversarial, calibration, churn, clean, corruption, sequences, system
+from bitproof.analysis import adversarial, calibration, churn, clean, corruption, joined, sequences, system
 from bitproof.analysis.audit import Ball, Finding, audited
 from bitproof.analysis.blocks import Block, Cells
 from bitproof.analysis.estimates import Tally, difference, level
@@ -23,6 +23,7 @@ FIGURES: dict[str, Figure] = {
     **system.FIGURES,
     **adversarial.FIGURES,
     **churn.FIGURES,
+    **joined.FIGURES,
     **calibration.FIGURES,
 }
 
@@ -60,6 +61,7 @@ def _measures(block: Block, cells: Cells, imagenet: bool, told: Mapping[Ball, Fi
         system.measures(block, cells),
         adversarial.measures(block, cells, told),
         churn.measures(block, cells),
+        joined.measures(block, cells),
         calibration.measures(block, cells),
     )
 

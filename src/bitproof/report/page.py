@@ -89,6 +89,7 @@ def _section(section: Section) -> dict[str, Any]:
         "settings": tables.settings(section),
         "sequences": tables.sequences(section),
         "system": [dot_plot(section, "system", "field", "mixed")] if section.of("system", "field", "mixed") else [],
+        "joined": tables.joined(section),
         "attacks": attack_plots(section),
         "audits": audits(section),
         "gradients": sorted({cell["gradient"] for cell in section.of("adversarial") if cell["gradient"]}),

@@ -212,6 +212,23 @@ def sequences(section: Section) -> Table:
     return Table(tuple(columns), tuple(rows) if names else (), _controls(section, section.recipes))
 
 
+def joined(section: Section) -> Table:
+    """Predictions that a noise changes where it joins another one, of every recipe."""
+    names = section.named("flips")
+    against = {
+        name: next(row["note"] for (_, key), row in section.figures.items() if key == name and row["note"]) for name in names
+    }
+    columns = [
+        Column("Recipe"),
+        *(Column(f"{name.partition(':')[2]}, %", f"{against[name]}: {described(name).formula}", True) for name in names),
+    ]
+    rows = [
+        (text(recipe), *(figure(section.figure(recipe, name), better=described(name).better) for name in names))
+        for recipe in section.recipes
+    ]
+    return Table(tuple(columns), tuple(rows) if names else (), _controls(section, section.recipes))
+
+
 def _sequence(name: str) -> str:
     """``flip:translate_p`` → ``translate_p``; the means by what they are called."""
     return name.partition(":")[2] or {"mfp": "mFP, %", "mfr_float": "of control, %"}[name]
