@@ -36,8 +36,6 @@ def _print(plan: Plan, prediction: Prediction) -> None:
         typer.echo("Attacks, of every sample that nothing fools; the others leave early and cost less")
     for price in prediction.attacks:
         typer.echo(_cost(price))
-    for what, why in plan.left_out.items():
-        typer.echo(f"Left out of its family: {what}. {why}")
     total = prediction.variants_s + prediction.cells_s
     typer.echo(
         f"{prediction.variants} variants ({prediction.trainings} trained), {prediction.cells} cells, {prediction.rows} rows.\n"
