@@ -7,6 +7,7 @@ from bitproof.bench.environment import doctor
 from bitproof.bench.exporting import Comparison, Export, export
 from bitproof.bench.grid import Grid, load_grids, parse_grids, schema
 from bitproof.bench.lowbit import quantize
+from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.plan import PIPELINE, Cell, Plan, Variant
 from bitproof.bench.reporter import Reporter
 from bitproof.bench.runner import Outcome, run
@@ -31,6 +32,7 @@ __all__ = [
     "doctor",
     "export",
     "fidelity",
+    "keep_freed_memory",
     "load_grids",
     "parse_grids",
     "predict",

@@ -7,7 +7,7 @@ from functools import lru_cache
 from bitproof.bench.pictures import probe
 from bitproof.bench.plan import Cell, Variant, standing
 from bitproof.bench.variants import Variants
-from bitproof.convert import Rewriter
+from bitproof.convert import Rewriter, fused
 from bitproof.core import Comparing, Strike
 from bitproof.export import Deployment
 from bitproof.models import TorchVictim
@@ -23,11 +23,25 @@ class Victims:
     def __init__(self, variants: Variants) -> None:
         self.variants = variants
         self._changed = lru_cache(maxsize=KEPT)(self._change)
+        self._fused = lru_cache(maxsize=KEPT)(self._fuse)
 
     def of(self, cell: Cell) -> TorchVictim:
-        """Return the network of ``cell``; an attack is one on the changed network. Raises ModelError where it cannot be changed."""
-        spec = standing(cell.noise).get("model")
-        return self.variants.victim(cell.variant) if spec is None else self._changed(cell.variant, spec)
+        """Return the network of ``cell``; an attack is one on the changed network. Raises ModelError where it cannot be changed.
+
+        A long attack meets, and is judged by, a float network whose batch norms are folded.
+        """
+        at = standing(cell.noise)
+        long = "tensor" in at and getattr(noise(at["tensor"]), "long", False)
+        return (self._fused if long else self._plain)(cell.variant, at.get("model"))
+
+    def _plain(self, variant: Variant, spec: str | None) -> TorchVictim:
+        return self.variants.victim(variant) if spec is None else self._changed(variant, spec)
+
+    def _fuse(self, variant: Variant, spec: str | None) -> TorchVictim:
+        given = self._plain(variant, spec)
+        if not given.differentiable:
+            return given
+        return TorchVictim(fused(given.module, probe(self.variants.plan.networks[variant.model])))
 
     def attack(self, cell: Cell) -> Strike | None:
         """Return what stands at the site ``tensor``, with the other networks that it needs; None where nothing does."""

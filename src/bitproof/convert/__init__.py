@@ -1,6 +1,7 @@
 """A float model → a low-bit model: which layer gets what, folding, calibration, and a report of every decision."""
 
 from bitproof.convert.conversion import Converted, calibrate, insert, quantize
+from bitproof.convert.fold import fused
 from bitproof.convert.layers import QuantLayer
 from bitproof.convert.recipe import Recipe, recipe_cards
 from bitproof.convert.report import LayerReport, Report
@@ -14,6 +15,7 @@ __all__ = [
     "Report",
     "Rewriter",
     "calibrate",
+    "fused",
     "insert",
     "quantize",
     "recipe_cards",

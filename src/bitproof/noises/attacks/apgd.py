@@ -39,6 +39,7 @@ class Apgd(Search):
     restarts: int = 1
     grad: str = "ste"
 
+    long: ClassVar[bool] = True
     source: ClassVar[str] = "arXiv 2003.01690"
     version: ClassVar[int] = 1
 

@@ -31,6 +31,7 @@ class AutoAttack(Search):
     queries: int = 5000
     grad: str = "ste"
 
+    long: ClassVar[bool] = True
     source: ClassVar[str] = "arXiv 2003.01690"
     version: ClassVar[int] = 1
 

@@ -47,6 +47,7 @@ class FabT(Search):
     targets: int = 9
     grad: str = "ste"
 
+    long: ClassVar[bool] = True
     source: ClassVar[str] = "arXiv 1907.02044"
     version: ClassVar[int] = 1
 

@@ -131,6 +131,8 @@ class Search(ABC):
     family: ClassVar[str] = "adversarial"
     kinds: ClassVar[tuple[str, ...]] = ("image",)
     needs_gradient: ClassVar[bool] = True
+    #: Whether so much is asked that a float network is worth being made faster first, equal up to rounding.
+    long: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check(0 <= self.eps < math.inf, "eps", self.eps, "a finite number, 0 or more")

@@ -54,6 +54,7 @@ class Square(Search):
     #: No gradient is taken, so the network runs as it is.
     grad = "exact"
     needs_gradient: ClassVar[bool] = False
+    long: ClassVar[bool] = True
     source: ClassVar[str] = "arXiv 1912.00049"
     version: ClassVar[int] = 1
 
