@@ -2,7 +2,7 @@
 
 Target: 1.5 × on both networks, by the processor time of one thread, over both eps. Robust accuracies and how many samples the two
 judge alike are printed too. 256 images take hours; --images takes fewer, --quick 16. The peer runs first, as a user runs it; then
-bitproof, with freed memory kept as in ``bitproof run``, on a network with channels last and, where that is exact, folded batch norms.
+bitproof, with freed memory kept as in ``bitproof run``, on a network with channels last and, if it is float, folded batch norms.
 
 --w2a2 FILE is the ``model.safetensors`` of a run's variant of the recipe lsq:w2a2 (in its folder ``variants/``). Without it the
 2-bit network is calibrated and not trained: it is right on few images, and the comparison is shorter than it should be.

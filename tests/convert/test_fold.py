@@ -5,6 +5,7 @@ import torch
 from networks import Branching, Residual, lively, pictures
 from torch import nn
 
+from bitproof.convert import fused, quantize
 from bitproof.convert.flow import registered, trace, watch
 from bitproof.convert.fold import after, fold_, folded
 
@@ -91,3 +92,16 @@ def test_real_networks_fold_alike_watched_and_traced(name):
 def test_an_in_place_relu_between_is_seen():
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(inplace=True), nn.BatchNorm2d(4))
     assert watch(lively(model), pictures()).pairs == trace(model).pairs == {}
+
+
+def test_a_float_network_is_fused_and_a_rounding_one_is_left():
+    model, x = lively(Residual()).eval(), pictures()
+    faster = fused(model.to(memory_format=torch.channels_last), x)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in faster.modules())
+    assert any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
+    torch.testing.assert_close(faster(x), model(x), rtol=1e-4, atol=1e-5)
+    assert all(w.is_contiguous(memory_format=torch.channels_last) for w in faster.parameters() if w.ndim == 4)
+    low_bit = quantize(model, "lsq:w4a4", [x]).model
+    assert fused(low_bit, x) is low_bit
+    plain = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())
+    assert fused(plain, x) is plain

@@ -16,9 +16,9 @@ from bitproof.noises import noise
 from bitproof.tasks import ImageTask, Sample
 
 
-def pictures_job(cell: Cell, plan: Plan, cache: PictureCache) -> Job:
-    """Return the pictures that ``cell`` shows to its network."""
-    geometry, samples = plan.networks[cell.variant.model].geometry, plan.samples(cell)
+def pictures_job(cell: Cell, plan: Plan, cache: PictureCache, begun: int = 0) -> Job:
+    """Return the pictures that ``cell`` shows to its network, without its first ``begun``, which are whole batches."""
+    geometry, samples = plan.networks[cell.variant.model].geometry, plan.samples(cell)[begun:]
     if len(samples) * 3 * geometry.size**2 > cache.limit_bytes:
         cache = PictureCache(limit_bytes=0)  # the first would be forgotten before the last is made, and none ever found
     pipeline = Pipeline(plan.tasks[cell.variant.task], geometry, on_pictures(cell.noise), cell.variant.seed, cache)
@@ -32,14 +32,16 @@ def run_cell(
     attack: Strike | None,
     batches: Iterable[tuple[list[Sample], torch.Tensor]],
     advance: Callable[[int], None] = lambda n: None,
+    keep: Callable[[Sequence[SampleRow]], None] = lambda rows: None,
 ) -> list[SampleRow]:
     """Return the rows of ``cell``; ``victim`` is its network, with what stands at the site ``model`` done to it.
 
     ``attack`` stands at the site ``tensor``, with all that it needs; ``batches`` are the samples and pictures of the cell's
-    ``pictures_job``; ``advance`` is told how many samples are done.
+    ``pictures_job``; ``advance`` is told how many samples are done, ``keep`` of the rows so far before a further batch is begun.
     """
     rows: list[SampleRow] = []
     for chunk, x in batches:
+        keep(rows)
         y = torch.tensor([sample.label for sample in chunk])
         attacked = attack(victim, x, y, _seeds(cell, chunk)) if attack else None
         rows += _rows(cell, task, victim, chunk, x if attacked is None else attacked.x, attacked)

@@ -19,6 +19,7 @@ from bitproof.bench.costs import Costs, pictures_of
 from bitproof.bench.environment import environment
 from bitproof.bench.gallery import write_gallery
 from bitproof.bench.grid import parse_grids, read_grid
+from bitproof.bench.keeping import Keeper
 from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.pictures import PictureCache
 from bitproof.bench.plan import Cell, Plan, Variant
@@ -117,15 +118,18 @@ class _Job:
         times = Times()
         try:
             victim = self.victims.of(cell)
+            begun = self.store.part(cell.id)
+            self.reporter.advance(len(begun) * each)
             self.reporter.say(f"{cell.variant.model}  {cell.variant.recipe}  {cell.noise}")
             batches = ahead.batches(self._job(cell), times, lambda: self._next(then))
-            rows = run_cell(
+            rows = begun + run_cell(
                 cell,
                 self.plan.tasks[cell.variant.task],
                 victim,
                 self.victims.attack(cell),
                 batches,
                 lambda n: self.reporter.advance(n * each),
+                Keeper(self.store, cell.id, len(begun)),
             )
         except StoreError:
             raise
@@ -138,7 +142,7 @@ class _Job:
         return True
 
     def _job(self, cell: Cell) -> Job:
-        return pictures_job(cell, self.plan, self.cache)
+        return pictures_job(cell, self.plan, self.cache, len(self.store.part(cell.id)))
 
     def _next(self, cell: Cell | None) -> Job | None:
         """The pictures to begin with already; none before a variant is made, since its latency is measured in quiet."""

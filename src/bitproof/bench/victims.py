@@ -41,7 +41,7 @@ class Victims:
         given = self._plain(variant, spec)
         if not given.differentiable:
             return given
-        return TorchVictim(fused(given.module, probe(self.variants.plan.networks[variant.model])))
+        return TorchVictim(fused(given.module, probe(self.variants.plan.networks[variant.model].geometry.size)))
 
     def attack(self, cell: Cell) -> Strike | None:
         """Return what stands at the site ``tensor``, with the other networks that it needs; None where nothing does."""

@@ -4,6 +4,7 @@
     grid.yaml, grids/     the newest request, and the earlier ones
     environment.json, …s/ the newest machine and versions, and the earlier ones
     rows/CELL-HASH.parquet, failures/CELL.json
+    begun/CELL/           the finished batches of a cell that is not
     variants/ID/          row.json, report.json and what the runner puts beside them
     gallery/DIGEST.json   one picture of a noise
     log.jsonl             a line a cell: where its time went
@@ -24,7 +25,7 @@ from typing import Any
 import polars as pl
 
 from bitproof.core import SampleRow, StoreError, VariantRow, digest
-from bitproof.results import cells, layout, reading
+from bitproof.results import begun, cells, layout, reading
 from bitproof.results.files import (
     append_line,
     encode_json,
@@ -81,9 +82,21 @@ class Store:
         return {*compact, *(cell for cell, _, _ in cells.whole(self.path / layout.ROWS))}
 
     def write_cell(self, cell: str, rows: Sequence[SampleRow] | pl.DataFrame) -> None:
-        """Store the rows of a finished cell, and forget an earlier failure of it."""
+        """Store the rows of a finished cell, and forget an earlier failure of it and what was stored of it before."""
         cells.write(self.path / layout.ROWS, layout.check_id("cell", cell), rows)
         self.forget_failure(cell)
+        begun.forget(self._begun(cell))
+
+    def write_part(self, cell: str, first: int, rows: Sequence[SampleRow]) -> None:
+        """Store rows of a cell that is not finished, those after its ``first`` ones."""
+        begun.write(self._begun(cell), cell, first, rows)
+
+    def part(self, cell: str) -> list[SampleRow]:
+        """The first rows of a cell, as far as ``write_part`` stored them; none of a finished one."""
+        return list(begun.read(self._begun(cell)))
+
+    def _begun(self, cell: str) -> Path:
+        return self.path / layout.BEGUN / layout.check_id("cell", cell)
 
     def write_failure(self, cell: str, info: dict[str, Any]) -> None:
         """Store why a cell failed: the error's text, noise, model, recipe."""
