@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
 from bitproof.analysis import tallies
 from bitproof.analysis.audit import Ball, Finding, verdict_on
 from bitproof.analysis.blocks import Block, Cells
 from bitproof.analysis.budgets import budget, budgets, free
 from bitproof.analysis.estimates import EACH
+from bitproof.analysis.intervals import Array
 from bitproof.analysis.measures import Figure, Measure, refused
 
 _AR_SOURCE = "RobustART, arXiv 2109.05211: adversarial robustness and its worst case"
@@ -20,11 +23,18 @@ FIGURES = {
     ),
     "robust": Figure("Robust accuracy", "%", "higher", "100·|{i : f(x_i^adv) = y_i}| / n", _ROBUST_SOURCE),
     "ar_worst": Figure(
-        "Conditional robustness, worst attack a sample",
+        "Conditional robustness, worst attack a sample (WCAR)",
         "%",
         "higher",
         "100·|{i ∈ C : correct under every attack}| / |C|",
         _AR_SOURCE,
+    ),
+    "ar_common": Figure(
+        "Conditional robustness on the commonly correct set, worst attack a sample",
+        "%",
+        "higher",
+        "100·|{i ∈ C : correct under every attack}| / |C|, C = correct when clean for every recipe here",
+        "bitproof; conditional robustness of other sets of pictures cannot be compared",
     ),
     "robust_worst": Figure(
         "Robust accuracy, worst attack a sample", "%", "higher", "100·|{i : correct under every attack}| / n", _ROBUST_SOURCE
@@ -34,6 +44,8 @@ FIGURES = {
 
 def measures(block: Block, cells: Cells, told: Mapping[Ball, Finding]) -> Iterator[Measure]:
     """Yield ``ar`` and ``robust`` of each attack, of each budget's worst case, and of the worst case of all budgets.
+
+    Of worst cases ``ar_common`` as well.
 
     Each carries the verdict of the masking audit, ``told``. An attack that may change everything is no budget of its own.
     A difference of ``ar`` is taken on the samples that both networks get right when clean, so that it compares equal sets.
@@ -47,9 +59,35 @@ def measures(block: Block, cells: Cells, told: Mapping[Ball, Finding]) -> Iterat
         yield from _pair(block, cells, f":{block.noises[column].noise}", [column], told)
     named = {block.noises[i].noise: i for i in columns if not _free(block, i)}
     for label, members in budgets(list(named)).items():
-        yield from _pair(block, cells, f"_worst:{label}", [named[noise] for noise in members], told)
+        yield from _worst(block, cells, f":{label}", [named[noise] for noise in members], told)
     if named:
-        yield from _pair(block, cells, "_worst", list(named.values()), told)
+        yield from _worst(block, cells, "", list(named.values()), told)
+
+
+def _worst(block: Block, cells: Cells, label: str, columns: list[int], told: Mapping[Ball, Finding]) -> Iterator[Measure]:
+    yield from _pair(block, cells, f"_worst{label}", columns, told)
+    everybody = _commonly_correct(block)
+    if everybody is not None:
+        verdict = verdict_on(told, [block.noises[i].noise for i in columns])
+        note = f"audit: {verdict}; {len(block.recipes)} recipes in common"
+        yield Measure(
+            f"ar_common{label}",
+            lambda each: tallies.union(tallies.hits(each, columns)).only(everybody),
+            note,
+            EACH,
+            verdict=verdict,
+        )
+
+
+def _commonly_correct(block: Block) -> Array | None:
+    """Which samples every recipe gets right when clean, sample×1×seed; None for one recipe alone, or without a clean cell."""
+    clean = block.clean
+    if clean is None or len(block.recipes) < 2:
+        return None
+    right = [tallies.hits(cells, [clean]) for cells in block.recipes.values()]
+    if not all(tally.seen.any() for tally in right):
+        return None
+    return np.asarray(np.all([tally.hit & tally.seen for tally in right], axis=0))
 
 
 def _free(block: Block, column: int) -> bool:

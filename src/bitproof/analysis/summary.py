@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from bitproof.analysis import adversarial, calibration, churn, clean, corruption, joined, sequences, system
+from bitproof.analysis import adversarial, calibration, churn, clean, corruption, distances, joined, sequences, system
 from bitproof.analysis.audit import Ball, Finding, audited
 from bitproof.analysis.blocks import Block, Cells
 from bitproof.analysis.estimates import Tally, difference, level
@@ -22,6 +22,7 @@ FIGURES: dict[str, Figure] = {
     **sequences.FIGURES,
     **system.FIGURES,
     **adversarial.FIGURES,
+    **distances.FIGURES,
     **churn.FIGURES,
     **joined.FIGURES,
     **calibration.FIGURES,
@@ -60,6 +61,7 @@ def _measures(block: Block, cells: Cells, imagenet: bool, told: Mapping[Ball, Fi
         sequences.measures(block, cells),
         system.measures(block, cells),
         adversarial.measures(block, cells, told),
+        distances.measures(block, cells, told),
         churn.measures(block, cells),
         joined.measures(block, cells),
         calibration.measures(block, cells),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bitproof.core import Spec, split
@@ -140,13 +140,32 @@ def dot_plot(section: Section, *families: str) -> Plot:
 
 
 def attack_plots(section: Section) -> list[Plot]:
-    """Accuracy against the budget, one plot an attack, a colour a recipe."""
+    """Accuracy against the budget, one plot a norm's worst case and one an attack, a colour a recipe.
+
+    Attacks of one budget alone stand together in one plot, where there are several of them.
+    """
     attacks: dict[str, list[tuple[float, str, Row]]] = {}
     for cell in section.of("adversarial"):
         if cell["value"] is not None:
             name, label = _attack(cell["noise"])
             attacks.setdefault(name, []).append((_amount(label), label, cell))
-    return [_attack_plot(section, name, found) for name, found in attacks.items()]
+    ladders = {name: found for name, found in attacks.items() if len({label for _, label, _ in found}) > 1}
+    singles = [cell for name, found in attacks.items() if name not in ladders for _, _, cell in found]
+    if len(attacks) - len(ladders) < 2:
+        ladders, singles = attacks, []
+    plots = [_attack_plot(section, name, found) for name, found in [*_curves(section).items(), *ladders.items()]]
+    return [*plots, dot_plot(replace(section, cells=tuple(singles)), "adversarial")] if singles else plots
+
+
+def _curves(section: Section) -> dict[str, list[tuple[float, str, Row]]]:
+    """Title → the worst case at each budget of a norm, with the clean accuracy at 0, where there are two budgets or more."""
+    curves: dict[str, list[tuple[float, str, Row]]] = {}
+    for (_, name), row in section.figures.items():
+        norm, eps, label = name.removeprefix("robust_worst:").partition(",eps=")
+        if name.startswith("robust_worst:") and eps and row["value"] is not None:
+            curves.setdefault(f"{norm}, worst attack a picture", []).append((_amount(label), label, row))
+    clean = [(0.0, "0", row) for (_, name), row in section.figures.items() if name == "clean" and row["value"] is not None]
+    return {title: [*clean, *found] for title, found in curves.items() if len({label for _, label, _ in found}) > 1}
 
 
 def _attack_plot(section: Section, name: str, found: list[tuple[float, str, Row]]) -> Plot:

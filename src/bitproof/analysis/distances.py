@@ -1,0 +1,80 @@
+"""How far a picture has to be moved: the curve of what stands at each budget, and where it crosses one half."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from bitproof.analysis import tallies
+from bitproof.analysis.audit import Ball, Finding, verdict_on
+from bitproof.analysis.blocks import Block, Cells
+from bitproof.analysis.budgets import budget, free
+from bitproof.analysis.estimates import Reduction, Tally
+from bitproof.analysis.intervals import Array
+from bitproof.analysis.measures import Figure, Measure, refused
+from bitproof.analysis.roles import role
+
+FIGURES = {
+    "distance": Figure(
+        "Median smallest distance",
+        "1/255",
+        "higher",
+        "255·ε at which half of the pictures have fallen to one attack or another, linear between the budgets that were run",
+        "Carlini et al., arXiv 1902.06705, §5; Brendel et al., arXiv 1712.04248",
+    ),
+}
+
+
+def measures(block: Block, cells: Cells, told: Mapping[Ball, Finding]) -> Iterator[Measure]:
+    """Yield ``distance:NORM`` for each norm that was attacked at two radii or more."""
+    for norm, ladder in _ladders(block, cells).items():
+        if len(ladder) > 1 and block.clean is not None:
+            yield _distance(block, cells, norm, ladder, told)
+
+
+def _ladders(block: Block, cells: Cells) -> dict[str, dict[Fraction, list[int]]]:
+    """Norm → radius → columns of attacks, in the order of radii."""
+    found: dict[str, dict[Fraction, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for column in block.columns(lambda noise: noise.family == "adversarial"):
+        ball = budget(block.noises[column].noise)
+        searched = role(block.noises[column].noise) != "noise" and cells.seen[:, column].any()
+        if ball is not None and searched and not free(ball):
+            found[ball.norm][ball.eps].append(column)
+    return {norm: dict(sorted(ladder.items())) for norm, ladder in sorted(found.items())}
+
+
+def _distance(block: Block, cells: Cells, norm: str, ladder: dict[Fraction, list[int]], told: Mapping[Ball, Finding]) -> Measure:
+    clean, rungs = int(block.clean or 0), list(ladder.values())
+    radii = 255 * np.array([0.0, *map(float, ladder)])
+    if (curve(cells, clean, rungs).ratio()[-1:] >= 0.5).any():
+        reason = f"half of the pictures stand at the largest budget, ε = {radii[-1]:g}/255: attack at larger ones"
+        return refused(f"distance:{norm}", reason)
+    verdict = verdict_on(told, [block.noises[i].noise for columns in rungs for i in columns])
+    note = f"over {len(rungs)} budgets up to ε = {radii[-1]:g}/255; audit: {verdict}"
+    half = Reduction(lambda ratios: crossing(ratios, radii) / 100, (0.0, float(radii[-1])), whole=True)
+    return Measure(f"distance:{norm}", lambda each: curve(each, clean, rungs), note, half, verdict=verdict)
+
+
+def curve(cells: Cells, clean: int, rungs: Sequence[Sequence[int]]) -> Tally:
+    """What stands when clean, and under all attacks up to each rung, of the samples that met all: sample×(1 + rungs)×seed."""
+    base = tallies.hits(cells, [clean])
+    hits, seen = [base.hit], base.seen
+    for columns in rungs:
+        rung = tallies.union(tallies.hits(cells, columns))
+        hits.append(hits[-1] & rung.hit)
+        seen = seen & rung.seen
+    return Tally(np.concatenate(hits, axis=1), np.repeat(seen, len(hits), axis=1))
+
+
+def crossing(ratios: Array, radii: Array) -> Array:
+    """The radius at which falling ``ratios`` …×radii cross one half: linear in between, the last one where they never do."""
+    below = ratios < 0.5
+    k = np.maximum(below.argmax(axis=-1), 1)
+    before, after = (np.take_along_axis(ratios, i[..., None], axis=-1)[..., 0] for i in (k - 1, k))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.clip((before - 0.5) / (before - after), 0, 1)
+    between = radii[k - 1] + np.nan_to_num(share) * (radii[k] - radii[k - 1])
+    return np.asarray(np.where(below[..., 0], 0.0, np.where(below.any(axis=-1), between, radii[-1])))

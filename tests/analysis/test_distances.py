@@ -1,0 +1,63 @@
+"""The curve of what stands at each budget, its median, and the set that every recipe gets right."""
+
+import numpy as np
+import polars as pl
+import pytest
+from analysis_rows import CLEAN, make, table
+
+from bitproof.analysis import summary
+from bitproof.analysis.distances import crossing
+
+LADDER = {f"pgd-linf:eps={k}/255": ("pgd-linf", "adversarial", None, 0.5 * k) for k in (1, 2, 4)}
+MORE = {"mim-linf:eps=2/255": ("mim-linf", "adversarial", None, 1.0), "pgd-linf:eps=1": ("pgd-linf", "adversarial", None, 50.0)}
+
+
+def figures(rows, name, recipe="lsq:w4a4"):
+    return summary(rows).filter(pl.col("figure") == name, pl.col("recipe") == recipe).to_dicts()
+
+
+def test_the_median_is_read_off_the_curve():
+    rows = make(CLEAN | LADDER | MORE, n=90)
+    [line] = figures(rows, "distance:linf")
+    own = table(rows, "lsq:w4a4")
+    samples = [f"s{i}" for i in range(90)]
+    stands = {s: own["clean", s, 0]["correct"] for s in samples}
+    share = [np.mean(list(stands.values()))]
+    for eps in (1, 2, 4):
+        noises = [noise for noise in (*LADDER, *MORE) if noise.endswith(f"={eps}/255")]
+        stands = {s: stands[s] and all(own[noise, s, 0]["correct"] for noise in noises) for s in samples}
+        share.append(np.mean(list(stands.values())))
+    k = next(i for i, value in enumerate(share) if value < 0.5)
+    radii = [0, 1, 2, 4]
+    expected = radii[k - 1] + (share[k - 1] - 0.5) / (share[k - 1] - share[k]) * (radii[k] - radii[k - 1])
+    assert line["value"] == pytest.approx(expected, abs=1e-9)
+    assert line["low"] < line["value"] < line["high"] <= 4 and line["n"] == 90
+    assert line["delta_low"] <= line["delta"] <= line["delta_high"]
+    assert line["verdict"] == "undecided" and "3 budgets up to ε = 4/255" in line["note"]
+
+
+def test_where_half_stand_at_the_largest_budget_there_is_no_median():
+    easy = {noise: (name, family, severity, 0.01) for noise, (name, family, severity, _) in LADDER.items()}
+    [line] = figures(make(CLEAN | easy, n=60), "distance:linf")
+    assert line["value"] is None and "attack at larger ones" in line["note"]
+    assert figures(make(CLEAN | dict(list(LADDER.items())[:1])), "distance:linf") == []
+
+
+@pytest.mark.parametrize(
+    ("ratios", "expected"), [([0.9, 0.7, 0.3], 3.0), ([0.4, 0.2, 0.1], 0.0), ([0.9, 0.8, 0.6], 4.0), ([0.5, 0.5, 0.4], 2.0)]
+)
+def test_a_falling_curve_is_crossed_once(ratios, expected):
+    radii = np.array([0.0, 2.0, 4.0])
+    assert crossing(np.array(ratios), radii) == pytest.approx(expected)
+    assert crossing(np.array([ratios] * 3), radii) == pytest.approx([expected] * 3)
+
+
+def test_the_commonly_correct_set_is_what_every_recipe_gets_right():
+    rows = make(CLEAN | LADDER, n=70, recipes=("fp32", "lsq:w4a4", "lsq:w2a2"))
+    tables = {recipe: table(rows, recipe) for recipe in ("fp32", "lsq:w4a4", "lsq:w2a2")}
+    common = [f"s{i}" for i in range(70) if all(own["clean", f"s{i}", 0]["correct"] for own in tables.values())]
+    for recipe, own in tables.items():
+        [line] = figures(rows, "ar_common:linf,eps=2/255", recipe)
+        assert line["n"] == len(common)
+        assert line["value"] == pytest.approx(100 * np.mean([own["pgd-linf:eps=2/255", s, 0]["correct"] for s in common]))
+    assert figures(make(CLEAN | LADDER, recipes=("fp32",)), "ar_common", "fp32") == []
