@@ -63,6 +63,13 @@ def test_a_lone_pgd_is_undecided_and_says_what_to_run():
     assert "steps" in verdicts(frame)["bnn:w1a1"]["next"] and "square" not in verdicts(frame)["bnn:w1a1"]["next"]
 
 
+def test_where_nothing_stands_nothing_can_be_hidden():
+    specs = ["pgd-linf:eps=0.45,steps=40"]
+    told = verdicts(both(Templates(), Smooth(), specs))
+    assert {(line["verdict"], line["worst"], line["next"]) for line in told.values()} == {("holds", 0.0, "")}
+    assert "nothing stands" in told["float"]["why"]
+
+
 def test_every_adversarial_figure_carries_the_verdict():
     figures = summary(both(HardSign(), Smooth()))
     attacked = figures.filter(pl.col("figure").str.contains("^(ar|robust)"))

@@ -38,13 +38,17 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """``masked`` where a check failed, ``undecided`` where one was not answered, else ``holds``."""
+        """``masked`` where a check failed, ``undecided`` where one is open, else, and where nothing stands, ``holds``."""
+        if self.case.fallen:
+            return HOLDS
         states = {check.state for check in self.checks}
         return MASKED if FAILED in states else UNDECIDED if MISSING in states else HOLDS
 
     @property
     def why(self) -> str:
         """The checks that made the verdict, or that all were passed."""
+        if self.case.fallen:
+            return "nothing stands under the gradient attack, so there is no robustness that a hidden gradient could pretend"
         deciding = {MASKED: FAILED, UNDECIDED: MISSING}.get(self.verdict)
         said = [check.said for check in self.checks if check.state == deciding]
         return "; ".join(said) or f"all {len(self.checks)} checks were passed"
@@ -52,6 +56,8 @@ class Finding:
     @property
     def next(self) -> tuple[str, ...]:
         """What to run for an answer to the open checks, as noises of a grid."""
+        if self.case.fallen:
+            return ()
         return tuple(dict.fromkeys(spec for check in self.checks for spec in check.next))
 
 
@@ -70,8 +76,8 @@ def audit(rows: pl.DataFrame) -> pl.DataFrame:
     the same attacks, paired, with 95 % intervals. Of clean pictures that are right, ``zero_MODE``: whose input gradient is zero,
     %; ``saturated``: whose margin silences the cross-entropy in float32, %; ``margin`` (nats, median), ``logit_norm`` and
     ``cosine`` with the control's gradient (means). ``check_NAME``: ok, failed or missing (see ``analysis.checks``). ``verdict``:
-    ``masked`` where a check failed, ``undecided`` where one is missing, else ``holds``; ``why`` gives the reasons, ``next`` what
-    to paste into a grid's noises.
+    ``masked`` where a check failed, ``undecided`` where one is missing, else, and where nothing stands under the gradient attack,
+    ``holds``; ``why`` gives the reasons, ``next`` what to paste into a grid's noises.
     """
     lines = [_line(finding) for _, found in audited(rows) for told in found.values() for finding in told.values()]
     return pl.DataFrame(lines, schema=COLUMNS)

@@ -95,6 +95,12 @@ class Case:
         """Columns of PGD on the cross-entropy through the straight-through estimator."""
         return [i for i in self.columns.get("white", []) if straight(self.noise(i))]
 
+    @property
+    def fallen(self) -> bool:
+        """Whether the plain gradient attack leaves nothing, so that there is nothing that a hidden gradient could pretend."""
+        columns = [self.reference] if self.reference is not None else self.columns.get("white", [])
+        return bool(columns) and bool((100 * tallies.union(tallies.hits(self.cells, columns)).ratio() <= LEFT).all())
+
     def compared(self, columns: Sequence[int]) -> Cells | None:
         """The control, where it met all of ``columns``."""
         there = self.control is not None and self.control.seen[:, list(columns)].any(axis=(0, 2)).all()
@@ -138,7 +144,8 @@ def zero(case: Case) -> Check:
     """Input gradients that are zero where the attacks look."""
     told = case.evidence.filter("correct")
     if told.is_empty():
-        return Check("zero", MISSING, "no evidence cell with a picture that is right", ("evidence",))
+        what = "with a picture that is right" if case.evidence.height else "was run"
+        return Check("zero", MISSING, f"no evidence cell {what}", ("evidence",))
     none, n = int((told["zero_ste"] & told["zero_exact"]).sum()), told.height
     low, _ = wilson(none, n)
     said = f"the gradient is zero for {100 * none / n:.1f} % of {n} pictures that are right"
