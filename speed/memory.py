@@ -1,7 +1,7 @@
 """Memory of a long run: 50,000 pictures through ``bitproof.run`` and a tiny network, the process's memory at every 1,000.
 
 Writes a table and a plot as text. The run is the real one, with its plan, threads, rows and store; the pictures are 500 different
-JPEG files in turn, the network has 28 weights. --quick takes 5,000 pictures. -o FILE keeps the output.
+JPEG files in turn, the network has 112 weights. --quick takes 5,000 pictures. -o FILE keeps the output.
 """
 
 from __future__ import annotations
