@@ -20,7 +20,7 @@ WALKS = ["pgd-linf", "pgd-l2", "pgd-l1", "mim-linf"]
 GRADIENT = ["fgsm-linf", *WALKS]
 #: Settings that make the long ones short.
 QUICK = {"steps": 3, "queries": 5}
-LONG = ("apgd", "fab", "square", "autoattack")
+LONG = ("apgd", "fab", "square", "autoattack", "fmn")
 #: Attacks that need no other network; ``test_transfer`` has the others.
 ALONE = [name for name in ATTACKS if not hasattr(ATTACKS.load(name), "given")]
 SPECS = [*ALONE, "pgd-l1:projection=rescale", "pgd-linf:keep=last", "mim-linf:keep=last", "pgd-l2:restarts=2"]
@@ -217,6 +217,17 @@ def test_several_budgets_in_one_call(text):
         assert torch.equal(large.x[small.success], small.x[small.success])
         assert int(large.queries.sum()) == sum(map(len, victim.batches))
     assert 0 < small.success.sum() < large.success.sum()
+
+
+def test_a_minimum_norm_attack_answers_all_budgets_at_once():
+    x, y = pictures(30)
+    victim, attack = Recorder(), noise("fmn-l2:steps=30")
+    small, large = sweep(attack, victim, x, y, range(30), [0.1, 0.4])
+    assert len(victim.batches) == 33 and (small.success <= large.success).all()
+    assert 0 < small.success.sum() < large.success.sum()
+    for eps, found in ((0.1, small), (0.4, large)):
+        assert torch.equal(net()(found.x).argmax(1) != y, found.success)
+        assert (length(found.x - x, "l2") <= eps * (1 + 1e-6)).all()
 
 
 class Damaged(nn.Module):

@@ -70,6 +70,20 @@ def test_the_same_accuracy_as_foolbox_from_random_starts(text, name, eps):
     assert abs(float(ours.success.float().mean() - success.float().mean())) < 0.02
 
 
+@pytest.mark.parametrize(("norm", "order"), [("linf", np.inf), ("l2", 2), ("l1", 1)])
+def test_the_smallest_changes_are_as_small_as_foolbox_s(norm, order):
+    x, y = pictures(60)
+    ours = noise(f"fmn-{norm}:steps=60")(TorchVictim(net()), x, y, range(60))
+    attack = getattr(foolbox.attacks, {"linf": "LInfFMNAttack", "l2": "L2FMNAttack", "l1": "L1FMNAttack"}[norm])(steps=60)
+    found, _, success = attack(foolbox.PyTorchModel(net(), bounds=(0, 1), device="cpu"), x, y, epsilons=None)
+    mine, theirs = (
+        np.where(good.numpy(), np.linalg.norm((adversarial - x).flatten(1).numpy(), order, axis=1), np.inf)
+        for adversarial, good in ((ours.x, ours.success), (found, success))
+    )
+    assert np.median(mine) <= 1.03 * np.median(theirs)
+    assert ours.success.float().mean() >= success.float().mean()
+
+
 @given(st.integers(0, 10**6), st.floats(0.01, 6), st.floats(0.01, 3))
 @settings(max_examples=40, deadline=None)
 def test_the_l1_projection_is_the_nearest_point(seed, eps, size):

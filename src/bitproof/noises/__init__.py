@@ -107,6 +107,7 @@ ATTACKS = Registry(
         **{f"fab-t-{n.lower()}": f"{_ATTACKS}.fab:FabT{n}" for n in _NORMS},
         **{f"square-{n.lower()}": f"{_ATTACKS}.square:Square{n}" for n in _NORMS},
         **{f"autoattack-{n.lower()}": f"{_ATTACKS}.autoattack:AutoAttack{n}" for n in _NORMS},
+        **{f"fmn-{n.lower()}": f"{_ATTACKS}.fmn:Fmn{n}" for n in _NORMS},
         "noise-linf": f"{_ATTACKS}.control:NoiseLinf",
         "noise-l2": f"{_ATTACKS}.control:NoiseL2",
         "noise-l1": f"{_ATTACKS}.control:NoiseL1",

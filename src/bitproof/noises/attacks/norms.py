@@ -30,8 +30,8 @@ class Norm(ABC):
     def direction(self, gradient: Tensor) -> Tensor:
         """Scale each sample's gradient to length 1, N×… → N×…; a gradient of zeros stays zero."""
 
-    def project(self, delta: Tensor, eps: float) -> Tensor:
-        """Shrink each sample to ‖delta‖ ≤ eps along its own direction, N×… → N×…."""
+    def project(self, delta: Tensor, eps: float | Tensor) -> Tensor:
+        """Shrink each sample to ‖delta‖ ≤ eps along its own direction, N×… → N×…; ``eps`` is one number or N."""
         return delta * over(eps / self.length(delta).clamp_min(TINY), delta).clamp_max(1.0)
 
 
@@ -50,9 +50,10 @@ class Linf(Norm):
         """sign(g)."""
         return gradient.sign()
 
-    def project(self, delta: Tensor, eps: float) -> Tensor:
+    def project(self, delta: Tensor, eps: float | Tensor) -> Tensor:
         """Clip each value to [−eps, eps]: the nearest point of the cube."""
-        return delta.clamp(-eps, eps)
+        side = over(eps, delta) if isinstance(eps, Tensor) else torch.as_tensor(eps).to(delta)
+        return delta.clamp(-side, side)
 
 
 class L2(Norm):
@@ -96,7 +97,7 @@ def over(number: Tensor, batch: Tensor) -> Tensor:
     return number.view(-1, *[1] * (batch.ndim - 1))
 
 
-def nearest_l1(clean: Tensor, delta: Tensor, eps: float, bounds: tuple[float, float]) -> Tensor:
+def nearest_l1(clean: Tensor, delta: Tensor, eps: float | Tensor, bounds: tuple[float, float]) -> Tensor:
     """Return the input nearest to ``clean + delta`` with ‖x − clean‖₁ ≤ eps inside ``bounds``, N×… → N×….
 
     xᵢ = clip(cleanᵢ + sign(deltaᵢ)·max(|deltaᵢ| − λ, 0)) with the smallest λ ≥ 0 that keeps Σ|xᵢ − cleanᵢ| ≤ eps.

@@ -136,8 +136,12 @@ class Search(ABC):
 
     def __post_init__(self) -> None:
         check(0 <= self.eps < math.inf, "eps", self.eps, "a finite number, 0 or more")
+        self._read_grad()
+
+    def _read_grad(self) -> None:
+        """Give one gradient mode one name in every record."""
         if self.needs_gradient:
-            object.__setattr__(self, "grad", str(Gradient.parse(self.grad)))  # one mode has one name in every record
+            object.__setattr__(self, "grad", str(Gradient.parse(self.grad)))
 
     @abstractmethod
     def search(self, attempt: Attempt, seeds: Sequence[int]) -> None:
