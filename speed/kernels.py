@@ -180,17 +180,18 @@ def two_threads(repeats: int) -> dict[str, dict[str, float]]:
 
 
 def against_larq(repeats: int) -> dict[str, dict[str, float]]:
-    """Return the same convolutions in Larq Compute Engine, binary in its own layout, so without packing of its input."""
+    """Return the same convolutions in Larq Compute Engine, float32 in and out as ours."""
     folder = Path.home() / ".cache" / "bitproof" / "larq-compute-engine-0.16.0"
-    python = folder / "bin" / "python"
-    if not python.exists():
+    python, complete = folder / "bin" / "python", folder / "complete"
+    if not complete.exists():
         venv.create(folder, with_pip=True)
         subprocess.run([python, "-m", "pip", "install", "-q", *LARQ_NEEDS], check=True)
+        complete.touch()
     details = {}
     for name, (x, w, _) in layers().items():
         if w.ndim == 2:
             continue
-        command = [python, HERE / "larq_conv.py", str(w.shape[0]), str(x.shape[-1]), str(repeats)]
+        command = [python, "-E", HERE / "larq_conv.py", str(w.shape[0]), str(x.shape[-1]), str(repeats)]
         mine = shortest_us({"ours": ours(x, w)}, repeats)[0]["ours"]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         details[f"{name} larq"] = case(mine, float(done.stdout.splitlines()[-1]), LARQ)
