@@ -123,7 +123,7 @@ def excess(case: Case, before: Sequence[int], after: Sequence[int]) -> tuple[Lev
     if control is None:
         return level(ours, EACH, case.block.bootstrap), ALONE, ""
     found = difference(ours, fallen(control, before, after), EACH_SIGNED, case.block.bootstrap)
-    return found, EXCESS, f" more than of {case.block.control}"
+    return found, EXCESS, f", beyond {case.block.control}'s own"
 
 
 def gap(case: Case) -> Check:

@@ -19,8 +19,6 @@ _COLUMNS = (
     ),
     Column("Margin", "Median logit margin in nats; below it the share that silences the cross-entropy in float32", True),
     Column("Cosine", "Of the input gradient with the control's", True),
-    Column("Why"),
-    Column("Run next", "To paste into the grid's noises, or all at once by bitproof audit GRID"),
 )
 
 
@@ -30,6 +28,24 @@ def audits(section: Section) -> Table:
     rows = sorted(section.audit, key=lambda row: order.get(row["recipe"], len(order)))
     marked = frozenset(i for i, row in enumerate(rows) if row["recipe"] == section.control)
     return Table(_COLUMNS, tuple(_row(row) for row in rows), marked)
+
+
+def reasons(section: Section) -> list[Row]:
+    """What made each verdict, and what to run for an open one, in the order of the table; equal ones of a recipe stand once."""
+    order = {recipe: i for i, recipe in enumerate(section.recipes)}
+    told: dict[tuple[str, ...], list[Row]] = {}
+    for row in sorted(section.audit, key=lambda row: order.get(row["recipe"], len(order))):
+        told.setdefault((row["recipe"], row["verdict"], row["why"]), []).append(row)
+    return [
+        {
+            "recipe": recipe,
+            "verdict": verdict,
+            "why": why,
+            "budgets": "; ".join(budget(f"{row['norm']},eps={row['eps']}") for row in rows),
+            "next": ", ".join(dict.fromkeys(row["next"] for row in rows if row["next"])),
+        }
+        for (recipe, verdict, why), rows in told.items()
+    ]
 
 
 def _row(row: Row) -> tuple[Cell, ...]:
@@ -50,8 +66,6 @@ def _row(row: Row) -> tuple[Cell, ...]:
         _number(row["zero_ste"], "" if row["zero_exact"] is None else f"exact: {number(row['zero_exact'])}"),
         _number(row["margin"], "" if row["saturated"] is None else f"saturated: {number(row['saturated'])} %"),
         Cell("–" if row["cosine"] is None else f"{row['cosine']:.2f}", sort=row["cosine"], numeric=True),
-        text(row["why"]),
-        text(row["next"] or "–"),
     )
 
 

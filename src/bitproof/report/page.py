@@ -14,7 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from bitproof.core import StoreError
 from bitproof.report import tables, words
-from bitproof.report.audits import audits
+from bitproof.report.audits import audits, reasons
 from bitproof.report.heatmaps import decoder_maps, heatmaps
 from bitproof.report.plots import attack_plots, bits_plots, confidence_plot, dot_plot
 from bitproof.report.recipes import cards
@@ -92,6 +92,7 @@ def _section(section: Section) -> dict[str, Any]:
         "joined": tables.joined(section),
         "attacks": attack_plots(section),
         "audits": audits(section),
+        "reasons": reasons(section),
         "gradients": sorted({cell["gradient"] for cell in section.of("adversarial") if cell["gradient"]}),
         "no_gradient": sorted(row["recipe"] for row in section.variants if not row["differentiable"]),
         "confidence": [confidence] if confidence else [],
