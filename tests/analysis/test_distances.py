@@ -52,6 +52,13 @@ def test_a_falling_curve_is_crossed_once(ratios, expected):
     assert crossing(np.array([ratios] * 3), radii) == pytest.approx([expected] * 3)
 
 
+def test_what_may_change_everything_counts_in_no_worst_case():
+    anything = {name: (name, "adversarial", None, 50.0) for name in ("fmn-linf", "pgd-linf:eps=1")}
+    with_, without = make(CLEAN | LADDER | anything, n=50), make(CLEAN | LADDER, n=50)
+    assert figures(with_, "robust_worst")[0]["note"] == figures(without, "robust_worst")[0]["note"]
+    assert figures(with_, "robust_worst")[0]["value"] > 0 == figures(with_, "robust:fmn-linf")[0]["value"]
+
+
 def test_the_commonly_correct_set_is_what_every_recipe_gets_right():
     rows = make(CLEAN | LADDER, n=70, recipes=("fp32", "lsq:w4a4", "lsq:w2a2"))
     tables = {recipe: table(rows, recipe) for recipe in ("fp32", "lsq:w4a4", "lsq:w2a2")}

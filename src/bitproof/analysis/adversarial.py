@@ -9,10 +9,11 @@ import numpy as np
 from bitproof.analysis import tallies
 from bitproof.analysis.audit import Ball, Finding, verdict_on
 from bitproof.analysis.blocks import Block, Cells
-from bitproof.analysis.budgets import budget, budgets, free
+from bitproof.analysis.budgets import budgets
 from bitproof.analysis.estimates import EACH
 from bitproof.analysis.intervals import Array
 from bitproof.analysis.measures import Figure, Measure, refused
+from bitproof.analysis.roles import boundless
 
 _AR_SOURCE = "RobustART, arXiv 2109.05211: adversarial robustness and its worst case"
 _ROBUST_SOURCE = "Croce & Hein, arXiv 2003.01690; RobustBench, arXiv 2010.09670"
@@ -47,7 +48,7 @@ def measures(block: Block, cells: Cells, told: Mapping[Ball, Finding]) -> Iterat
 
     Of worst cases ``ar_common`` as well.
 
-    Each carries the verdict of the masking audit, ``told``. An attack that may change everything is no budget of its own.
+    Each carries the verdict of the masking audit, ``told``. An attack that may change everything counts in no worst case.
     A difference of ``ar`` is taken on the samples that both networks get right when clean, so that it compares equal sets.
     """
     attacks = block.columns(lambda noise: noise.family == "adversarial")
@@ -57,7 +58,7 @@ def measures(block: Block, cells: Cells, told: Mapping[Ball, Finding]) -> Iterat
         return
     for column in columns:
         yield from _pair(block, cells, f":{block.noises[column].noise}", [column], told)
-    named = {block.noises[i].noise: i for i in columns if not _free(block, i)}
+    named = {block.noises[i].noise: i for i in columns if not boundless(block.noises[i].noise)}
     for label, members in budgets(list(named)).items():
         yield from _worst(block, cells, f":{label}", [named[noise] for noise in members], told)
     if named:
@@ -88,11 +89,6 @@ def _commonly_correct(block: Block) -> Array | None:
     if not all(tally.seen.any() for tally in right):
         return None
     return np.asarray(np.all([tally.hit & tally.seen for tally in right], axis=0))
-
-
-def _free(block: Block, column: int) -> bool:
-    ball = budget(block.noises[column].noise)
-    return ball is not None and free(ball)
 
 
 def _pair(block: Block, cells: Cells, suffix: str, columns: list[int], told: Mapping[Ball, Finding]) -> Iterator[Measure]:

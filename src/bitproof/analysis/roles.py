@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bitproof.analysis.budgets import Budget
+from bitproof.analysis.budgets import Budget, budget, free
 from bitproof.core import Gradient, Spec
 
 #: Attacks that see logits or labels alone.
@@ -10,6 +10,9 @@ BLACK = ("square", "hopskipjump", "boundary")
 
 #: Attacks whose loss has no scale, so that large logits cannot silence it.
 SCALE_FREE = ("apgd-dlr", "apgd-t", "fab", "fmn", "ddn", "square", "hopskipjump", "boundary", "autoattack")
+
+#: Attacks that seek the smallest change; with ``eps`` they stand in its ball.
+MINIMAL = ("fmn", "ddn")
 
 #: Steps of PGD where a spec names none.
 STEPS = 20
@@ -24,6 +27,12 @@ def role(noise: str) -> str:
     if name.startswith(("noise-", "transfer-")):
         return name.partition("-")[0]
     return "black" if name.startswith(BLACK) else "white"
+
+
+def boundless(noise: str) -> bool:
+    """Whether any change counts as a success: everything may change, or the smallest change is sought without a budget."""
+    ball = budget(noise)
+    return free(ball) if ball else noise.startswith(MINIMAL) and "eps" not in Spec.parse(noise).options
 
 
 def scale_free(noise: str) -> bool:
