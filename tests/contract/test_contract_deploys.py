@@ -83,7 +83,9 @@ class Simulated(Int8Ort):
         return network.network
 
 
-@pytest.mark.parametrize(("check", "wrong"), zip(CHECKS, (Far, InPlace, Simulated, Simulated), strict=True), ids=str)
+@pytest.mark.parametrize(
+    ("check", "wrong"), zip(CHECKS, (Far, InPlace, Simulated, Simulated), strict=True), ids=lambda value: value.__name__
+)
 def test_check_finds_a_wrong_noise(check, wrong):
     try:
         with pytest.raises((AssertionError, pytest.fail.Exception)):
