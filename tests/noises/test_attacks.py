@@ -219,6 +219,16 @@ def test_several_budgets_in_one_call(text):
     assert 0 < small.success.sum() < large.success.sum()
 
 
+def test_a_minimum_norm_attack_tells_the_distance():
+    x, y = pictures(20)
+    y[0] = (y[0] + 1) % 4
+    found = noise("fmn-l2:steps=30")(TorchVictim(net()), x, y, range(20))
+    assert found.columns["distance"][0] == 0
+    torch.testing.assert_close(found.columns["distance"].double(), length(found.x - x, "l2"), rtol=1e-4, atol=1e-6)
+    near = noise("fmn-l2:steps=30,eps=0.05")(TorchVictim(net()), x, y, range(20))
+    assert torch.equal(near.columns["distance"], found.columns["distance"])
+
+
 def test_a_minimum_norm_attack_answers_all_budgets_at_once():
     x, y = pictures(30)
     victim, attack = Recorder(), noise("fmn-l2:steps=30")

@@ -18,7 +18,8 @@ class SampleRow:
     (negative where the prediction is wrong), ``loss`` the cross-entropy in nats, ``confidence`` the predicted class's probability.
     ``success``, ``queries`` and ``gradients`` belong to attacks and are null elsewhere. ``zero_exact`` and ``zero_ste`` (is the
     input gradient zero, by gradient mode), ``logit_norm`` (ℓ2) and ``cosine`` (of the input gradient with the control's) belong to
-    cells of the family ``evidence``, whose samples are clean.
+    cells of the family ``evidence``, whose samples are clean. ``distance`` is that of the nearest input that a minimum-norm attack
+    found to fool, in its own norm; null where it found none, and for other noises.
     """
 
     cell: str
@@ -47,6 +48,7 @@ class SampleRow:
     zero_ste: bool | None = None
     logit_norm: float | None = None
     cosine: float | None = None
+    distance: float | None = None
 
 
 @dataclass(frozen=True)

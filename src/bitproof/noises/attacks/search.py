@@ -32,7 +32,7 @@ class Attempt:
 
     ``best`` starts as the clean batch, so that a search never returns less than it was given. Of inputs that do not fool,
     the one of highest cross-entropy is kept, whatever the search climbs. ``clean`` are the logits of the clean batch.
-    ``grad`` is the gradient mode, None where no gradient is asked for.
+    ``grad`` is the gradient mode, None where no gradient is asked for. ``columns`` are further columns of the rows, N each.
     """
 
     def __init__(self, victim: Victim, x: Tensor, y: Tensor, grad: str | None = None) -> None:
@@ -44,6 +44,7 @@ class Attempt:
         self.fooled = torch.zeros(len(x), dtype=torch.bool, device=x.device)
         self.queries = torch.zeros(len(x), dtype=torch.long, device=x.device)
         self.gradients = torch.zeros(len(x), dtype=torch.long, device=x.device)
+        self.columns: dict[str, Tensor] = {}
         self.clean = self.ask(torch.arange(len(x), device=x.device), x)
 
     def soften(self, share: float) -> None:
@@ -101,7 +102,7 @@ class Attempt:
 
     def result(self) -> Attacked:
         """What was found."""
-        return Attacked(self.best, self.fooled, self.queries, self.gradients)
+        return Attacked(self.best, self.fooled, self.queries, self.gradients, self.columns)
 
 
 @dataclass
