@@ -32,7 +32,10 @@ NOTES = {
     ("elastic_transform", SECOND): "ImageNet-C's formula with its constants for 224 px where ImageNet-C has 244",
     ("frost", FORK): "enlarges each texture by 1.1, and draws six where ImageNet-C draws five: seeds of the sixth are passed over",
     ("snow", FORK): "cuts flakes to bytes after their motion, ImageNet-C before; their motion is not ImageMagick's own",
-    ("motion_blur", FORK): "the fork's and bitproof's are ImageMagick's formula; ImageNet-C calls ImageMagick",
+    (
+        "motion_blur",
+        FORK,
+    ): "the fork truncates to bytes where ImageMagick and bitproof round: 0.5 of 255 apart",
     ("zoom_blur", FORK): "keeps the upper left corner of a magnified copy that is too large, ImageNet-C the middle",
     ("spatter", FORK): "mud colours the picture in bytes, as ImageNet-C intends; a picture without drops divides by zero there",
 }

@@ -23,15 +23,15 @@ def print_times(times: Iterable[tuple[str, Times]]) -> None:
     rows = by_noise(times)
     table = Table("noise", *(Column(name, justify="right") for name in ("pictures s", "waiting s", "network s")), box=None)
     table.title, table.title_justify = "Where the time went", "left"
-    table.caption = "Pictures are made in threads beside the network; it stood still while waiting. Each cell: log.jsonl."
-    table.caption_justify = "left"
     for name, seconds in rows[:SHOWN]:
         table.add_row(escape(name), *(f"{value:.1f}" for value in seconds))
     if len(rows) > SHOWN:
         table.add_row(f"{len(rows) - SHOWN} more", *(f"{value:.1f}" for value in _sum(rows[SHOWN:])))
     if len(rows) > 1:
         table.add_row("all", *(f"{value:.1f}" for value in _sum(rows)))
-    wide().print(table)
+    console = wide()
+    console.print(table)
+    console.print("Pictures are made in threads beside the network; it stood still while waiting. Each cell: log.jsonl.")
 
 
 def by_noise(times: Iterable[tuple[str, Times]]) -> list[tuple[str, tuple[float, float, float]]]:
