@@ -62,10 +62,11 @@ def test_a_grid_with_all_three_leaves_rows_and_a_page(site, grid_text, tmp_path)
         print(bp.run({str(tmp_path / "grid.yaml")!r}, {str(tmp_path / "run")!r}).already)
     """
     first, rows, again = printed("-c", textwrap.dedent(code), sites=(site,)).splitlines()
-    assert (first, again) == ("8 0 0", "8")
+    assert (first, again) == ("10 0 0", "10")
     cells = [
         ("clean", "clean", "None"),
         ("dim-linf:eps=8/255", "adversarial", "None"),
+        ("evidence", "evidence", "None"),
         ("pil-nearest+scanlines:2,period=3", "mixed", "2"),
         ("scanlines:3", "natural", "3"),
     ]

@@ -178,7 +178,7 @@ def test_symmetric_methods_refuse_affine(name):
 
 def test_an_unknown_gradient_mode_is_refused():
     quantizer = calibrated(torch.randn(3, 7), "minmax")
-    quantizer.gradient = "soft"
+    quantizer.gradient = "smooth"
     x = torch.randn(3, 7, requires_grad=True)
     with pytest.raises(SpecError, match="ste-full"):
         quantizer(x).sum().backward()

@@ -50,7 +50,7 @@ def conv2d(x: Signs, w: Signs, stride: Pair, padding: Pair, dilation: Pair, grou
             right = slice(left, left + (columns - 1) * stride[1] + 1, stride[1])
             seen = bordered[:, down, right].reshape(y.shape[1], groups, channels // groups)
             y += seen.transpose(1, 0, 2) @ weights[..., u, v].transpose(0, 2, 1)
-    return y.transpose(1, 0, 2).reshape(n, rows, columns, out).astype(np.int32)
+    return y.transpose(1, 0, 2).reshape(n, rows, columns, out).astype(np.int32, order="C")
 
 
 def out_size(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
