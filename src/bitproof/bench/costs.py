@@ -1,4 +1,7 @@
-"""What a run will cost, measured before it starts: one batch through each model, one picture under each noise."""
+"""What a run will cost, measured before it starts: one batch through each model, one picture under each noise.
+
+Processor time is measured: what else the machine does just then is not the run's.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any
 
 import torch
 
+from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.pictures import PictureCache, Pipeline, to_tensor
 from bitproof.bench.plan import Cell, Plan, Variant, on_pictures, parts, standing
 from bitproof.core import BitproofError
@@ -58,7 +62,8 @@ class Costs:
     @cached_property
     def forward_s(self) -> dict[str, float]:
         """Seconds of one sample in a batch, a model."""
-        return {model: _forward_s(network, self.plan.grid.batch_size) for model, network in self.plan.networks.items()}
+        size, threads = self.plan.grid.batch_size, self.plan.threads
+        return {model: _forward_s(network, size) / threads for model, network in self.plan.networks.items()}
 
     def cell_s(self, cell: Cell) -> float:
         """Seconds of a cell, its pictures apart."""
@@ -116,7 +121,8 @@ def pictures_of(cell: Cell) -> tuple[str, str, tuple[str, ...]]:
 
 
 def predict(plan: Plan) -> Prediction:
-    """Predict time and disk of ``plan`` on this machine."""
+    """Predict time and disk of ``plan`` on this machine, where nothing else runs."""
+    keep_freed_memory()  # as the run does
     costs = Costs(plan)
     rows = sum(len(plan.samples(cell)) for cell in plan.cells)
     weights = sum(_bytes(plan.networks[variant.model]) for variant in plan.made if str(variant.recipe) != "fp32")
@@ -150,7 +156,7 @@ def _bytes(network: Network) -> int:
 
 
 def _forward_s(network: Network, batch_size: int) -> float:
-    """Seconds of one sample in a batch, the better of two."""
+    """Processor seconds of one sample in a batch, the better of two."""
     x = torch.zeros(batch_size, 3, network.geometry.size, network.geometry.size)
     try:
         with torch.inference_mode():
@@ -161,6 +167,6 @@ def _forward_s(network: Network, batch_size: int) -> float:
 
 
 def _seconds(do: Callable[[], Any]) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     do()
-    return time.perf_counter() - start
+    return time.process_time() - start
