@@ -1,7 +1,7 @@
 import pytest
 
 from bitproof.bench import Plan, parse_grids, predict
-from bitproof.bench.plan import on_pictures, standing
+from bitproof.bench.specs import on_pictures, standing
 from bitproof.core import BitproofError
 
 

@@ -10,7 +10,8 @@ import torch
 
 from bitproof.bench.ahead import Job
 from bitproof.bench.pictures import PictureCache, Pipeline, draw, finite
-from bitproof.bench.plan import Cell, Plan, on_pictures, parts, standing
+from bitproof.bench.plan import Cell, Plan
+from bitproof.bench.specs import on_pictures, parts, standing
 from bitproof.core import Attacked, Comparing, SampleRow, Strike, Victim
 from bitproof.noises import noise
 from bitproof.tasks import ImageTask, Sample

@@ -15,7 +15,8 @@ import torch
 
 from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.pictures import PictureCache, Pipeline, to_tensor
-from bitproof.bench.plan import Cell, Plan, Variant, on_pictures, parts, standing
+from bitproof.bench.plan import Cell, Plan, Variant
+from bitproof.bench.specs import on_pictures, parts, standing
 from bitproof.core import BitproofError
 from bitproof.models import Network
 from bitproof.noises import noise

@@ -14,7 +14,7 @@ import torch
 from bitproof.analysis import wilson
 from bitproof.bench.ahead import batches
 from bitproof.bench.pictures import PictureCache, Pipeline, probe
-from bitproof.bench.plan import on_pictures, standing
+from bitproof.bench.specs import on_pictures, standing
 from bitproof.bench.subjects import Subject
 from bitproof.core import SpecError, StoreError
 from bitproof.export import Exported, Gap, engine, gap, settled, to_onnx

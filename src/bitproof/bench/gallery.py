@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from bitproof.bench.pictures import Picture, PictureCache, Pipeline, draw, to_tensor
-from bitproof.bench.plan import Cell, Plan, on_pictures, standing
+from bitproof.bench.plan import Cell, Plan
+from bitproof.bench.specs import on_pictures, standing
 from bitproof.bench.victims import Victims
 from bitproof.core import StoreError
 from bitproof.results import Store

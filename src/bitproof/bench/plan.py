@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import torch
 
 from bitproof.bench.fit import misfit
 from bitproof.bench.grid import Grid
 from bitproof.bench.preprocess import preprocess, preprocess_digest
+from bitproof.bench.specs import check_gradient, deploys, family_of, own_facts, parts, standing
 from bitproof.convert import Recipe
-from bitproof.core import Comparing, Framing, Geometry, Gradient, SpecError, digest, split
-from bitproof.export import engine
+from bitproof.core import Comparing, Framing, Geometry, SpecError, digest
 from bitproof.models import Network
 from bitproof.models import load as load_model
 from bitproof.noises import expand, noise
-from bitproof.quantizers import BACKWARDS
 from bitproof.tasks import ImageTask, Sample
 from bitproof.tasks import load as load_task
 
@@ -203,7 +201,7 @@ class Plan:
         if recipe.trains and self.grid.training is not None and self.train_source is not None:
             identity += ["training", self.grid.training.identity(), self.train_source.data.digest]
             if self.grid.training.adversarial:
-                identity += _own_facts(self.grid.training.adversarial)
+                identity += own_facts(self.grid.training.adversarial)
         return Variant(task, model, recipe, seed, tuple(identity))
 
     def _clean(self, task: str, geometry: Geometry) -> list[str]:
@@ -272,7 +270,7 @@ class Plan:
                     built.geometry(network.geometry)
                 except SpecError as error:
                     raise SpecError(f"The noise {part!r}: {error}") from None
-            _check_gradient(part)
+            check_gradient(part)
             if self._others(part) and not network.differentiable:
                 raise SpecError(f"{part!r} compares networks by gradients, and {network.spec!r} is a finished session without.")
 
@@ -294,65 +292,8 @@ class Plan:
 
     def _facts(self, part: str, variant: Variant) -> Iterator[str]:
         """What the numbers of one noise depend on beside its spec."""
-        yield from _own_facts(part)
+        yield from own_facts(part)
         for name, recipe in self._others(part).items():
             yield f"{name} {self._variant(variant.task, variant.model, recipe, variant.seed).id}"
         if inner := getattr(noise(part), "inner", None):
             yield from self._facts(inner, variant)
-
-
-def _own_facts(part: str) -> Iterator[str]:
-    """The versions of a noise, of the engine that it runs on, and of the backward that it takes its gradient through."""
-    built = noise(part)
-    yield f"{part} {built.version}"
-    yield from _engine(part)
-    if name := _backward(built):
-        yield f"backward {name} {BACKWARDS.load(name).version}"
-
-
-def _backward(built: Any) -> str:
-    """The registered backward that an attack takes its gradient through, or nothing."""
-    return Gradient.parse(built.grad).name if hasattr(built, "grad") else ""
-
-
-def _check_gradient(part: str) -> None:
-    """Refuse a backward that a grid cannot name, and an attack inside another one that does not exist."""
-    built = noise(part)
-    if getattr(built, "grad", "") == "bpda":
-        raise SpecError(f"{part!r}: a grid names its backward, for example grad=bpda:decay; 'bitproof list backwards' shows all.")
-    if name := _backward(built):
-        BACKWARDS.load(name)
-    if inner := getattr(built, "inner", None):
-        _check_gradient(inner)
-
-
-def parts(spec: str) -> Sequence[str]:
-    """The single noises of a cell's spec; none for ``clean``."""
-    return () if spec == "clean" else tuple(split(spec, "+"))
-
-
-def standing(spec: str) -> dict[str, str]:
-    """Site → the noise that a cell's spec puts there."""
-    return {noise(part).site: part for part in parts(spec)}
-
-
-def on_pictures(spec: str) -> tuple[str, ...]:
-    """The noises of a cell's spec that change a picture before it becomes a tensor."""
-    return tuple(part for site, part in standing(spec).items() if site not in ("tensor", "model"))
-
-
-def deploys(spec: str) -> bool:
-    """Whether a cell's spec puts the network into an engine of integers."""
-    at_model = standing(spec).get("model")
-    return at_model is not None and noise(at_model).needs == "deploy"
-
-
-def _engine(spec: str) -> list[str]:
-    """What the numbers of an engine of integers depend on here. Raises MissingExtra where there is no engine."""
-    return [f"exact sums {engine().exact}"] if deploys(spec) else []
-
-
-def family_of(spec: str) -> str:
-    """Clean, natural, perturbation, system, field, adversarial, evidence, or mixed where noises of several families meet."""
-    families = {noise(part).family for part in parts(spec)}
-    return families.pop() if len(families) == 1 else "mixed" if families else "clean"

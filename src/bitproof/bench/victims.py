@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 from bitproof.bench.pictures import probe
-from bitproof.bench.plan import Cell, Variant, standing
+from bitproof.bench.plan import Cell, Variant
+from bitproof.bench.specs import standing
 from bitproof.bench.variants import Variants
 from bitproof.convert import Rewriter, fused
 from bitproof.core import Comparing, Strike
