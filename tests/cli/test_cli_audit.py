@@ -50,3 +50,9 @@ def test_what_it_cannot_do_it_says(finished, tmp_path):
     assert "not both" in call(finished, "--csv", "--json").output
     empty = Store.create(tmp_path / "empty").path
     assert "no attack with a budget" in call(empty).output
+
+
+def test_a_path_that_does_not_exist_is_named(tmp_path):
+    said = call(tmp_path / "nowhere", "-o", tmp_path / "out")
+    assert said.exit_code == 2 and "nowhere" in said.output and "grid file with -o DIR" in said.output
+    assert not (tmp_path / "out").exists()

@@ -22,8 +22,10 @@ def command(
     """Say whether figures under attack hold, are masked, or undecided; why; and what to run next."""
     if as_csv and as_json:
         raise typer.BadParameter("--csv or --json, not both")
-    if not path.is_dir():
+    if path.is_file():
         path = _run(path, out)
+    elif not path.exists():
+        raise typer.BadParameter(f"there is no {str(path)!r}; type a results directory, or a grid file with -o DIR")
     elif out is not None:
         raise typer.BadParameter("a finished run is judged where it is; -o belongs to a grid", param_hint="-o")
     from bitproof import analysis, results
