@@ -46,7 +46,9 @@ def test_every_column_as_csv_and_json(finished):
 
 def test_what_it_cannot_do_it_says(finished, tmp_path):
     assert "-o belongs to a grid" in call(finished, "-o", tmp_path / "x").output
-    assert "where to?" in call(tmp_path / "grid.yaml").output
+    grid = tmp_path / "grid.yaml"
+    grid.write_text("tasks: []")
+    assert "where to?" in call(grid).output
     assert "not both" in call(finished, "--csv", "--json").output
     empty = Store.create(tmp_path / "empty").path
     assert "no attack with a budget" in call(empty).output
