@@ -25,28 +25,16 @@ OPSET = 17
 DOMAIN = "bitproof"
 
 
-class _Input(Function):
-    """Stands where a layer's input is quantized."""
+class _Mark(Function):
+    """Stands where a layer's ``Input`` is quantized, or its quantized ``Weight`` is read."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, layer: str) -> Tensor:
+    def forward(ctx: Any, x: Tensor, what: str, layer: str) -> Tensor:
         return x.clone()
 
     @staticmethod
-    def symbolic(g: Any, x: Any, layer: str) -> Any:
-        return g.op(f"{DOMAIN}::Input", x, layer_s=layer).setType(x.type())
-
-
-class _Weight(Function):
-    """Stands where a layer's quantized weight is read."""
-
-    @staticmethod
-    def forward(ctx: Any, w: Tensor, layer: str) -> Tensor:
-        return w.clone()
-
-    @staticmethod
-    def symbolic(g: Any, w: Any, layer: str) -> Any:
-        return g.op(f"{DOMAIN}::Weight", w, layer_s=layer).setType(w.type())
+    def symbolic(g: Any, x: Any, what: str, layer: str) -> Any:
+        return g.op(f"{DOMAIN}::{what}", x, layer_s=layer).setType(x.type())
 
 
 def trace(model: nn.Module, sample: Tensor) -> Any:
@@ -74,8 +62,8 @@ def trace(model: nn.Module, sample: Tensor) -> Any:
 
 def _forward(inner: Any, w: Tensor, name: str, x: Tensor, *args: Any, **kwargs: Any) -> Any:
     """Run a layer as ``QuantLayer`` does, with the stand-ins in the place of its quantizers."""
-    inner.weight = _Weight.apply(w, name)
-    return inner(_Input.apply(x, name), *args, **kwargs)
+    inner.weight = _Mark.apply(w, "Weight", name)
+    return inner(_Mark.apply(x, "Input", name), *args, **kwargs)
 
 
 def _pooled(size: Any, x: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bitproof.analysis import FIGURES, Figure
@@ -122,12 +122,20 @@ def headline(section: Section) -> Table:
     return Table(tuple(columns), tuple(rows), _controls(section, section.recipes))
 
 
+def _by_recipe(section: Section, names: Sequence[str], columns: Sequence[Column]) -> Table:
+    """One row a recipe, one column a figure; no rows where there are no figures."""
+    rows = [
+        (text(recipe), *(figure(section.figure(recipe, name), better=described(name).better) for name in names))
+        for recipe in section.recipes
+    ]
+    return Table((Column("Recipe"), *columns), tuple(rows) if names else (), _controls(section, section.recipes))
+
+
 def settings(section: Section) -> Table:
     """One row a recipe: what system noise does over all its settings, the clean pipeline among them."""
     names = section.named("system_mean", "system_std", "system_worst", "churn_system")
-    columns = [Column("Recipe"), *(Column(described(name).title, described(name).formula, True) for name in names)]
-    rows = [(text(r), *(figure(section.figure(r, name), better=described(name).better) for name in names)) for r in section.recipes]
-    return Table(tuple(columns), tuple(rows) if names else (), _controls(section, section.recipes))
+    columns = [Column(described(name).title, described(name).formula, True) for name in names]
+    return _by_recipe(section, names, columns)
 
 
 def _controls(section: Section, recipes: Iterable[str]) -> frozenset[int]:
@@ -204,12 +212,8 @@ def every_figure(section: Section) -> Table:
 def sequences(section: Section) -> Table:
     """The flip probability of every recipe, over all perturbation sequences and in each."""
     names = section.sequences
-    columns = [Column("Recipe"), *(Column(_sequence(name), described(name).formula, True) for name in names)]
-    rows = [
-        (text(recipe), *(figure(section.figure(recipe, name), better=described(name).better) for name in names))
-        for recipe in section.recipes
-    ]
-    return Table(tuple(columns), tuple(rows) if names else (), _controls(section, section.recipes))
+    columns = [Column(_sequence(name), described(name).formula, True) for name in names]
+    return _by_recipe(section, names, columns)
 
 
 def joined(section: Section) -> Table:
@@ -218,15 +222,8 @@ def joined(section: Section) -> Table:
     against = {
         name: next(row["note"] for (_, key), row in section.figures.items() if key == name and row["note"]) for name in names
     }
-    columns = [
-        Column("Recipe"),
-        *(Column(f"{name.partition(':')[2]}, %", f"{against[name]}: {described(name).formula}", True) for name in names),
-    ]
-    rows = [
-        (text(recipe), *(figure(section.figure(recipe, name), better=described(name).better) for name in names))
-        for recipe in section.recipes
-    ]
-    return Table(tuple(columns), tuple(rows) if names else (), _controls(section, section.recipes))
+    columns = [Column(f"{name.partition(':')[2]}, %", f"{against[name]}: {described(name).formula}", True) for name in names]
+    return _by_recipe(section, names, columns)
 
 
 def _sequence(name: str) -> str:
@@ -237,12 +234,8 @@ def _sequence(name: str) -> str:
 def calibration(section: Section) -> Table:
     """ECE, confidence and churn of every recipe."""
     names = section.named(*CALIBRATION)
-    columns = [Column("Recipe"), *(Column(titled(name), described(name).formula, True) for name in names)]
-    rows = [
-        (text(recipe), *(figure(section.figure(recipe, name), better=described(name).better) for name in names))
-        for recipe in section.recipes
-    ]
-    return Table(tuple(columns), tuple(rows) if names else (), _controls(section, section.recipes))
+    columns = [Column(titled(name), described(name).formula, True) for name in names]
+    return _by_recipe(section, names, columns)
 
 
 def errors(run: Run) -> Table:

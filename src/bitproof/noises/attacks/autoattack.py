@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bitproof.noises.attacks.apgd import ApgdCeL1, ApgdCeL2, ApgdCeLinf, ApgdTL1, ApgdTL2, ApgdTLinf
-from bitproof.noises.attacks.fab import FabTL1, FabTL2, FabTLinf
+from bitproof.noises.attacks.apgd import ApgdCe, ApgdCeL1, ApgdCeL2, ApgdCeLinf, ApgdT, ApgdTL1, ApgdTL2, ApgdTLinf
+from bitproof.noises.attacks.fab import FabT, FabTL1, FabTL2, FabTLinf
 from bitproof.noises.attacks.norms import L1, L2, Linf
 from bitproof.noises.attacks.search import Attempt, Bill, Search
-from bitproof.noises.attacks.square import SquareL1, SquareL2, SquareLinf
+from bitproof.noises.attacks.square import Square, SquareL1, SquareL2, SquareLinf
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,13 @@ class AutoAttack(Search):
     queries: int = 5000
     grad: str = "ste"
 
+    ce: ClassVar[type[ApgdCe]]
+    towards: ClassVar[type[ApgdT]]
+    fab: ClassVar[type[FabT]]
+    square: ClassVar[type[Square]]
+    #: Runs of APGD-CE, and classes that APGD-T is run towards.
+    starts: ClassVar[int] = 1
+    targets: ClassVar[int] = 9
     long: ClassVar[bool] = True
     source: ClassVar[str] = "arXiv 2003.01690"
     version: ClassVar[int] = 1
@@ -39,9 +45,15 @@ class AutoAttack(Search):
         super().__post_init__()
         self.members()  # their checks are its checks
 
-    @abstractmethod
     def members(self) -> tuple[Search, ...]:
         """The four attacks."""
+        eps, steps, grad = self.eps, self.steps, self.grad
+        return (
+            self.ce(eps, steps, restarts=self.starts, grad=grad),
+            self.towards(eps, steps, grad=grad, targets=self.targets),
+            self.fab(eps, steps, grad=grad),
+            self.square(eps, self.queries),
+        )
 
     def bill(self, classes: int) -> Bill:
         """The sum over the members."""
@@ -65,16 +77,7 @@ class AutoAttackLinf(AutoAttack):
     """
 
     norm: ClassVar[Linf] = Linf()
-
-    def members(self) -> tuple[Search, ...]:
-        """One run each."""
-        eps, steps, grad = self.eps, self.steps, self.grad
-        return (
-            ApgdCeLinf(eps, steps, grad=grad),
-            ApgdTLinf(eps, steps, grad=grad),
-            FabTLinf(eps, steps, grad=grad),
-            SquareLinf(eps, self.queries),
-        )
+    ce, towards, fab, square = ApgdCeLinf, ApgdTLinf, FabTLinf, SquareLinf
 
 
 class AutoAttackL2(AutoAttack):
@@ -86,16 +89,7 @@ class AutoAttackL2(AutoAttack):
     """
 
     norm: ClassVar[L2] = L2()
-
-    def members(self) -> tuple[Search, ...]:
-        """One run each."""
-        eps, steps, grad = self.eps, self.steps, self.grad
-        return (
-            ApgdCeL2(eps, steps, grad=grad),
-            ApgdTL2(eps, steps, grad=grad),
-            FabTL2(eps, steps, grad=grad),
-            SquareL2(eps, self.queries),
-        )
+    ce, towards, fab, square = ApgdCeL2, ApgdTL2, FabTL2, SquareL2
 
 
 class AutoAttackL1(AutoAttack):
@@ -107,13 +101,6 @@ class AutoAttackL1(AutoAttack):
     """
 
     norm: ClassVar[L1] = L1()
-
-    def members(self) -> tuple[Search, ...]:
-        """As many runs as the authors' code makes."""
-        eps, steps, grad = self.eps, self.steps, self.grad
-        return (
-            ApgdCeL1(eps, steps, restarts=5, grad=grad),
-            ApgdTL1(eps, steps, grad=grad, targets=5),
-            FabTL1(eps, steps, grad=grad),
-            SquareL1(eps, self.queries),
-        )
+    ce, towards, fab, square = ApgdCeL1, ApgdTL1, FabTL1, SquareL1
+    starts = 5
+    targets = 5

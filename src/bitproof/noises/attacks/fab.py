@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 
 from bitproof.noises.attacks.norms import L1, L2, Linf, over
-from bitproof.noises.attacks.planes import onto, step_l1, step_l2, step_linf
+from bitproof.noises.attacks.planes import Step, onto, step_l1, step_l2, step_linf
 from bitproof.noises.attacks.search import Attempt, Bill, Samples, Search, check
 
 #: How far a step goes beyond the boundary, how far back an adversarial input is moved, and the largest pull to the clean input.
@@ -47,6 +46,8 @@ class FabT(Search):
     targets: int = 9
     grad: str = "ste"
 
+    #: The smallest step of the norm onto a plane.
+    step: ClassVar[Step]
     long: ClassVar[bool] = True
     source: ClassVar[str] = "arXiv 1907.02044"
     version: ClassVar[int] = 1
@@ -55,10 +56,6 @@ class FabT(Search):
         super().__post_init__()
         check(self.steps >= 1, "steps", self.steps, "1 or more")
         check(self.targets >= 1, "targets", self.targets, "1 or more; those beyond the network's classes are left out")
-
-    @abstractmethod
-    def onto_plane(self, w: Tensor, room: Tensor, gap: Tensor) -> Tensor:
-        """Return the smallest step of the norm that closes a gap, as ``planes.Step`` says."""
 
     def bill(self, classes: int) -> Bill:
         """Two forwards and a gradient a step."""
@@ -83,7 +80,7 @@ class FabT(Search):
         value, gradient = attempt.ask_gradient(rows, near.x, lambda z, rows: _ahead(z, attempt.y[rows], near.target), "none")
         w, here, there = gradient.flatten(1), near.x.flatten(1), clean.flatten(1)
         gap = torch.cat([-value, (w * (here - there)).sum(dim=1) - value])
-        delta = onto(self.onto_plane, torch.cat([here, there]), torch.cat([w, w]), gap, bounds)
+        delta = onto(type(self).step, torch.cat([here, there]), torch.cat([w, w]), gap, bounds)
         from_x, from_clean = delta.view(2, *near.x.shape)
         length = self.norm.length(delta).clamp_min(SHORT).view(2, -1)
         pull = over((length[0] / length.sum(dim=0)).clamp(0, PULL), near.x)
@@ -115,10 +112,7 @@ class FabTLinf(FabT):
     """
 
     norm: ClassVar[Linf] = Linf()
-
-    def onto_plane(self, w: Tensor, room: Tensor, gap: Tensor) -> Tensor:
-        """The step of the norm."""
-        return step_linf(w, room, gap)
+    step: ClassVar[Step] = staticmethod(step_linf)
 
 
 class FabTL2(FabT):
@@ -131,10 +125,7 @@ class FabTL2(FabT):
     """
 
     norm: ClassVar[L2] = L2()
-
-    def onto_plane(self, w: Tensor, room: Tensor, gap: Tensor) -> Tensor:
-        """The step of the norm."""
-        return step_l2(w, room, gap)
+    step: ClassVar[Step] = staticmethod(step_l2)
 
 
 class FabTL1(FabT):
@@ -147,7 +138,4 @@ class FabTL1(FabT):
     """
 
     norm: ClassVar[L1] = L1()
-
-    def onto_plane(self, w: Tensor, room: Tensor, gap: Tensor) -> Tensor:
-        """The step of the norm."""
-        return step_l1(w, room, gap)
+    step: ClassVar[Step] = staticmethod(step_l1)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bitproof.core import Rewrite, SpecError
+from bitproof.noises.system.declared import Declared
 
 #: Mean and standard deviation of the channels in [0, 1] by the word for them. Source: torchvision's presets; timm's constants.
 NORMS = {
@@ -19,13 +20,9 @@ NORMS = {
 }
 
 
-class _FieldBug:
-    site: ClassVar[str] = "model"
+class _FieldBug(Declared):
     family: ClassVar[str] = "field"
-    kinds: ClassVar[tuple[str, ...]] = ("image",)
-    needs: ClassVar[str] = "rewrite"
     source: ClassVar[str] = "SysNoise (MLSys 2023), pre-processing; constants of torchvision and timm"
-    version: ClassVar[int] = 1
 
 
 @dataclass(frozen=True)

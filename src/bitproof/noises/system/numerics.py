@@ -6,22 +6,17 @@ a convolution, a linear layer or a matrix product are summed in float32 and roun
 
 from __future__ import annotations
 
-from abc import ABC
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bitproof.core import Rewrite
+from bitproof.noises.system.declared import Declared
 
 
-class _Precision(ABC):
+class _Precision(Declared):
     """Casts the whole network; a subclass names the format."""
 
-    site: ClassVar[str] = "model"
-    family: ClassVar[str] = "system"
-    kinds: ClassVar[tuple[str, ...]] = ("image",)
-    needs: ClassVar[str] = "rewrite"
     source: ClassVar[str] = "SysNoise (MLSys 2023), data precision"
-    version: ClassVar[int] = 1
     dtype: ClassVar[str]
 
     def __call__(self, network: Rewrite) -> Any:

@@ -11,15 +11,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bitproof.core import Rewrite, SpecError
+from bitproof.noises.system.declared import Declared
 
 
-class _Operator:
-    site: ClassVar[str] = "model"
-    family: ClassVar[str] = "system"
-    kinds: ClassVar[tuple[str, ...]] = ("image",)
-    needs: ClassVar[str] = "rewrite"
+class _Operator(Declared):
     source: ClassVar[str] = "SysNoise (MLSys 2023), ceil mode and upsample"
-    version: ClassVar[int] = 1
 
 
 @dataclass(frozen=True)
