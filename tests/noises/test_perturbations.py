@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from test_corruptions import picture
 
+from bitproof.analysis.sequences import SEQUENCES
 from bitproof.core import ShapeError, SpecError
 from bitproof.noises import FRAMES, NOISES, expand, noise
 from bitproof.noises.corruptions import moves, weather
@@ -171,3 +172,7 @@ def test_snow_keeps_its_flakes_and_turns_them(monkeypatch):
     unblurred = [noise(f"snow_p:{frame}")(image, 1) for frame in (0, 5, 30)]
     assert all(np.array_equal(unblurred[0], other) for other in unblurred[1:]) and angles == [-150, -130, -30]
     assert not np.array_equal(unblurred[0], noise("snow_p:0")(image, 2)), "another sample has other flakes"
+
+
+def test_analysis_knows_the_same_frames():
+    assert {name: counts[0] for name, counts in FRAMES.items()} == SEQUENCES

@@ -121,7 +121,7 @@ class _Job:
             begun = self.store.part(cell.id)
             self.reporter.advance(len(begun) * each)
             self.reporter.say(f"{cell.variant.model}  {cell.variant.recipe}  {cell.noise}")
-            batches = ahead.batches(self._job(cell), times, lambda: self._next(then))
+            batches = ahead.batches(self._pictures(cell, len(begun)), times, lambda: self._next(then))
             rows = begun + run_cell(
                 cell,
                 self.plan.tasks[cell.variant.task],
@@ -141,12 +141,14 @@ class _Job:
         self.times.append((cell.noise, times))
         return True
 
-    def _job(self, cell: Cell) -> Job:
-        return pictures_job(cell, self.plan, self.cache, len(self.store.part(cell.id)))
+    def _pictures(self, cell: Cell, begun: int) -> Job:
+        return pictures_job(cell, self.plan, self.cache, begun)
 
     def _next(self, cell: Cell | None) -> Job | None:
         """The pictures to begin with already; none before a variant is made, since its latency is measured in quiet."""
-        return self._job(cell) if cell is not None and self.variants.made(cell.variant) else None
+        if cell is None or not self.variants.made(cell.variant):
+            return None
+        return self._pictures(cell, len(self.store.part(cell.id)))
 
     def _tell(self, variant: Variant, share: float, text: str) -> None:
         """Say what becomes of a variant, and count the share of it that is done."""
