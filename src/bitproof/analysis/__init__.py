@@ -8,7 +8,9 @@ from bitproof.analysis.fidelity import apart, features
 from bitproof.analysis.fidelity import lines as fidelity_lines
 from bitproof.analysis.intervals import wilson
 from bitproof.analysis.measures import Figure
+from bitproof.analysis.naming import parsed, recipe_bits
 from bitproof.analysis.roles import suite
+from bitproof.analysis.statements import findings
 from bitproof.analysis.summary import FIGURES, summary
 
 __all__ = [
@@ -22,7 +24,10 @@ __all__ = [
     "budget",
     "features",
     "fidelity_lines",
+    "findings",
     "free",
+    "parsed",
+    "recipe_bits",
     "suite",
     "summary",
     "wilson",

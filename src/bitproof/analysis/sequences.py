@@ -51,10 +51,10 @@ Pair = tuple[int, int]
 
 def measures(block: Block, cells: Cells) -> Iterator[Measure]:
     """Yield ``mfp``, ``mfr_float`` and ``flip:SEQUENCE`` where the block has frames of perturbation sequences."""
-    frames = _frames(block)
+    frames = frames_of(block)
     if not frames:
         return
-    pairs = {label: _pairs(label, _seen(found, cells)) for label, found in frames.items()}
+    pairs = {label: pairs_of(label, _seen(found, cells)) for label, found in frames.items()}
     yield _mean(block, cells, {label: found for label, found in pairs.items() if found})
     yield _relative(block, cells, {label: _common(found, block) for label, found in pairs.items() if _common(found, block)})
     for label, found in pairs.items():
@@ -71,7 +71,7 @@ def flips(cells: Cells, pairs: list[Pair]) -> Tally:
     return Tally(one.prediction != other.prediction, one.seen & other.seen)
 
 
-def _frames(block: Block) -> dict[str, dict[int, int]]:
+def frames_of(block: Block) -> dict[str, dict[int, int]]:
     """Sequence (with its settings) → frame → column."""
     found: dict[str, dict[int, int]] = {}
     for column in block.columns(lambda noise: noise.family == "perturbation"):
@@ -95,7 +95,7 @@ def _seen(frames: Mapping[int, int], cells: Cells) -> dict[int, int]:
     return {frame: frames[frame] for frame in sorted(frames) if cells.seen[:, frames[frame]].any()}
 
 
-def _pairs(label: str, frames: Mapping[int, int]) -> list[Pair]:
+def pairs_of(label: str, frames: Mapping[int, int]) -> list[Pair]:
     """The columns that are compared."""
     if _name(label) in NOISE:
         return [(frames[0], column) for frame, column in frames.items() if frame and 0 in frames]
@@ -122,7 +122,7 @@ def _mean(block: Block, cells: Cells, pairs: Mapping[str, list[Pair]]) -> Measur
     names = [_name(label) for label in pairs]
     if not pairs or len(set(names)) < len(names):
         return refused("mfp", "one sequence at several settings" if pairs else "no two frames to compare were finished")
-    whole = all(not _missing(label, _seen(frames, cells)) for label, frames in _frames(block).items() if label in pairs)
+    whole = all(not _missing(label, _seen(frames, cells)) for label, frames in frames_of(block).items() if label in pairs)
     absent = [name for name in SEQUENCES if name not in names]
     note = "complete: 10 sequences" if whole and not absent else f"incomplete: {len(pairs)} of 10 sequences"
     note += "" if whole else ", not all frames"

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import html
 import math
-import re
 from typing import Any
 
-from bitproof.core import Spec, SpecError
-
-_BITS = re.compile(r"w(\d+)a(\d+)\b")
+from bitproof.analysis import parsed, recipe_bits
 
 #: What an interval of a difference says: the word, and the sign that stands before it.
 LOST, GAINED, UNDECIDED, MOVED = "lost", "gained", "undecided", "moved"
@@ -76,16 +73,7 @@ def change(low: float | None, high: float | None, *, better: str = "higher") -> 
 
 def method(recipe: str) -> str:
     """The method's name: ``mse:w8a8`` → ``mse``."""
-    return _parsed(recipe).name
-
-
-def recipe_bits(recipe: str) -> tuple[int, int] | None:
-    """The bits of weights and activations that a recipe asks for, (32, 32) for a float one, None where it does not say."""
-    spec = _parsed(recipe)
-    for value in spec.values:
-        if found := _BITS.match(value):
-            return int(found[1]), int(found[2])
-    return (32, 32) if spec.name in ("fp32", "float") else None
+    return parsed(recipe).name
 
 
 def bits_label(recipe: str) -> str:
@@ -117,10 +105,3 @@ def plain(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(plain, value)) or "none"
     return "–" if value is None else str(value)
-
-
-def _parsed(recipe: str) -> Spec:
-    try:
-        return Spec.parse(recipe)
-    except SpecError:
-        return Spec(recipe)
