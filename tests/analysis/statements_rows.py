@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from bitproof.core import Spec
-from bitproof.results.schema import SAMPLES
+from bitproof.results.schema import SAMPLES, completed
 
 FAMILY = {"pil": "system", "cv": "system", "decode": "system", "pgd": "adversarial"}
 
@@ -58,4 +58,4 @@ def _part(recipe: str, noise: str, correct: np.ndarray, prediction: np.ndarray, 
         "label": label, "prediction": prediction, "correct": correct, "margin": np.where(correct, 1.0, -1.0), "loss": 1.0,
         "confidence": 0.7, "success": None, "queries": None, "gradients": None,
     }  # fmt: skip
-    return pl.DataFrame(columns, schema_overrides=dict(SAMPLES))
+    return completed(pl.DataFrame(columns, schema_overrides=dict(SAMPLES)))

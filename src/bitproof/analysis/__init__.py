@@ -9,6 +9,7 @@ from bitproof.analysis.fidelity import lines as fidelity_lines
 from bitproof.analysis.intervals import wilson
 from bitproof.analysis.measures import Figure
 from bitproof.analysis.naming import parsed, recipe_bits
+from bitproof.analysis.regressions import regressions
 from bitproof.analysis.roles import suite
 from bitproof.analysis.statements import findings
 from bitproof.analysis.summary import FIGURES, summary
@@ -28,6 +29,7 @@ __all__ = [
     "free",
     "parsed",
     "recipe_bits",
+    "regressions",
     "suite",
     "summary",
     "wilson",

@@ -50,11 +50,12 @@ def summary(rows: pl.DataFrame, *, imagenet: Collection[str] | None = None) -> p
     for block, told in audited(rows):
         known = is_imagenet(block.task) if imagenet is None else block.task in imagenet
         for recipe, cells in block.recipes.items():
-            lines += (_line(block, recipe, measure) for measure in _measures(block, cells, known, told[recipe]))
+            lines += (_line(block, recipe, measure) for measure in measures_of(block, cells, known, told[recipe]))
     return pl.DataFrame(lines, schema=COLUMNS).with_columns(pl.col(pl.Float64).fill_nan(None))
 
 
-def _measures(block: Block, cells: Cells, imagenet: bool, told: Mapping[Ball, Finding]) -> Iterator[Measure]:
+def measures_of(block: Block, cells: Cells, imagenet: bool, told: Mapping[Ball, Finding]) -> Iterator[Measure]:
+    """Yield every figure of one recipe."""
     return chain(
         clean.measures(block, cells),
         corruption.measures(block, cells, imagenet),
@@ -80,11 +81,12 @@ def _line(block: Block, recipe: str, measure: Measure) -> dict[str, Any]:
     own = level(ours.columns(ours.filled), measure.reduction, block.bootstrap)
     line |= {name: value.item() for name, value in own._asdict().items()} | {"note": _seeds(measure.note, ours)}
     if measure.paired and block.control and block.control != recipe:
-        line |= _delta(block, measure, ours, measure.tally(block.recipes[block.control]))
+        line |= delta_of(block, measure, ours, measure.tally(block.recipes[block.control]))
     return line
 
 
-def _delta(block: Block, measure: Measure, ours: Tally, theirs: Tally) -> dict[str, Any]:
+def delta_of(block: Block, measure: Measure, ours: Tally, theirs: Tally) -> dict[str, Any]:
+    """Return the difference of two tallies of ``measure`` as columns; none where they have no row in common."""
     ours = ours.only(theirs.seen)
     if not _usable(ours, measure):
         return {}
