@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+
 from bitproof.tasks.vqa import SCENARIOS
 from tools.vqa_pack.draws import VERSION
 from tools.vqa_pack.record import LICENCE, Scene, records

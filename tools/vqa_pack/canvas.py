@@ -27,7 +27,7 @@ class Canvas:
             self.image = Image.new("RGB", size, background)
 
     def pen(self, x: float = 0, y: float = 0, size: float = 1, turn: float = 0, flip: bool = False) -> Pen:
-        """Return a pen whose origin is at (x, y) and whose unit is ``size`` px, turned by ``turn`` degrees, mirrored by ``flip``."""
+        """Return a pen at (x, y) with the unit ``size`` px, turned by ``turn`` degrees, mirrored by ``flip``."""
         return Pen(self.image, x, y, size, math.radians(turn), flip)
 
     def fill(self, texture: Any, points: Iterable[Point]) -> None:

@@ -1,4 +1,7 @@
-"""``affordance``: what in a room serves a purpose, and does anything in it?"""
+"""``affordance``: what in a room serves a purpose, where is it, and is there anything that does?
+
+No question names a purpose that one thing alone could serve and asks for that thing: it could be answered without looking.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ from dataclasses import dataclass
 from tools.vqa_pack import draws, textures
 from tools.vqa_pack.canvas import Canvas, Colour
 from tools.vqa_pack.furniture import FURNITURE
-from tools.vqa_pack.record import Question, Scene, yes_no
+from tools.vqa_pack.record import Question, Scene, choice, yes_no
 from tools.vqa_pack.shapes import COLOURS
 
 WIDTH, HEIGHT, FLOOR = 336, 252, 176
+COLUMNS = ("left", "middle", "right")
 WALLS: tuple[Colour, ...] = ((232, 222, 200), (206, 222, 232), (222, 232, 208), (236, 214, 214))
 
 
@@ -27,6 +31,8 @@ class Purpose:
 PURPOSES = {
     "sit": Purpose("sit down on a seat", ("chair", "sofa"), ("bed", "hammock", "bathtub", "piano", "bin")),
     "sleep": Purpose("lie down to sleep", ("bed", "hammock"), ("sofa", "bathtub", "chair")),
+    "water": Purpose("draw water from a tap", ("washbasin", "bathtub"), ("stove", "fridge")),
+    "sound": Purpose("hear music or a football match", ("piano", "television"), ("clock",)),
     "wash": Purpose("wash one's hands", ("washbasin",), ("bathtub",)),
     "bathe": Purpose("have a bath", ("bathtub",), ("washbasin",)),
     "chill": Purpose("keep milk cold", ("fridge",), ("window",)),
@@ -56,28 +62,31 @@ ALSO_CALLED = {
 
 
 def scenes() -> list[Scene]:
-    """Return 32 rooms with the thing to be named and 28 with yes or no, half of each purpose."""
-    named = [(key, thing) for key, purpose in PURPOSES.items() for thing in purpose.serves] * 2
-    rooms = [_named(f"which-{i:02d}", key, thing) for i, (key, thing) in enumerate(named)]
+    """Return 24 rooms with a thing to be named, 32 with one to be found, 32 with yes or no, half of each purpose."""
+    several = [(key, thing) for key, purpose in PURPOSES.items() for thing in purpose.serves if len(purpose.serves) > 1]
+    rooms = [_which(f"which-{i:02d}", key, thing) for i, (key, thing) in enumerate(several * 3)]
+    columns = draws.deal(range(3), 2 * len(PURPOSES), draws.dice("affordance"))
+    rooms += [_where(f"where-{i:02d}", key, columns[i]) for i, key in enumerate([*PURPOSES, *PURPOSES])]
     pairs = [(key, there) for key in PURPOSES for there in (True, False)]
     return rooms + [_whether(f"whether-{i:02d}", key, there) for i, (key, there) in enumerate(pairs)]
 
 
-def _room(name: str, things: list[str], rng: random.Random) -> Canvas:
+def _room(name: str, things: list[str], rng: random.Random, first: int | None = None) -> Canvas:
+    """Draw the room; ``first`` is the column of the first thing, drawn like the others' where it is None."""
     noise = draws.noise("affordance", name)
     canvas = Canvas(WIDTH, HEIGHT, textures.plain(noise, HEIGHT, WIDTH, rng.choice(WALLS), 12))
     boards = textures.wood(noise, HEIGHT, WIDTH, (168, 124, 82), (190, 146, 100))
     canvas.fill(boards, [(0, FLOOR), (WIDTH, FLOOR), (WIDTH, HEIGHT), (0, HEIGHT)])
     canvas.pen().box(0, FLOOR - 5, WIDTH, FLOOR, (245, 242, 235))
-    standing = [t for t in things if not FURNITURE[t][2]]
-    hanging = [t for t in things if FURNITURE[t][2]]
-    rng.shuffle(standing)
-    for row, floor in ((hanging, None), (standing, 228)):
-        for i, thing in enumerate(row):
+    for hangs in (True, False):
+        row = [thing for thing in things if FURNITURE[thing][2] == hangs]
+        columns = rng.sample(range(3), 3)
+        if first is not None and things[0] in row:
+            columns = [first, *(column for column in columns if column != first)]
+        for thing, column in zip(row, columns, strict=False):
             size = 78 * FURNITURE[thing][1]
-            x = WIDTH * (i + 0.5) / len(row)
-            y = 46 if floor is None else floor - size / 2
-            FURNITURE[thing][0](canvas.pen(x, y, size), rng.choice([COLOURS[c] for c in ("red", "green", "blue", "purple")]))
+            pen = canvas.pen(WIDTH * (column + 0.5) / 3, 46 if hangs else 228 - size / 2, size)
+            FURNITURE[thing][0](pen, rng.choice([COLOURS[c] for c in ("red", "green", "blue", "purple")]))
     return canvas
 
 
@@ -85,12 +94,12 @@ def _others(purpose: Purpose, rng: random.Random, count: int) -> list[str]:
     """Return things that do not serve the purpose, not even arguably; one of them hangs where one can."""
     free = [t for t in FURNITURE if t not in (*purpose.serves, *purpose.arguable)]
     standing, hanging = [t for t in free if not FURNITURE[t][2]], [t for t in free if FURNITURE[t][2]]
-    return rng.sample(standing, count - len(hanging[:1])) + rng.sample(hanging, len(hanging[:1]))
+    return rng.sample(standing, count) + rng.sample(hanging, len(hanging[:1]))
 
 
-def _named(name: str, key: str, thing: str) -> Scene:
+def _which(name: str, key: str, thing: str) -> Scene:
     rng, purpose = draws.dice("affordance", name), PURPOSES[key]
-    others = _others(purpose, rng, 3)
+    others = _others(purpose, rng, 2)
     canvas = _room(name, [thing, *others], rng)
     phrasings = (
         f"Which thing in this room would one use to {purpose.verb}?",
@@ -101,9 +110,20 @@ def _named(name: str, key: str, thing: str) -> Scene:
     return Scene(name, canvas.pixels(), (Question("which", phrasings, "contains", thing, ALSO_CALLED.get(thing, ()), wrong),))
 
 
+def _where(name: str, key: str, column: int) -> Scene:
+    rng, purpose = draws.dice("affordance", name), PURPOSES[key]
+    canvas = _room(name, [rng.choice(purpose.serves), *_others(purpose, rng, 2)], rng, column)
+    phrasings = (
+        f"Where in this room could one {purpose.verb}?",
+        f"In which part of the picture is the thing with which one can {purpose.verb}?",
+        f"Somebody here wants to {purpose.verb}. To which side of the room should they go?",
+    )
+    return Scene(name, canvas.pixels(), (choice("where", phrasings, COLUMNS[column], COLUMNS),))
+
+
 def _whether(name: str, key: str, there: bool) -> Scene:
     rng, purpose = draws.dice("affordance", name), PURPOSES[key]
-    things = _others(purpose, rng, 4)
+    things = _others(purpose, rng, 3)
     if there:
         things[0] = rng.choice(purpose.serves)
     phrasings = (

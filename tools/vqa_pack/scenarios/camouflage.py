@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+
 from tools.vqa_pack import draws, textures
 from tools.vqa_pack.animals import ANIMALS
 from tools.vqa_pack.canvas import Canvas, Colour

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from bitproof.core import seed
+from bitproof.noises import corrupt
 from tools.vqa_pack import draws, textures
 from tools.vqa_pack.animals import ANIMALS
 from tools.vqa_pack.canvas import Canvas
 from tools.vqa_pack.record import Question, Scene, number
 from tools.vqa_pack.shapes import COLOURS
-
-from bitproof.core import seed
-from bitproof.noises import corrupt
 
 SIDE = 192
 CORRUPTIONS = ("gaussian_noise:3", "defocus_blur:3", "fog:3", "pixelate:3")

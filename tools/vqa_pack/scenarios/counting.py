@@ -6,6 +6,7 @@ import math
 
 import cv2
 import numpy as np
+
 from tools.vqa_pack import draws, textures
 from tools.vqa_pack.animals import fish
 from tools.vqa_pack.canvas import Canvas, Colour

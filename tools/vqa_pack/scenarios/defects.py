@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+
 from tools.vqa_pack import draws, textures
 from tools.vqa_pack.canvas import Canvas, Point, smooth
 from tools.vqa_pack.record import Scene, yes_no

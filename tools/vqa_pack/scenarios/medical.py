@@ -6,6 +6,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+
 from tools.vqa_pack import draws, textures
 from tools.vqa_pack.canvas import Canvas
 from tools.vqa_pack.record import Scene, yes_no

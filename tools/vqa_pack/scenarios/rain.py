@@ -7,14 +7,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+
+from bitproof.core import seed
+from bitproof.noises import corrupt
 from tools.vqa_pack import draws, textures
 from tools.vqa_pack.canvas import Canvas, Colour
 from tools.vqa_pack.record import Scene, number
 from tools.vqa_pack.shapes import COLOURS
 from tools.vqa_pack.vehicles import VEHICLES
-
-from bitproof.core import seed
-from bitproof.noises import corrupt
 
 WIDTH, HEIGHT, COUNT = 304, 228, 56
 LANES = ((148, 56), (216, 70))  # where wheels stand and a car's length, px: the far lane and the near one

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import Any
 
 import numpy as np
+
 from tools.vqa_pack import draws, textures
 from tools.vqa_pack.canvas import Canvas, Colour, Point, smooth
 from tools.vqa_pack.record import Scene, choice, number, yes_no
@@ -94,8 +96,8 @@ def _country(canvas: Canvas, rng: random.Random, noise: np.random.Generator, wet
     """Draw fields, hedges and a lane, with a stream where ``wet``; return lots for 3 to 9 buildings beside them."""
     cuts_x = [0, rng.uniform(70, 110), rng.uniform(180, 220), SIDE]
     cuts_y = [0, rng.uniform(70, 110), rng.uniform(180, 220), SIDE]
-    for x0, x1 in zip(cuts_x, cuts_x[1:], strict=False):
-        for y0, y1 in zip(cuts_y, cuts_y[1:], strict=False):
+    for x0, x1 in itertools.pairwise(cuts_x):
+        for y0, y1 in itertools.pairwise(cuts_y):
             canvas.fill(_field(noise, rng), [(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
     for x in cuts_x[1:3]:
         for y in range(6, SIDE, 15):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import numpy as np
+
 from tools.vqa_pack import draws, textures
 from tools.vqa_pack.canvas import Canvas, arc
 from tools.vqa_pack.people import HAIRS, SKINS, cloud, face, figure, sun

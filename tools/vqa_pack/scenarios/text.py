@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+
 from tools.vqa_pack import draws, textures
 from tools.vqa_pack.canvas import Canvas, Pen
 from tools.vqa_pack.record import Question, Scene
@@ -14,7 +15,10 @@ from tools.vqa_pack.things import tree
 
 WIDTH, HEIGHT = 320, 240
 WHITE, INK = (250, 250, 248), (24, 26, 30)
-STREETS = "Alder Lane|Brook Street|Cedar Road|Dover Hill|Ferry Way|Garden Row|Harbour Lane|Ivy Court|Lake Street|Mill Road|Orchard Way|Park Row|River Lane|Stone Hill"
+STREETS = (
+    "Alder Lane|Brook Street|Cedar Road|Dover Hill|Ferry Way|Garden Row|Harbour Lane|"
+    "Ivy Court|Lake Street|Mill Road|Orchard Way|Park Row|River Lane|Stone Hill"
+)
 BRANDS = "Veltron|Kumaro|Ossify|Brindal|Tessko|Ludwina|Parvox|Mirabel|Zonick|Harlet|Fennix|Quillon"
 INITIALS = "H & K|B & T|R & M|L & S|D & W|P & J|F & N|C & G|A & V|K & Z"
 SITES = "cloudkettle|paperfox|windmapper|stonegarden|nightbaker|rivernotes|tinyatlas|greenledger|moonticket|saltharbour"
@@ -114,10 +118,11 @@ def _meter(canvas: Canvas, rng: random.Random, noise: np.random.Generator, word:
     pen.box(-104, -82, 104, 96, rng.choice(((52, 58, 66), (220, 190, 60), (90, 100, 120))))
     pen.box(-84, -52, 84, 52, INK)
     pen.box(-78, -46, 78, 46, (176, 192, 160))
-    left = 36 * len(word.replace(".", "")) / -2
+    left = -sum(12 if mark == "." else 36 for mark in word) / 2 + 4
     for mark in word:
         if mark == ".":
-            pen.oval(left - 6, 26, 4, 4, (40, 46, 40))
+            pen.oval(left, 26, 4, 4, (40, 46, 40))
+            left += 12
         else:
             _digit(pen, left, mark)
             left += 36

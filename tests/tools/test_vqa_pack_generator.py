@@ -1,0 +1,70 @@
+"""The generator of the embedded pack: the same each time, and what it made is what is shipped."""
+
+import random
+from collections import Counter
+from io import BytesIO
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from bitproof.tasks.vqa import SCENARIOS
+from bitproof.tasks.vqa.pack import EMBEDDED, Pack
+from tools.vqa_pack import build, draws
+from tools.vqa_pack.record import records
+
+
+def same_as_shipped(scenarios):
+    shipped = {each.id: each for each in Pack("embedded").load().samples if each.item.scenario in scenarios}
+    made = {record["item"]: record for record in build.build(scenarios)}
+    assert list(made) == list(shipped)
+    for name, record in made.items():
+        item = shipped[name].item
+        assert (record["answer"], tuple(record["questions"]), record["options"]) == (item.answer, item.questions, [*item.options])
+        a, b = (np.asarray(Image.open(BytesIO(file)), dtype=int) for file in (record["image"], shipped[name].read()))
+        # Other releases of Pillow, OpenCV and FreeType may round edges and letters otherwise.
+        assert a.shape == b.shape and np.abs(a - b).mean() < 2, name
+
+
+def test_what_is_shipped_is_what_the_generator_makes():
+    same_as_shipped(["relation"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name != "relation"])
+def test_every_scenario_shipped_is_what_the_generator_makes(scenario):
+    same_as_shipped([scenario])
+
+
+def test_a_second_run_writes_the_same_bytes(tmp_path):
+    for name in "ab":
+        build.write(build.table(records("sentiment", build.scenes("sentiment")[:4])), tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_the_columns_are_the_packs():
+    assert list(build.SCHEMA) == build.pl.read_parquet(EMBEDDED, n_rows=1).columns
+
+
+@given(st.integers(1, 9), st.integers(0, 60), st.integers())
+def test_a_deal_is_even(kinds, count, start):
+    hand = draws.deal(range(kinds), count, random.Random(start))
+    times = Counter(hand)
+    assert len(hand) == count
+    assert max(times[k] for k in range(kinds)) - min(times[k] for k in range(kinds)) <= 1
+
+
+@given(st.lists(st.floats(10, 40), min_size=1, max_size=8), st.integers())
+def test_places_lie_apart_and_inside(sizes, start):
+    found = draws.places(random.Random(start), sizes, 200, 200, gap=3)
+    for i, (x, y) in enumerate(found):
+        assert all(sizes[i] / 2 <= v <= 200 - sizes[i] / 2 for v in (x, y))
+        for (u, v), size in zip(found[:i], sizes, strict=False):
+            assert np.hypot(x - u, y - v) > (size + sizes[i]) / 2 + 3
+
+
+def test_discs_that_cannot_fit_are_refused():
+    with pytest.raises(ValueError, match="do not fit"):
+        draws.places(random.Random(0), [90] * 9, 100, 100)
