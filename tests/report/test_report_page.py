@@ -245,3 +245,10 @@ def test_the_page_tells_where_the_time_went_if_a_log_was_kept(tmp_path):
     assert "2 cells" in times(read(store.path))
     assert "busy for 1,200 s and waited 5 s" in times(read(store.path))
     assert "waited 5 s" in write(store.path).read_text()
+
+
+def test_the_choice_names_the_best_two_and_what_is_dominated(page: Page, html: str, empty: Path, clean_only: Path) -> None:
+    assert 'id="choosing"' in html and "Which recipe to take" in page.words
+    assert "is highest for" in page.words and "tells nothing of int8 hardware" in page.words
+    for path in (empty, clean_only):
+        assert 'id="choosing"' not in write(path).read_text(encoding="utf-8")

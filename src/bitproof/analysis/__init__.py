@@ -9,6 +9,7 @@ from bitproof.analysis.fidelity import lines as fidelity_lines
 from bitproof.analysis.intervals import wilson
 from bitproof.analysis.measures import Figure
 from bitproof.analysis.naming import parsed, recipe_bits
+from bitproof.analysis.pareto import Choice, Wishes, pareto
 from bitproof.analysis.regressions import regressions
 from bitproof.analysis.roles import suite
 from bitproof.analysis.statements import findings
@@ -18,7 +19,9 @@ __all__ = [
     "FIDELITY_LIMIT",
     "FIGURES",
     "Budget",
+    "Choice",
     "Figure",
+    "Wishes",
     "accuracy",
     "apart",
     "audit",
@@ -27,6 +30,7 @@ __all__ = [
     "fidelity_lines",
     "findings",
     "free",
+    "pareto",
     "parsed",
     "recipe_bits",
     "regressions",

@@ -8,7 +8,22 @@ from typing import Annotated
 
 import typer
 
-from bitproof.cli import audit, demo, diff, doctor, export, fidelity, findings, listing, quantize, report, results, run, schema
+from bitproof.cli import (
+    audit,
+    demo,
+    diff,
+    doctor,
+    export,
+    fidelity,
+    findings,
+    listing,
+    pareto,
+    quantize,
+    report,
+    results,
+    run,
+    schema,
+)
 
 app = typer.Typer(
     name="bitproof",
@@ -17,7 +32,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-for module in (demo, run, results, report, audit, findings, diff, quantize, export, listing, fidelity, schema, doctor):
+for module in (demo, run, results, report, audit, findings, pareto, diff, quantize, export, listing, fidelity, schema, doctor):
     app.command(module.NAME)(module.command)
 
 

@@ -15,6 +15,7 @@ from plotly.offline import get_plotlyjs
 from bitproof.core import StoreError
 from bitproof.report import tables, words
 from bitproof.report.audits import audits, reasons
+from bitproof.report.choosing import choosing
 from bitproof.report.heatmaps import decoder_maps, heatmaps
 from bitproof.report.plots import attack_plots, bits_plots, confidence_plot, dot_plot
 from bitproof.report.recipes import cards
@@ -66,6 +67,7 @@ def context(run: Run) -> dict[str, Any]:
         "run": run,
         "families": FAMILIES,
         "sections": [_section(section) for section in run.sections],
+        "choosing": choosing(run),
         "recipes": cards(run),
         "errors": tables.errors(run),
         "failures": tables.failures(run),

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from bitproof import analysis
+from bitproof.analysis import Choice
 from bitproof.report.words import bits_order
 from bitproof.results import Store, imagenet, load, variants
 
@@ -127,16 +128,17 @@ class Run:
     grids: tuple[str, ...]
     samples: int
     log: tuple[Row, ...]
+    choices: tuple[Choice, ...]
 
 
 def read(path: Path) -> Run:
     """Read ``path`` and compute its figures. Raises StoreError where it is no results directory."""
     store, rows, made = Store.open(path), load(path), variants(path)
-    cells, figures, audits = [], [], []
+    cells, figures, audits, choices = [], [], [], []
     if not rows.is_empty():
         still = rows.filter(pl.col("family") != "perturbation")
         cells, figures = analysis.accuracy(still).to_dicts(), analysis.summary(rows, imagenet=imagenet(path)).to_dicts()
-        audits = analysis.audit(still).to_dicts()
+        audits, choices = analysis.audit(still).to_dicts(), analysis.pareto(still, made)
     keys = ["task", "model", "recipe", "defense", "noise", "seed", "cell", "variant"]
     return Run(
         name=path.resolve().name,
@@ -151,6 +153,7 @@ def read(path: Path) -> Run:
         grids=tuple(store.grids()),
         samples=rows.height,
         log=tuple(store.log()),
+        choices=tuple(choices),
     )
 
 
