@@ -27,3 +27,29 @@ def test_freed_memory_is_not_asked_for_again():
         faults[mode] = int(done.stdout)
     assert faults["give"] > 1000
     assert faults["keep"] < faults["give"] / 50
+
+
+HELD = r"""
+from bitproof.bench.memory import give_back_freed_memory, keep_freed_memory
+
+def resident_kb():
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+keep_freed_memory()
+large, small = [], []
+for _ in range(100):
+    large.append(b"\1" * (4 << 20))
+    small.append(b"\1" * 2000)
+held = resident_kb()
+del large
+assert resident_kb() > held - 50_000
+assert give_back_freed_memory()
+print(held - resident_kb())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
+def test_what_is_left_between_kept_blocks_is_given_back_at_a_cells_end():
+    done = subprocess.run([sys.executable, "-c", HELD], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 300_000

@@ -12,7 +12,8 @@ from bitproof.bench.ahead import Job
 from bitproof.bench.pictures import PictureCache, Pipeline, draw, finite
 from bitproof.bench.plan import Cell, Plan
 from bitproof.bench.specs import on_pictures, parts, standing
-from bitproof.core import Attacked, Comparing, SampleRow, Strike, Victim
+from bitproof.core import Attacked, Comparing, SampleRow, Strike
+from bitproof.models import TorchVictim
 from bitproof.noises import noise
 from bitproof.tasks import ImageTask, Sample
 
@@ -29,7 +30,7 @@ def pictures_job(cell: Cell, plan: Plan, cache: PictureCache, begun: int = 0) ->
 def run_cell(
     cell: Cell,
     task: ImageTask,
-    victim: Victim,
+    victim: TorchVictim,
     attack: Strike | None,
     batches: Iterable[tuple[list[Sample], torch.Tensor]],
     advance: Callable[[int], None] = lambda n: None,
@@ -43,7 +44,7 @@ def run_cell(
     rows: list[SampleRow] = []
     for chunk, x in batches:
         keep(rows)
-        y = torch.tensor([sample.label for sample in chunk])
+        x, y = x.to(victim.device), torch.tensor([sample.label for sample in chunk], device=victim.device)
         attacked = attack(victim, x, y, _seeds(cell, chunk)) if attack else None
         rows += _rows(cell, task, victim, chunk, x if attacked is None else attacked.x, attacked)
         advance(len(chunk))
@@ -55,10 +56,10 @@ def _seeds(cell: Cell, chunk: Sequence[Sample]) -> list[int]:
 
 
 def _rows(
-    cell: Cell, task: ImageTask, victim: Victim, chunk: Sequence[Sample], x: torch.Tensor, attacked: Attacked | None
+    cell: Cell, task: ImageTask, victim: TorchVictim, chunk: Sequence[Sample], x: torch.Tensor, attacked: Attacked | None
 ) -> Iterator[SampleRow]:
     with torch.inference_mode():
-        logits = finite(victim.logits(x).float(), chunk)
+        logits = finite(victim.logits(x).float().cpu(), chunk)
     severities = [noise(spec).severity for spec in parts(cell.noise) if hasattr(noise(spec), "severity")]
     gradients = [noise(spec).grad for spec in parts(cell.noise) if _takes_gradients(noise(spec))]
     scores = task.score_batch(logits.numpy(), [sample.label for sample in chunk])

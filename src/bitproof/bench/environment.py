@@ -30,7 +30,7 @@ EXTRAS = {
 }
 
 
-def environment(plans: Sequence[Plan]) -> dict[str, Any]:
+def environment(plans: Sequence[Plan], device: torch.device) -> dict[str, Any]:
     """Describe this machine and the data of ``plans``; holds no user name, host name or path beyond the specs."""
     return {
         "bitproof": bitproof.__version__,
@@ -46,6 +46,7 @@ def environment(plans: Sequence[Plan]) -> dict[str, Any]:
         "integers": _integers(),
         "decoders": decoder_groups(),
         "left_out": {what: why for plan in plans for what, why in plan.left_out.items()},
+        "device": str(device),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
 

@@ -16,11 +16,12 @@ import yaml
 from bitproof.bench.ahead import Ahead, Job, Times
 from bitproof.bench.cell import pictures_job, run_cell
 from bitproof.bench.costs import Costs, pictures_of
+from bitproof.bench.device import device_named
 from bitproof.bench.environment import environment
 from bitproof.bench.gallery import write_gallery
 from bitproof.bench.grid import parse_grids, read_grid
 from bitproof.bench.keeping import Keeper
-from bitproof.bench.memory import keep_freed_memory
+from bitproof.bench.memory import give_back_freed_memory, keep_freed_memory
 from bitproof.bench.pictures import PictureCache
 from bitproof.bench.plan import Cell, Plan, Variant
 from bitproof.bench.reporter import Reporter, Silent
@@ -46,23 +47,27 @@ def run(
     out: str | Path,
     reporter: Reporter | None = None,
     models: Mapping[str, Network] | None = None,
+    device: str = "auto",
 ) -> Outcome:
     """Run a grid (a file, the text of one, or a mapping) into the directory ``out``, and finish what an earlier run left.
 
     ``models`` are networks of your own (``bitproof.wrap``), by the names that the grid calls them.
+    ``device`` is where cells are computed, a name of torch's (``cpu``, ``cuda:1``), ``auto`` for a GPU where there is one; sessions
+    stay on the CPU. It is in no id: a finished cell stays finished wherever it was computed.
 
     Raises SpecError for a grid that makes no sense, DataError and ModelError for what it names, StoreError where ``out``
     cannot be written. A cell that fails is recorded with its error and the others go on.
     """
     keep_freed_memory()
+    where = device_named(device)
     text, source = _read(grid)
     own = models or {}
     plans = [Plan(part, own) for part in parse_grids(text, source, own)]
     store = Store.create(Path(out))
     with store.lock():
         store.write_grid(text)
-        store.write_environment(environment(plans))
-        return _run(plans, store, reporter or Silent())
+        store.write_environment(environment(plans, where))
+        return _run(plans, store, reporter or Silent(), where)
 
 
 def _read(grid: str | Path | Mapping[str, Any]) -> tuple[str, str]:
@@ -73,10 +78,10 @@ def _read(grid: str | Path | Mapping[str, Any]) -> tuple[str, str]:
     return read_grid(Path(grid)), str(grid)
 
 
-def _run(plans: list[Plan], store: Store, reporter: Reporter) -> Outcome:
+def _run(plans: list[Plan], store: Store, reporter: Reporter, device: torch.device) -> Outcome:
     done = store.done()
     _forget_failures(plans, store)
-    jobs = [_Job(plan, store, done, reporter) for plan in plans]
+    jobs = [_Job(plan, store, done, reporter, device) for plan in plans]
     reporter.begin(sum(job.predicted_s for job in jobs))
     failed = sum(job.run() for job in jobs)
     cells = [cell for plan in plans for cell in plan.cells]
@@ -87,14 +92,14 @@ def _run(plans: list[Plan], store: Store, reporter: Reporter) -> Outcome:
 class _Job:
     """What is left to do of one plan."""
 
-    def __init__(self, plan: Plan, store: Store, done: set[str], reporter: Reporter) -> None:
+    def __init__(self, plan: Plan, store: Store, done: set[str], reporter: Reporter, device: torch.device) -> None:
         self.plan, self.store, self.reporter = plan, store, reporter
         self.todo = [cell for cell in plan.cells if cell.id not in done]
         self.sharing = Counter(map(pictures_of, self.todo))
         self.cache = PictureCache()
         self.costs = Costs(plan)
         self.variants = Variants(plan, store, self.cache, self._tell)
-        self.victims = Victims(self.variants)
+        self.victims = Victims(self.variants, device)
         self.times: list[tuple[str, Times]] = []
 
     @property
@@ -106,9 +111,11 @@ class _Job:
 
     def run(self) -> int:
         """Run the cells, return how many failed."""
+        failed = 0
         with _threads(self.plan.threads), Ahead(self.plan.threads) as ahead:
-            following = [*self.todo[1:], None]
-            failed = sum(not self._cell(cell, then, ahead) for cell, then in zip(self.todo, following, strict=False))
+            for cell, then in zip(self.todo, [*self.todo[1:], None], strict=False):
+                failed += not self._cell(cell, then, ahead)
+                give_back_freed_memory()
             write_gallery(self.plan, self.store, self.victims, self.cache)
         return failed
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import torch
+
 from bitproof.bench.pictures import probe
 from bitproof.bench.plan import Cell, Variant
 from bitproof.bench.specs import standing
@@ -19,12 +21,13 @@ KEPT = 16
 
 
 class Victims:
-    """Hands out networks as cells meet them."""
+    """Hands out networks as cells meet them, on ``device``; they are made and changed on the CPU."""
 
-    def __init__(self, variants: Variants) -> None:
-        self.variants = variants
+    def __init__(self, variants: Variants, device: torch.device) -> None:
+        self.variants, self.device = variants, device
         self._changed = lru_cache(maxsize=KEPT)(self._change)
         self._fused = lru_cache(maxsize=KEPT)(self._fuse)
+        self._placed = self._made if device.type == "cpu" else lru_cache(maxsize=KEPT)(self._place)
 
     def of(self, cell: Cell) -> TorchVictim:
         """Return the network of ``cell``; an attack is one on the changed network. Raises ModelError where it cannot be changed.
@@ -33,7 +36,13 @@ class Victims:
         """
         at = standing(cell.noise)
         long = "tensor" in at and getattr(noise(at["tensor"]), "long", False)
-        return (self._fused if long else self._plain)(cell.variant, at.get("model"))
+        return self._placed(cell.variant, at.get("model"), long)
+
+    def _place(self, variant: Variant, spec: str | None, long: bool) -> TorchVictim:
+        return self._made(variant, spec, long).on(self.device)
+
+    def _made(self, variant: Variant, spec: str | None, long: bool) -> TorchVictim:
+        return (self._fused if long else self._plain)(variant, spec)
 
     def _plain(self, variant: Variant, spec: str | None) -> TorchVictim:
         return self.variants.victim(variant) if spec is None else self._changed(variant, spec)
@@ -53,7 +62,8 @@ class Victims:
         if not isinstance(built, Comparing):
             strike: Strike = built
             return strike
-        return built.given({name: self.variants.victim(other) for name, other in self.variants.plan.others(cell).items()}, noise)
+        others = self.variants.plan.others(cell)
+        return built.given({name: self._placed(other, None, False) for name, other in others.items()}, noise)
 
     def _change(self, variant: Variant, spec: str) -> TorchVictim:
         given, how = self.variants.victim(variant), noise(spec)

@@ -19,6 +19,7 @@ def command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List trainings and cells, predict time and disk, run nothing.")
     ] = False,
+    device: Annotated[str, typer.Option(help="Where networks are run: auto (a GPU if there is one), cpu, cuda:1, …")] = "auto",
 ) -> None:
     """Run a grid: make the variants, put each through every noise, keep one row a sample."""
     if dry_run:
@@ -32,7 +33,7 @@ def command(
     from bitproof.cli.progress import Bar
 
     with Bar() as bar:
-        outcome = run(grid, out, bar)
+        outcome = run(grid, out, bar, device=device)
     finish(outcome, out)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import torch
@@ -20,7 +22,7 @@ class TorchVictim:
     is the true derivative of the rounded function (zero almost everywhere), ``ste`` the quantizer's own straight-through rule with
     its clip mask, ``ste-full`` the same without the mask, ``soft`` and ``soft:T`` the slope of a smooth staircase at temperature T,
     ``bpda`` the function ``backward``, ``bpda:NAME`` a registered one. Modes change no output. A network without quantizers
-    computes the same gradient in all of them.
+    computes the same gradient in all of them. Pictures may lie on any device; the answer lies where they do.
 
     Args:
         module: float N×3×S×S in ``bounds`` → logits N×classes, normalisation inside. Its training mode is left as it is.
@@ -44,6 +46,18 @@ class TorchVictim:
         self._check(gradient)
         self._told = backward if gradient == Gradient("bpda") else str(gradient)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network computes."""
+        held = next(chain(self.module.parameters(), self.module.buffers()), None)
+        return torch.device("cpu") if held is None else held.device
+
+    def on(self, device: torch.device) -> TorchVictim:
+        """The same network on ``device``: a copy, unless it is there already or is a session, which stays where it is."""
+        if not self.differentiable or self.device == device:
+            return self
+        return TorchVictim(copy.deepcopy(self.module).to(device), True, self.mode, self.backward)
+
     def _check(self, gradient: Gradient) -> None:
         if gradient.annealed:
             raise SpecError(f"grad={gradient} is annealed over an attack's steps, which this attack cannot do. Type grad=soft:0.5.")
@@ -62,8 +76,8 @@ class TorchVictim:
     def logits(self, x: Tensor) -> Tensor:
         """N×3×S×S → N×classes; carries a gradient to ``x`` alone, never to the parameters."""
         with self._as_attacked():
-            logits: Tensor = self.module(x)
-        return logits
+            logits: Tensor = self.module(x.to(self.device))
+        return logits.to(x.device)
 
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
         """Cross-entropy of each sample in nats, N×3×S×S and N → N."""

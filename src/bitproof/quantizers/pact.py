@@ -102,4 +102,4 @@ class PACT(Ranged):
 
     def penalty(self) -> Tensor:
         """Return ½·decay·α², 0 for weights."""
-        return 0.5 * self.decay * self.alpha.square() if self.role == "activation" else torch.zeros(())
+        return 0.5 * self.decay * self.alpha.square() if self.role == "activation" else torch.zeros((), device=self.alpha.device)

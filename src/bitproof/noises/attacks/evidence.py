@@ -73,5 +73,5 @@ class _Given:
             "logit_norm": logits.norm(dim=1),
             "cosine": cosine(ste, input_gradient(self.control.with_gradient("ste"), x, y)),
         }
-        once = torch.ones(len(x), dtype=torch.long)
+        once = torch.ones(len(x), dtype=torch.long, device=x.device)
         return Attacked(x, logits.argmax(dim=1) != y, 3 * once, 2 * once, columns)
