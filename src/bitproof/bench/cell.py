@@ -42,9 +42,9 @@ def run_cell(
     ``pictures_job``; ``advance`` is told how many samples are done, ``keep`` of the rows so far before a further batch is begun.
     """
     rows: list[SampleRow] = []
-    for chunk, x in batches:
+    for chunk, pictures in batches:
         keep(rows)
-        x, y = x.to(victim.device), torch.tensor([sample.label for sample in chunk], device=victim.device)
+        x, y = pictures.to(victim.device), torch.tensor([sample.label for sample in chunk], device=victim.device)
         attacked = attack(victim, x, y, _seeds(cell, chunk)) if attack else None
         rows += _rows(cell, task, victim, chunk, x if attacked is None else attacked.x, attacked)
         advance(len(chunk))
