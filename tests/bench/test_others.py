@@ -42,6 +42,14 @@ def test_a_network_that_only_a_noise_needs_is_made_and_has_no_cells(text):
     assert {c.held_out for c in made.cells} == {0}
 
 
+def test_an_attack_on_integers_must_do_without_their_gradient(text):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    assert plan(with_noises(text, '"square-linf:eps=1/255+int8-ort"', '"transfer-linf:eps=1/255+int8-ort"')).cells
+    for attack in ("pgd-linf:eps=1/255", "autoattack-linf:eps=1/255"):
+        with pytest.raises(BitproofError, match="session of integers"):
+            plan(with_noises(text, f'"{attack}+int8-ort"'))
+
+
 def test_its_calibration_pictures_are_held_out_too(text):
     alone = text.replace('[fp32, "mse:w4a4"]', "[fp32]").replace("train:", "# train:").replace("training:", "# training:")
     assert {c.held_out for c in plan(alone).cells} == {0}

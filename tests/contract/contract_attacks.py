@@ -24,7 +24,7 @@ LENGTHS: dict[str, Callable[[Tensor], Tensor]] = {
 BUDGETS = {"linf": (0.02, 0.1), "l2": (0.1, 0.6), "l1": (0.5, 3.0)}
 
 #: Settings that make an attack short, where it has them.
-FEW = {"steps": 3, "queries": 6}
+FEW = {"steps": 3, "queries": 30}
 
 N = 10
 SEEDS = tuple(100 + i * i for i in range(N))

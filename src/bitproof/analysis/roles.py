@@ -12,7 +12,7 @@ BLACK = ("square", "hopskipjump", "boundary")
 SCALE_FREE = ("apgd-dlr", "apgd-t", "fab", "fmn", "ddn", "square", "hopskipjump", "boundary", "autoattack")
 
 #: Attacks that seek the smallest change; with ``eps`` they stand in its ball.
-MINIMAL = ("fmn", "ddn")
+MINIMAL = ("fmn", "ddn", "hopskipjump", "boundary")
 
 #: Steps of PGD where a spec names none.
 STEPS = 20

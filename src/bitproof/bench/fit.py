@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 from bitproof.bench.pictures import probe
+from bitproof.bench.specs import deploys, standing
 from bitproof.convert import Rewriter
-from bitproof.core import BitproofError, Framing
-from bitproof.models import Network
+from bitproof.core import BitproofError, Framing, SpecError
+from bitproof.models import Network, TorchVictim
 from bitproof.noises import noise
 from bitproof.tasks import ImageTask
 
@@ -27,6 +28,25 @@ def misfit(part: str, task: ImageTask, network: Network) -> str | None:
     except BitproofError as error:
         return str(error)
     return "It is the clean resize, spelled out." if isinstance(built, Framing) and _is_clean(built, network) else None
+
+
+def check_attackable(spec: str, network: Network) -> None:
+    """Raise SpecError where an attack needs what the network of the cell ``spec`` lacks: a gradient, or logits."""
+    attack = standing(spec).get("tensor")
+    if attack is None:
+        return
+    built, what = noise(attack), f"the network {network.spec!r}"
+    if built.needs_gradient and (deploys(spec) or not network.differentiable):
+        what = "a session of integers" if deploys(spec) else what
+        raise SpecError(
+            f"{spec!r}: the attack needs a gradient and {what} has none. Attacks by queries work on it, 'square-linf' or "
+            "'hopskipjump-linf', and those on its torch twin: a transfer, or the attack without the session."
+        )
+    if getattr(built, "needs_scores", False) and TorchVictim(network.module).labels_only:
+        raise SpecError(
+            f"{spec!r}: the attack needs logits and {what} tells labels alone. "
+            "'hopskipjump-linf' and 'hopskipjump-l2' work on it, and 'noise-linf' as their control."
+        )
 
 
 def _is_clean(resizer: Framing, network: Network) -> bool:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import torch
 
-from bitproof.bench.fit import misfit
+from bitproof.bench.fit import check_attackable, misfit
 from bitproof.bench.grid import Grid
 from bitproof.bench.preprocess import preprocess, preprocess_digest
 from bitproof.bench.specs import check_gradient, deploys, family_of, own_facts, parts, standing
@@ -261,6 +261,7 @@ class Plan:
         return not any(self._misfits[part, task, network.spec] for part in parts(spec))
 
     def _check_fit(self, spec: str, task: ImageTask, network: Network) -> None:
+        check_attackable(spec, network)
         for part in parts(spec):
             built = noise(part)
             if task.kind not in built.kinds:

@@ -20,6 +20,10 @@ class Victim(Protocol):
     def differentiable(self) -> bool:
         """Whether ``loss`` carries a gradient to ``x``."""
 
+    @property
+    def labels_only(self) -> bool:
+        """Whether ``logits`` say which class it is and nothing else."""
+
     def logits(self, x: Any) -> Any:
         """N×… → N×classes."""
 

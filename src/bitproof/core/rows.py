@@ -15,7 +15,8 @@ class SampleRow:
     ``noise`` is the cell's canonical spec (``clean``, ``fog:3``, ``decode-ffmpeg+cv-area``), ``name`` its first noise without
     settings, ``family`` clean, natural, perturbation, system, field (a bug in front of the network), adversarial, mixed or
     evidence. ``margin`` is the true class's logit minus the best other
-    (negative where the prediction is wrong), ``loss`` the cross-entropy in nats, ``confidence`` the predicted class's probability.
+    (negative where the prediction is wrong), ``loss`` the cross-entropy in nats, ``confidence`` the predicted class's probability;
+    all three are NaN where a network tells labels alone.
     ``success``, ``queries`` and ``gradients`` belong to attacks and are null elsewhere. ``zero_exact`` and ``zero_ste`` (is the
     input gradient zero, by gradient mode), ``logit_norm`` (ℓ2) and ``cosine`` (of the input gradient with the control's) belong to
     cells of the family ``evidence``, whose samples are clean. ``distance`` is that of the nearest input that a minimum-norm attack

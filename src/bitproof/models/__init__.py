@@ -1,4 +1,4 @@
-"""Float networks: the doors to timm, torchvision, ONNX and your own file, a few of our own, and the Victim of attacks."""
+"""Float networks: the doors to timm, torchvision, ONNX, your own file or function, a few of our own, and the Victim of attacks."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ MODELS = Registry(
         "torchvision": "bitproof.models.hub:TorchVision",
         "python": "bitproof.models.python_file:PythonFile",
         "onnx": "bitproof.models.onnx_file:OnnxFile",
+        "black-box": "bitproof.models.black_box_file:BlackBoxFile",
         "efficientnet-lite0": "bitproof.models.efficientnet_lite:EfficientNetLite0",
         "efficientnet-lite1": "bitproof.models.efficientnet_lite:EfficientNetLite1",
         "efficientnet-lite2": "bitproof.models.efficientnet_lite:EfficientNetLite2",

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from bitproof.core import Geometry, ModelError, SpecError
+from bitproof.core import BitproofError, Geometry, ModelError, SpecError
+from bitproof.models.black_box import Answer, BlackBox, source_of
 
 #: Mean and standard deviation of ImageNet's channels in [0, 1].
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -57,7 +58,7 @@ class Normalized(nn.Module):
 
 
 def wrap(
-    module: nn.Module,
+    module: nn.Module | Answer,
     *,
     size: int,
     mean: Sequence[float] | None = None,
@@ -72,23 +73,28 @@ def wrap(
 ) -> Network:
     """Return ``module`` as a Network. It is taken over: put into evaluation mode and float32, and probed once.
 
+    A function that is no module is a black box: NumPy float32 N×3×size×size → labels N or logits N×classes, without a gradient.
+
     Args:
-        module: N×3×size×size float → logits N×classes.
+        module: N×3×size×size float → logits N×classes, or a function as above.
         size: side of the input in px.
         mean: what is taken from the channels of a picture in [0, 1]; None means 0.
         std: what they are divided by afterwards; None means 1.
-        classes: the number of logits that is expected; None takes what the probe shows.
+        classes: the number of logits that is expected; None takes what the probe shows. Needed for a function that tells labels.
         resize: side in px before the centre crop; None means ``size``.
         mode: ``shorter`` keeps the aspect ratio, ``square`` does not.
         interpolation: name of the clean resizer.
         spec: what the records call it.
         differentiable: whether the logits carry a gradient.
-        code: anything beside the state dict that decides the numbers; enters the digest.
+        code: anything beside the state dict that decides the numbers; enters the digest. None of a function means its source.
 
     Raises:
         ModelError: where the probe fails, or its output is not N×classes of finite numbers.
-        SpecError: where mean, std or the geometry make no sense.
+        SpecError: where mean, std or the geometry make no sense, and where a function cannot be told from others.
     """
+    if not isinstance(module, nn.Module):
+        code = code or source_of(module, spec)
+        module, differentiable = BlackBox(module, size, classes, spec), False
     check_interpolation(interpolation)
     geometry = Geometry(size, resize or size, mode, interpolation)
     net = Normalized(*_channels(mean, std, spec), module).float().eval()
@@ -118,6 +124,8 @@ def _probe(net: nn.Module, size: int, spec: str) -> int:
     with seeded(0), torch.no_grad():  # lazy layers are drawn here
         try:
             logits = net(torch.tensor([0.25, 0.75]).view(2, 1, 1, 1).expand(2, 3, size, size).contiguous())
+        except BitproofError:
+            raise
         except Exception as error:  # whatever a foreign module raises
             raise ModelError(f"{spec!r} fails on a picture of {size}×{size} px: {type(error).__name__}: {error}") from error
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != 2:

@@ -73,6 +73,11 @@ class TorchVictim:
                 "for example grad=bpda:decay."
             )
 
+    @property
+    def labels_only(self) -> bool:
+        """Whether the logits say which class it is and nothing else."""
+        return any(getattr(module, "labels_only", False) for module in self.module.modules())
+
     def logits(self, x: Tensor) -> Tensor:
         """N×3×S×S → N×classes; carries a gradient to ``x`` alone, never to the parameters."""
         with self._as_attacked():

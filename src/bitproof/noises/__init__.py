@@ -108,6 +108,8 @@ ATTACKS = Registry(
         **{f"square-{n.lower()}": f"{_ATTACKS}.square:Square{n}" for n in _NORMS},
         **{f"autoattack-{n.lower()}": f"{_ATTACKS}.autoattack:AutoAttack{n}" for n in _NORMS},
         **{f"fmn-{n.lower()}": f"{_ATTACKS}.fmn:Fmn{n}" for n in _NORMS},
+        "hopskipjump-linf": f"{_ATTACKS}.hopskipjump:HopSkipJumpLinf",
+        "hopskipjump-l2": f"{_ATTACKS}.hopskipjump:HopSkipJumpL2",
         "noise-linf": f"{_ATTACKS}.control:NoiseLinf",
         "noise-l2": f"{_ATTACKS}.control:NoiseL2",
         "noise-l1": f"{_ATTACKS}.control:NoiseL1",

@@ -28,6 +28,7 @@ class RandomNoise(Search):
     #: No gradient is taken, so the network runs as it is.
     grad = "exact"
     needs_gradient: ClassVar[bool] = False
+    needs_scores: ClassVar[bool] = False
     source: ClassVar[str] = "arXiv 1902.06705"
     version: ClassVar[int] = 1
 

@@ -132,6 +132,8 @@ class Search(ABC):
     family: ClassVar[str] = "adversarial"
     kinds: ClassVar[tuple[str, ...]] = ("image",)
     needs_gradient: ClassVar[bool] = True
+    #: Whether labels alone are too little.
+    needs_scores: ClassVar[bool] = True
     #: Whether so much is asked that a float network is worth being made faster first, equal up to rounding.
     long: ClassVar[bool] = False
 
@@ -159,15 +161,20 @@ class Search(ABC):
     def __call__(self, victim: Victim, x: Tensor, y: Tensor, seeds: Sequence[int]) -> Attacked:
         """Attack a batch, as ``bitproof.core.Attack`` says. ``x`` is not changed.
 
-        Raises SpecError for a victim without gradients where one is needed, ShapeError for inputs that are not as promised,
-        ModelError on NaN.
+        Raises SpecError for a victim without gradients, or without logits, where they are needed, ShapeError for inputs that are
+        not as promised, ModelError on NaN.
         """
         check_batch(victim, x, y, seeds)
         if self.needs_gradient and not victim.differentiable:
             raise SpecError(
                 f"{type(self).__name__} needs a gradient and this network has none (ONNX, int8). "
-                "'square-linf' and the other attacks by queries work on it, and 'noise-linf' as their control; "
+                "'square-linf', 'hopskipjump-linf' and the other attacks by queries work on it, and 'noise-linf' as their control; "
                 "a gradient attack can be run on its torch twin."
+            )
+        if self.needs_scores and victim.labels_only:
+            raise SpecError(
+                f"{type(self).__name__} needs logits and this network tells labels alone. "
+                "'hopskipjump-linf' and 'hopskipjump-l2' work on it, and 'noise-linf' as their control."
             )
         attempt = Attempt(victim, x.detach(), y, self.grad if self.needs_gradient else None)
         if not attempt.fooled.all():

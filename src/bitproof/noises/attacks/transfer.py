@@ -26,6 +26,8 @@ class Ensemble:
         self.victims, self.bounds = tuple(victims), victims[0].bounds
         self.differentiable = all(victim.differentiable for victim in victims)
 
+    labels_only = False
+
     def logits(self, x: Tensor) -> Tensor:
         """N×… → N×classes."""
         if len(self.victims) == 1:
