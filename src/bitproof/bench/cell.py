@@ -63,7 +63,7 @@ def _rows(
     severities = [noise(spec).severity for spec in parts(cell.noise) if hasattr(noise(spec), "severity")]
     gradients = [noise(spec).grad for spec in parts(cell.noise) if _takes_gradients(noise(spec))]
     scores = task.score_batch(logits.numpy(), [sample.label for sample in chunk])
-    unknown = dict.fromkeys(("margin", "loss", "confidence"), math.nan) if victim.labels_only else {}
+    unknown: dict[str, Any] = dict.fromkeys(("margin", "loss", "confidence"), math.nan) if victim.labels_only else {}
     for i, (sample, score) in enumerate(zip(chunk, scores, strict=True)):
         yield SampleRow(
             cell=cell.id,
@@ -80,7 +80,7 @@ def _rows(
             seed=cell.variant.seed,
             sample=sample.id,
             label=sample.label,
-            **(score | unknown),
+            **{**score, **unknown},
             success=None if attacked is None else bool(attacked.success[i]),
             queries=None if attacked is None else int(attacked.queries[i]),
             gradients=None if attacked is None else int(attacked.gradients[i]),
