@@ -58,7 +58,7 @@ def make(
                     "sample": [f"s{i}" for i in range(n)], "label": label,
                     "prediction": np.where(correct, label, (label + rng.integers(1, classes, n)) % classes), "correct": correct,
                     "margin": margin, "loss": -np.log(np.where(correct, confidence, 1 - confidence)), "confidence": confidence,
-                    "success": None, "queries": None, "gradients": None,
+                    "success": None, "queries": None, "gradients": None, "distance": None,
                 }  # fmt: skip
                 part = pl.DataFrame(columns, schema_overrides=dict(SAMPLES))
                 parts.append(part.filter(pl.Series(rng.random(n) >= missing)))

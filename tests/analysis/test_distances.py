@@ -36,6 +36,27 @@ def test_the_median_is_read_off_the_curve():
     assert line["verdict"] == "undecided" and "3 budgets up to ε = 4/255" in line["note"]
 
 
+def with_distances(rows, noise, low, high):
+    """Smallest changes from ``low`` to ``high`` (1/255) for ``noise``, a tenth of them never found."""
+    values = np.linspace(low, high, rows.height) / 255
+    found = pl.Series(np.where(np.arange(rows.height) % 10 == 3, np.nan, values)).fill_nan(None)
+    return rows.with_columns(pl.when(pl.col("noise") == noise).then(found).otherwise(None).alias("distance"))
+
+
+def test_distances_that_were_found_come_before_the_curve():
+    minimal = {"fmn-linf": ("fmn-linf", "adversarial", None, 50.0)}
+    rows = with_distances(make(CLEAN | LADDER | minimal, n=90), "fmn-linf", 0.5, 3.0)
+    own = rows.filter(pl.col("noise") == "fmn-linf", pl.col("recipe") == "lsq:w4a4")["distance"]
+    [line] = figures(rows, "distance:linf")
+    assert line["value"] == pytest.approx(255 * np.median(own.fill_null(np.inf)), rel=0.01)
+    assert line["low"] < line["value"] < line["high"] and line["n"] == 90
+    assert "fmn-linf found" in line["note"] and "budgets" not in line["note"]
+    assert line["delta"] > 0
+    two = {"hopskipjump-linf": ("hopskipjump-linf", "adversarial", None, 50.0)}
+    both = with_distances(make(CLEAN | minimal | two, n=90), "hopskipjump-linf", 0.5, 3.0)
+    assert "hopskipjump-linf found" in figures(both, "distance:linf")[0]["note"]
+
+
 def test_where_half_stand_at_the_largest_budget_there_is_no_median():
     easy = {noise: (name, family, severity, 0.01) for noise, (name, family, severity, _) in LADDER.items()}
     [line] = figures(make(CLEAN | easy, n=60), "distance:linf")

@@ -37,6 +37,7 @@ class Cells:
     prediction: Array
     confidence: Array
     loss: Array
+    distance: Array  # NaN where a minimum-norm attack found none, and for other noises
     gradient: tuple[str | None, ...]  # one a noise
 
     def at(self, columns: Sequence[int]) -> Cells:
@@ -134,5 +135,6 @@ def _cells(rows: pl.DataFrame, shape: tuple[int, int, int]) -> Cells:
         prediction=dense(rows["prediction"].to_numpy(), -1),
         confidence=dense(rows["confidence"].to_numpy(), np.nan),
         loss=dense(rows["loss"].to_numpy(), np.nan),
+        distance=dense(rows["distance"].cast(pl.Float64).to_numpy(), np.nan),
         gradient=tuple(gradient.get(i) for i in range(shape[1])),
     )

@@ -1,4 +1,4 @@
-"""How far a picture has to be moved: the curve of what stands at each budget, and where it crosses one half."""
+"""How far a picture has to be moved: the curve of what stands at each distance, and where it crosses one half."""
 
 from __future__ import annotations
 
@@ -9,30 +9,69 @@ from fractions import Fraction
 import numpy as np
 
 from bitproof.analysis import tallies
-from bitproof.analysis.audit import Ball, Finding, verdict_on
+from bitproof.analysis.audit import Ball, Finding, verdict_on, worst_of
 from bitproof.analysis.blocks import Block, Cells
 from bitproof.analysis.budgets import budget, free
 from bitproof.analysis.estimates import Reduction, Tally
 from bitproof.analysis.intervals import Array
 from bitproof.analysis.measures import Figure, Measure, refused
-from bitproof.analysis.roles import role
+from bitproof.analysis.roles import MINIMAL, role
+
+#: Points of a curve of distances: its median is read off between two of them.
+POINTS = 400
 
 FIGURES = {
     "distance": Figure(
         "Median smallest distance",
         "1/255",
         "higher",
-        "255·ε at which half of the pictures have fallen to one attack or another, linear between the budgets that were run",
+        "the median of the smallest distances that minimum-norm attacks found; where none was run, 255·ε at which half of the "
+        "pictures have fallen to one attack or another, linear between the budgets that were run",
         "Carlini et al., arXiv 1902.06705, §5; Brendel et al., arXiv 1712.04248",
     ),
 }
 
 
 def measures(block: Block, cells: Cells, told: Mapping[Ball, Finding]) -> Iterator[Measure]:
-    """Yield ``distance:NORM`` for each norm that was attacked at two radii or more."""
+    """Yield ``distance:NORM`` for each norm of a minimum-norm attack, and for those that were attacked at two radii or more."""
+    searched = _minimal(block, cells)
+    for norm, columns in searched.items():
+        yield _found(block, norm, columns, told)
     for norm, ladder in _ladders(block, cells).items():
-        if len(ladder) > 1 and block.clean is not None:
+        if len(ladder) > 1 and block.clean is not None and norm not in searched:
             yield _distance(block, cells, norm, ladder, told)
+
+
+def _minimal(block: Block, cells: Cells) -> dict[str, list[int]]:
+    """Norm → columns of minimum-norm attacks that kept their distances."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for column in block.columns(lambda noise: noise.family == "adversarial" and noise.noise.startswith(MINIMAL)):
+        if np.isfinite(cells.distance[:, column]).any():
+            found[block.noises[column].name.rpartition("-")[2]].append(column)
+    return dict(sorted(found.items()))
+
+
+def _found(block: Block, norm: str, columns: list[int], told: Mapping[Ball, Finding]) -> Measure:
+    """The median of the distances that were found, the smallest of a sample where several attacks looked."""
+    known = [255 * _nearest(each, columns) for each in block.recipes.values()]
+    finite = np.concatenate([values[np.isfinite(values)] for values in known])
+    radii = np.unique(np.concatenate([[0.0], np.quantile(finite, np.linspace(0, 1, POINTS))]))
+    verdict = worst_of(finding.verdict for (of, _), finding in told.items() if of == norm)
+    note = f"the smallest changes that {' and '.join(block.noises[i].noise for i in columns)} found; audit: {verdict}"
+    half = Reduction(lambda ratios: crossing(ratios, radii) / 100, (0.0, float(radii[-1])), whole=True)
+    return Measure(f"distance:{norm}", lambda each: farther(each, columns, radii), note, half, verdict=verdict)
+
+
+def _nearest(cells: Cells, columns: list[int]) -> Array:
+    """The smallest distance that any of ``columns`` found, sample×1×seed; infinite where none did."""
+    distance = cells.distance[:, columns]
+    return np.asarray(np.where(np.isnan(distance), np.inf, distance).min(axis=1, keepdims=True))
+
+
+def farther(cells: Cells, columns: list[int], radii: Array) -> Tally:
+    """What needs a larger change than each of ``radii`` (1/255), of the samples that met all of ``columns``: sample×radii×seed."""
+    seen = cells.seen[:, columns].all(axis=1, keepdims=True)
+    return Tally(255 * _nearest(cells, columns) > radii[None, :, None], np.repeat(seen, len(radii), axis=1))
 
 
 def _ladders(block: Block, cells: Cells) -> dict[str, dict[Fraction, list[int]]]:
