@@ -3,6 +3,7 @@
 from bitproof.analysis.accuracy import accuracy
 from bitproof.analysis.audit import audit
 from bitproof.analysis.budgets import Budget, budget, free
+from bitproof.analysis.consistency import agreement, contradictions
 from bitproof.analysis.fidelity import LIMIT as FIDELITY_LIMIT
 from bitproof.analysis.fidelity import apart, features
 from bitproof.analysis.fidelity import lines as fidelity_lines
@@ -23,9 +24,11 @@ __all__ = [
     "Figure",
     "Wishes",
     "accuracy",
+    "agreement",
     "apart",
     "audit",
     "budget",
+    "contradictions",
     "features",
     "fidelity_lines",
     "findings",

@@ -1,6 +1,7 @@
 """Grid → cells → rows: what a grid asks for, what it will cost, and the run itself."""
 
 from bitproof.bench.ahead import Times
+from bitproof.bench.checking import Check, check
 from bitproof.bench.comparison import fidelity
 from bitproof.bench.costs import Prediction, Price, predict
 from bitproof.bench.environment import doctor
@@ -17,6 +18,7 @@ from bitproof.bench.suites import audited
 __all__ = [
     "PIPELINE",
     "Cell",
+    "Check",
     "Comparison",
     "Export",
     "Grid",
@@ -29,6 +31,7 @@ __all__ = [
     "Times",
     "Variant",
     "audited",
+    "check",
     "doctor",
     "export",
     "fidelity",

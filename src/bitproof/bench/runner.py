@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +89,13 @@ def _run(plans: list[Plan], store: Store, reporter: Reporter, device: torch.devi
     return Outcome(len(cells), sum(cell.id in done for cell in cells), failed, times)
 
 
+def rerun(plan: Plan, cells: Sequence[Cell], store: Store, reporter: Reporter) -> None:
+    """Compute some of a plan's cells, whatever was done before, into ``store``; a cell that fails is recorded there."""
+    job = _Job(plan, store, {cell.id for cell in plan.cells} - {cell.id for cell in cells}, reporter, device_named("auto"))
+    reporter.begin(job.predicted_s)
+    job.run(gallery=False)
+
+
 class _Job:
     """What is left to do of one plan."""
 
@@ -109,14 +116,15 @@ class _Job:
         missing = [variant for variant in needed if not self.variants.made(variant)]
         return sum(map(self.costs.cell_s, self.todo)) + sum(map(self.costs.variant_s, missing)) + self.costs.pictures_s(self.todo)
 
-    def run(self) -> int:
-        """Run the cells, return how many failed."""
+    def run(self, *, gallery: bool = True) -> int:
+        """Run the cells, return how many failed; then write what the gallery lacks."""
         failed = 0
         with _threads(self.plan.threads), Ahead(self.plan.threads) as ahead:
             for cell, then in zip(self.todo, [*self.todo[1:], None], strict=False):
                 failed += not self._cell(cell, then, ahead)
                 give_back_freed_memory()
-            write_gallery(self.plan, self.store, self.victims, self.cache)
+            if gallery:
+                write_gallery(self.plan, self.store, self.victims, self.cache)
         return failed
 
     def _cell(self, cell: Cell, then: Cell | None, ahead: Ahead) -> bool:

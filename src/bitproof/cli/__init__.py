@@ -10,6 +10,7 @@ import typer
 
 from bitproof.cli import (
     audit,
+    check,
     demo,
     diff,
     doctor,
@@ -32,7 +33,23 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-for module in (demo, run, results, report, audit, findings, pareto, diff, quantize, export, listing, fidelity, schema, doctor):
+for module in (
+    demo,
+    run,
+    results,
+    report,
+    audit,
+    findings,
+    pareto,
+    diff,
+    check,
+    quantize,
+    export,
+    listing,
+    fidelity,
+    schema,
+    doctor,
+):
     app.command(module.NAME)(module.command)
 
 

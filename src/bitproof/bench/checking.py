@@ -1,0 +1,180 @@
+"""Re-verification of a finished run: its files, its rows, its ids, its figures, and some of its cells computed again."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from bitproof import analysis
+from bitproof.bench.grid import parse_grids
+from bitproof.bench.plan import Cell, Plan, Variant
+from bitproof.bench.reporter import Reporter, Silent
+from bitproof.bench.runner import rerun
+from bitproof.core import BitproofError, seed
+from bitproof.results import Store, imagenet, load, variants
+
+OK, FAILED, SKIPPED = "ok", "failed", "skipped"
+
+#: What a variant needs to be taken over instead of made.
+_FILES = ("model.safetensors", "row.json", "report.json")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at, its ``state`` (ok, failed, skipped), and what was seen."""
+
+    name: str
+    state: str
+    said: str
+
+
+def check(path: str | Path, cells: int = 2, draw: int = 0, reporter: Reporter | None = None) -> list[Check]:
+    """Verify the results directory ``path``, and compute ``cells`` of its cells again, drawn by the seed ``draw``.
+
+    Trained variants are computed again only where their weights lie in the directory: a training is not repeated. What cannot be
+    looked at here, such as data that is not on this machine, is skipped, with the reason.
+    """
+    path = Path(path)
+    told = [_files(path)]
+    if told[0].state == FAILED:
+        return told
+    store, rows = Store.open(path), load(path)
+    told += [_rows(path, rows), _figures(path, rows)]
+    try:
+        plans = [Plan(grid) for text in [store.grid(), *store.grids()] if text for grid in parse_grids(text, str(path))]
+    except BitproofError as error:
+        return [
+            *told,
+            *(
+                Check(name, SKIPPED, f"the request cannot be planned here: {error}")
+                for name in ("ids", "complete", "samples", "again")
+            ),
+        ]
+    planned = {cell.id: (plan, cell) for plan in plans for cell in plan.cells}
+    told += [_ids(planned, rows), _complete(planned, rows, store), _samples(planned, rows)]
+    return [*told, *_again(path, planned, rows, cells, draw, reporter or Silent())]
+
+
+def _files(path: Path) -> Check:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            rows, made = load(path), variants(path)
+        except BitproofError as error:
+            return Check("files", FAILED, str(error))
+    if caught:
+        return Check("files", FAILED, "; ".join(str(warning.message) for warning in caught))
+    return Check("files", OK, f"{rows.height} rows of {rows['cell'].n_unique()} cells and {made.height} variants are whole")
+
+
+def _verdict(name: str, faults: Sequence[str], well: str) -> Check:
+    return Check(name, FAILED if faults else OK, "; ".join(faults) or well)
+
+
+def _rows(path: Path, rows: pl.DataFrame) -> Check:
+    faults = analysis.contradictions(rows)
+    known, made = set(variants(path)["variant"]), set(rows["variant"])
+    if made - known:
+        faults.append(f"{len(made - known)} variants have rows and no record, the first: {min(made - known)}")
+    return _verdict("rows", faults, "predictions, margins, labels and names agree with each other")
+
+
+def _figures(path: Path, rows: pl.DataFrame) -> Check:
+    frame = analysis.summary(rows, imagenet=imagenet(path))
+    return Check("figures", OK, f"{frame['value'].is_not_null().sum()} figures follow from the rows; nothing else is kept")
+
+
+def _ids(planned: dict[str, tuple[Plan, Cell]], rows: pl.DataFrame) -> Check:
+    """The ids hold versions and digests of code, data and weights: other ids mean that one of them changed."""
+    found = set(rows["cell"].unique())
+    faults = []
+    if strange := sorted(found - planned.keys()):
+        recipe, noise = rows.filter(cell=strange[0]).select("recipe", "noise").row(0)
+        faults.append(
+            f"{len(strange)} of {len(found)} cells are not those that today's code, data and weights make of the grid, the first: "
+            f"{strange[0]} ({recipe} {noise})"
+        )
+    return _verdict("ids", faults, f"all {len(found)} cells are those that the grid asks for today")
+
+
+def _complete(planned: dict[str, tuple[Plan, Cell]], rows: pl.DataFrame, store: Store) -> Check:
+    """What is asked for and left out could be what did not please; failures are told of by the run itself."""
+    failed = {failure["cell"] for failure in store.failures()}
+    faults = []
+    if missing := sorted(planned.keys() - set(rows["cell"].unique()) - failed):
+        cell = planned[missing[0]][1]
+        faults.append(
+            f"{len(missing)} cells that the grid asks for today have no rows, "
+            f"the first: {missing[0]} ({cell.variant.recipe} {cell.noise})"
+        )
+    return _verdict(
+        "complete", faults, f"nothing of {len(planned)} cells is missing" + (f", {len(failed)} failed" if failed else "")
+    )
+
+
+def _samples(planned: dict[str, tuple[Plan, Cell]], rows: pl.DataFrame) -> Check:
+    """Every cell holds the samples that the grid asks for, with the labels of the data."""
+    faults, seen = [], 0
+    for (name,), part in rows.group_by("cell"):
+        if str(name) in planned:
+            plan, cell = planned[str(name)]
+            wanted = {sample.id: sample.label for sample in plan.samples(cell)}
+            seen += 1
+            if dict(part.select("sample", "label").iter_rows()) != wanted:
+                faults.append(f"cell {name} ({cell.variant.recipe} {cell.noise}) holds other samples or labels than the data")
+    return _verdict("samples", faults[:3], f"{seen} cells hold the samples and labels of the data")
+
+
+def _again(
+    path: Path, planned: dict[str, tuple[Plan, Cell]], rows: pl.DataFrame, count: int, draw: int, reporter: Reporter
+) -> Iterator[Check]:
+    done = sorted(planned.keys() & set(rows["cell"].unique()))
+    able = [name for name in done if all(_obtainable(path, variant) for variant in _networks(*planned[name]))]
+    if count and not able:
+        yield Check(
+            "again",
+            SKIPPED,
+            "every cell is of a trained variant whose weights are not in the directory" if done else "no cell to compute",
+        )
+        return
+    chosen = sorted(Random(seed("check", draw)).sample(able, min(count, len(able))))
+    with TemporaryDirectory(prefix="bitproof-check-") as folder:
+        store = Store.create(Path(folder) / "again")
+        for name in chosen:
+            plan, cell = planned[name]
+            _take_over(path, store, _networks(plan, cell))
+            rerun(plan, [cell], store, reporter)
+            yield _compared(cell, rows.filter(cell=name), load(store.path).filter(cell=name), store)
+    if left := len(done) - len(able):
+        yield Check("again", SKIPPED, f"{left} cells are of trained variants whose weights are not in the directory")
+
+
+def _networks(plan: Plan, cell: Cell) -> list[Variant]:
+    return [cell.variant, *plan.others(cell).values()]
+
+
+def _obtainable(path: Path, variant: Variant) -> bool:
+    return not variant.recipe.trains or all((path / "variants" / variant.id / name).is_file() for name in _FILES)
+
+
+def _take_over(path: Path, store: Store, networks: Sequence[Variant]) -> None:
+    """Trained networks are those that were submitted; all others are made anew."""
+    for variant in (each for each in networks if each.recipe.trains):
+        for name in _FILES:
+            shutil.copyfile(path / "variants" / variant.id / name, store.variant_dir(variant.id) / name)
+
+
+def _compared(cell: Cell, told: pl.DataFrame, again: pl.DataFrame, store: Store) -> Check:
+    what = f"{cell.id} ({cell.variant.model} {cell.variant.recipe} {cell.noise})"
+    if again.is_empty():
+        errors = [failure["error"] for failure in store.failures() if failure["cell"] == cell.id]
+        return Check("again", FAILED, f"{what}: could not be computed: {'; '.join(errors)}")
+    faults, rest = analysis.agreement(told, again)
+    return _verdict("again", [f"{what}: {fault}" for fault in faults], f"{what}: {rest}")
