@@ -168,7 +168,7 @@ def test_is_a_frozen_documented_value(name):
     corruption = noise(f"{name}:2")
     assert pickle.loads(pickle.dumps(corruption)) == corruption == noise(f"{name}:severity=2")
     assert corruption.corrupt.__name__ == name
-    assert (corruption.site, corruption.family, corruption.kinds) == ("image", "natural", ("image",))
+    assert (corruption.site, corruption.family, corruption.kinds) == ("image", "natural", ("image", "vqa"))
     text = NOISES.load(name).__doc__
     assert all(part in text for part in ("Source: ", "Differs from the paper: ", "uint8 H×W×3 → uint8 H×W×3"))
     with pytest.raises(AttributeError):

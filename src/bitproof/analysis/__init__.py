@@ -11,6 +11,7 @@ from bitproof.analysis.intervals import wilson
 from bitproof.analysis.measures import Figure
 from bitproof.analysis.naming import parsed, recipe_bits
 from bitproof.analysis.pareto import Choice, Wishes, pareto
+from bitproof.analysis.questions import questions
 from bitproof.analysis.regressions import regressions
 from bitproof.analysis.roles import suite
 from bitproof.analysis.statements import findings
@@ -35,6 +36,7 @@ __all__ = [
     "free",
     "pareto",
     "parsed",
+    "questions",
     "recipe_bits",
     "regressions",
     "suite",

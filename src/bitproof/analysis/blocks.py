@@ -30,7 +30,10 @@ class Noise(NamedTuple):
 
 @dataclass(frozen=True)
 class Cells:
-    """The outcomes of one recipe, each array sample × noise × seed; where ``seen`` is false there is no row."""
+    """The outcomes of one recipe, each array sample × noise × seed; where ``seen`` is false there is no row.
+
+    Where samples are asked several times, the third axis holds every trial of every seed: what is drawn anew is a sample.
+    """
 
     seen: Array
     correct: Array
@@ -54,6 +57,7 @@ class Block:
     model: str
     defense: str
     samples: int
+    trials: int
     noises: tuple[Noise, ...]
     recipes: dict[str, Cells]
     evidence: dict[str, pl.DataFrame]
@@ -96,16 +100,18 @@ def blocks(rows: pl.DataFrame) -> Iterator[Block]:
 def _block(task: str, model: str, defense: str, rows: pl.DataFrame, told: pl.DataFrame) -> Block:
     noises = _noises(rows)
     samples, seeds = rows["sample"].unique().sort(), rows["seed"].unique().sort()
-    shape = (len(samples), len(noises), len(seeds))
+    trial = pl.col("trial").fill_null(0) if "trial" in rows.columns else pl.lit(0)
+    trials = int(rows.select(trial.max()).item()) + 1
+    shape = (len(samples), len(noises), len(seeds) * trials)
     rows = rows.with_columns(
         pl.col("sample").cast(pl.Enum(samples)).to_physical(),
         pl.col("noise").cast(pl.Enum([noise.noise for noise in noises])).to_physical(),
-        pl.col("seed").replace_strict(seeds, pl.Series(range(len(seeds)))),
+        pl.col("seed").replace_strict(seeds, pl.Series(range(len(seeds)))) * trials + trial,
     )
     parts = rows.partition_by("recipe", as_dict=True)
     recipes = {str(recipe): _cells(part, shape) for (recipe,), part in sorted(parts.items())}
     evidence = {str(recipe): part for (recipe,), part in told.partition_by("recipe", as_dict=True).items()}
-    return Block(task, model, defense, len(samples), noises, recipes, evidence)
+    return Block(task, model, defense, len(samples), trials, noises, recipes, evidence)
 
 
 def _noises(rows: pl.DataFrame) -> tuple[Noise, ...]:

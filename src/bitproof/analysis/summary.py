@@ -79,7 +79,7 @@ def _line(block: Block, recipe: str, measure: Measure) -> dict[str, Any]:
     if not _usable(ours, measure):
         return line | {"note": "; ".join(filter(None, ["no sample", measure.note]))}
     own = level(ours.columns(ours.filled), measure.reduction, block.bootstrap)
-    line |= {name: value.item() for name, value in own._asdict().items()} | {"note": _seeds(measure.note, ours)}
+    line |= {name: value.item() for name, value in own._asdict().items()} | {"note": _runs(measure.note, ours, block)}
     if measure.paired and block.control and block.control != recipe:
         line |= delta_of(block, measure, ours, measure.tally(block.recipes[block.control]))
     return line
@@ -99,6 +99,10 @@ def _usable(tally: Tally, measure: Measure) -> bool:
     return bool(tally.filled.all() if measure.reduction.whole else tally.filled.any())
 
 
-def _seeds(note: str, tally: Tally) -> str:
+def _runs(note: str, tally: Tally, block: Block) -> str:
     count = int(tally.seen.any(axis=(0, 1)).sum())
-    return "; ".join(filter(None, [note, f"{count} seeds, pooled by sample"])) if count > 1 else note
+    return (
+        "; ".join(filter(None, [note, f"{count} {'seeds' if block.trials == 1 else 'askings'}, pooled by sample"]))
+        if count > 1
+        else note
+    )

@@ -3,10 +3,10 @@
 from bitproof.bench.ahead import Times
 from bitproof.bench.checking import Check, check
 from bitproof.bench.comparison import fidelity
-from bitproof.bench.costs import Prediction, Price, predict
 from bitproof.bench.environment import doctor
 from bitproof.bench.exporting import Comparison, Export, export
 from bitproof.bench.grid import Grid, load_grids, parse_grids, schema
+from bitproof.bench.kind import Prediction, Price, predict
 from bitproof.bench.lowbit import quantize
 from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.plan import PIPELINE, Cell, Plan, Variant

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
 import torch
 
+from bitproof.bench.kind import Prediction, Price
 from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.pictures import PictureCache, Pipeline, to_tensor
 from bitproof.bench.plan import Cell, Plan, Variant
@@ -28,37 +28,12 @@ LOW_BIT, GRADIENT, TRAINING = 1.6, 3.0, 4.0
 ROW_BYTES, FILE_BYTES = 60, 9_000
 
 
-@dataclass(frozen=True)
-class Price:
-    """What an attack asks of a network for a sample that stands to the end, and how long all its cells take if all samples do."""
-
-    model: str
-    noise: str
-    forwards: int
-    gradients: int
-    time_s: float
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a plan asks for: numbers of variants, trainings, cells and rows; seconds; bytes on disk; what its attacks ask."""
-
-    variants: int
-    trainings: int
-    cells: int
-    rows: int
-    variants_s: float
-    cells_s: float
-    disk_bytes: int
-    attacks: tuple[Price, ...]
-
-
-class Costs:
-    """The predicted seconds of a plan's parts on this machine."""
+class NetworkCosts:
+    """The predicted seconds of a plan's parts on this machine, where networks run."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._picture_s = cache(self._measure_picture_s)
+        self._picture_s = cache(lambda task, model, specs: picture_s(plan, task, model, specs))
 
     @cached_property
     def forward_s(self) -> dict[str, float]:
@@ -87,14 +62,15 @@ class Costs:
             return len(source.data.samples) * grid.training.epochs * each * self.forward_s[variant.model]
         return grid.calibration.n * GRADIENT * self.forward_s[variant.model] if variant.recipe.bits is not None else 0.0
 
-    def _measure_picture_s(self, task: str, model: str, specs: tuple[str, ...]) -> float:
-        """Seconds to make one picture under ``specs``, from its bytes to the tensor."""
-        pipeline = Pipeline(self.plan.tasks[task], self.plan.networks[model].geometry, specs, 0, PictureCache(0))
-        sample = self.plan.tasks[task].data.samples[0]
-        try:
-            return min(_seconds(lambda: to_tensor(pipeline.picture(sample)[None])) for _ in range(2))
-        except BitproofError:  # the cell will fail, and tell why
-            return 0.0
+
+def picture_s(plan: Plan, task: str, model: str, specs: tuple[str, ...]) -> float:
+    """Processor seconds to make one picture under ``specs``, from its bytes to the tensor."""
+    pipeline = Pipeline(plan.tasks[task], plan.models[model].geometry, specs, 0, PictureCache(0))
+    sample = plan.tasks[task].data.samples[0]
+    try:
+        return min(_seconds(lambda: to_tensor(pipeline.picture(sample)[None])) for _ in range(2))
+    except BitproofError:  # the cell will fail, and tell why
+        return 0.0
 
 
 def _work(spec: str, classes: int) -> float:
@@ -121,10 +97,10 @@ def pictures_of(cell: Cell) -> tuple[str, str, tuple[str, ...]]:
     return cell.variant.task, cell.variant.model, on_pictures(cell.noise)
 
 
-def predict(plan: Plan) -> Prediction:
-    """Predict time and disk of ``plan`` on this machine, where nothing else runs."""
+def predict_networks(plan: Plan) -> Prediction:
+    """Predict time and disk of a plan of networks on this machine, where nothing else runs."""
     keep_freed_memory()  # as the run does
-    costs = Costs(plan)
+    costs = NetworkCosts(plan)
     rows = sum(len(plan.samples(cell)) for cell in plan.cells)
     weights = sum(_bytes(plan.networks[variant.model]) for variant in plan.made if str(variant.recipe) != "fp32")
     return Prediction(
@@ -139,7 +115,7 @@ def predict(plan: Plan) -> Prediction:
     )
 
 
-def _prices(plan: Plan, costs: Costs) -> Iterator[Price]:
+def _prices(plan: Plan, costs: NetworkCosts) -> Iterator[Price]:
     """One price a model and attack, over all its variants and tasks."""
     cells: dict[tuple[str, str], list[Cell]] = {}
     for cell in plan.cells:

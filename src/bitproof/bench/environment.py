@@ -16,7 +16,7 @@ from bitproof.bench.plan import Plan
 from bitproof.core import MissingExtra
 from bitproof.export import cpuinfo, engine, features
 from bitproof.noises import decoder_groups
-from bitproof.tasks import ImageTask
+from bitproof.tasks import Task
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "opencv-python", "av", "simplejpeg", "polars", "onnx", "onnxruntime")
 
@@ -42,7 +42,7 @@ def environment(plans: Sequence[Plan], device: torch.device) -> dict[str, Any]:
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "threads": sorted({plan.threads for plan in plans}),
         "data": {task.spec: task.data.digest for plan in plans for task in _sources(plan)},
-        "models": {spec: network.digest for plan in plans for spec, network in plan.networks.items()},
+        "models": {spec: network.digest for plan in plans for spec, network in plan.models.items()},
         "integers": _integers(),
         "decoders": decoder_groups(),
         "left_out": {what: why for plan in plans for what, why in plan.left_out.items()},
@@ -51,7 +51,7 @@ def environment(plans: Sequence[Plan], device: torch.device) -> dict[str, Any]:
     }
 
 
-def _sources(plan: Plan) -> list[ImageTask]:
+def _sources(plan: Plan) -> list[Task]:
     return [*plan.tasks.values(), *filter(None, (plan.calibration_source, plan.train_source))]
 
 

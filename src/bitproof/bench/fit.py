@@ -10,10 +10,10 @@ from bitproof.convert import Rewriter
 from bitproof.core import BitproofError, Framing, SpecError
 from bitproof.models import Network, TorchVictim
 from bitproof.noises import noise
-from bitproof.tasks import ImageTask
+from bitproof.tasks import Task
 
 
-def misfit(part: str, task: ImageTask, network: Network) -> str | None:
+def misfit(part: str, task: Task, network: Network) -> str | None:
     """Return why the noise ``part`` means nothing for ``network`` on ``task``, or None where it does.
 
     A decoder must read the first sample, a resize must not be the clean one spelled out, and the float network must have

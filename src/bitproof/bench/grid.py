@@ -89,8 +89,10 @@ class Grid(BaseModel):
     """Every task × model × recipe × seed, each put through every noise."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    tasks: Annotated[tuple[str, ...], Field(min_length=1, description="[task/]source:where, e.g. imagenet:/data/val")]
-    models: Annotated[tuple[str, ...], Field(min_length=1, description="timm/NAME, python:FILE.py#factory,…, onnx:FILE.onnx")]
+    tasks: Annotated[tuple[str, ...], Field(min_length=1, description="[task/]source:where, imagenet:/data/val, vqa/pack:embedded")]
+    models: Annotated[
+        tuple[str, ...], Field(min_length=1, description="timm/NAME, python:FILE.py#factory,…, onnx:FILE, chat:URL#MODEL")
+    ]
     recipes: Annotated[tuple[str, ...], Field(min_length=1, description="fp32, float, METHOD:wNaM")] = ("fp32",)
     noises: Annotated[tuple[str, ...], Field(min_length=1, description="clean, a family, or specs joined by +")] = ("clean",)
     train: Annotated[str | None, Field(description="data for training, and for calibration unless that names its own")] = None

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bitproof.bench.preprocess import preprocess
 from bitproof.core import DataError, Geometry, ModelError, ShapeError, seed
 from bitproof.noises import noise
-from bitproof.tasks import ImageTask, Sample
+from bitproof.tasks import Sample, Task
 
 Picture = NDArray[np.uint8]
 
@@ -52,7 +52,7 @@ class PictureCache:
 class Pipeline:
     """The occupants of an image's first four sites for one cell."""
 
-    task: ImageTask
+    task: Task
     geometry: Geometry
     noises: tuple[str, ...]
     run_seed: int
@@ -108,7 +108,7 @@ class Pipeline:
 
 def _middle(image: Picture, size: int) -> Picture:
     start = (len(image) - size) // 2
-    return image if len(image) == size else image[start : start + size, start : start + size].copy()
+    return image if max(image.shape[:2]) <= size else image[start : start + size, start : start + size].copy()
 
 
 def draw(spec: str, run_seed: int, sample: Sample) -> int:

@@ -8,17 +8,18 @@ from functools import cached_property
 
 import torch
 
-from bitproof.bench.fit import check_attackable, misfit
 from bitproof.bench.grid import Grid
-from bitproof.bench.preprocess import preprocess, preprocess_digest
+from bitproof.bench.kind import kind_of
+from bitproof.bench.preprocess import preprocess_digest
 from bitproof.bench.specs import check_gradient, deploys, family_of, own_facts, parts, standing
 from bitproof.convert import Recipe
 from bitproof.core import Comparing, Framing, Geometry, SpecError, digest
-from bitproof.models import Network
-from bitproof.models import load as load_model
+from bitproof.models import Endpoint, Network
+from bitproof.models import load_any as load_model
 from bitproof.noises import expand, noise
-from bitproof.tasks import ImageTask, Sample
+from bitproof.tasks import ImageTask, Sample, Task
 from bitproof.tasks import load as load_task
+from bitproof.tasks import load_any as load_any_task
 
 #: Raised when the code of ``bench`` or ``convert`` changes a number; part of every id.
 PIPELINE = 1
@@ -67,7 +68,9 @@ class Cell:
 
 
 class Plan:
-    """What one grid asks for. Loads each task and float network once, and keeps them; ``own`` are networks by name.
+    """What one grid asks for. Loads each task and model once, and keeps them; ``own`` are networks by name.
+
+    What depends on the kind of input is asked of ``kind``.
 
     Raises SpecError, DataError or ModelError for what cannot work, before anything runs.
     """
@@ -77,37 +80,42 @@ class Plan:
         self.own = own or {}
         self._samples: dict[tuple[str, int, int | None], list[Sample]] = {}
         self.threads = grid.threads or torch.get_num_threads()
-        self.tasks = {spec: load_task(spec) for spec in grid.tasks}
+        self.tasks: dict[str, Task] = {spec: load_any_task(spec) for spec in grid.tasks}
+        self.kind = kind_of(self.tasks)
         own_way = grid.geometry.preprocess
         self.preprocess = preprocess_digest(own_way) if own_way else None
-        self.networks = {spec: self._network(spec) for spec in grid.models}
+        self.models = dict(self._model(spec) for spec in grid.models)
         self._check()
         self._misfits: dict[tuple[str, str, str], str | None] = {}
         self.variants = tuple(self._variants())
         self.cells = tuple(self._cells())
 
-    def _network(self, spec: str) -> Network:
-        network = self.own[spec] if spec in self.own else load_model(spec)
+    def _model(self, spec: str) -> tuple[str, Network | Endpoint]:
+        """A model and what the records call it: an endpoint by its spec without what changes no answer."""
+        model = self.own[spec] if spec in self.own else load_model(spec)
         changes = self.grid.geometry.model_dump(exclude_none=True)
-        return replace(network, geometry=replace(network.geometry, **changes)) if changes else network
+        name = model.spec if isinstance(model, Endpoint) else spec
+        return name, replace(model, geometry=replace(model.geometry, **changes)) if changes else model
+
+    @cached_property
+    def networks(self) -> dict[str, Network]:
+        """The models that are networks, by name."""
+        return {name: model for name, model in self.models.items() if isinstance(model, Network)}
+
+    @cached_property
+    def endpoints(self) -> dict[str, Endpoint]:
+        """The models that are chat endpoints, by name."""
+        return {name: model for name, model in self.models.items() if isinstance(model, Endpoint)}
 
     def _check(self) -> None:
-        for spec, network in self.networks.items():
-            if noise(network.geometry.interpolation).site != "resize":
+        if len(self.models) < len(self.grid.models):
+            raise SpecError("Two models of the grid differ only in settings that change no answer; leave one of them out.")
+        for spec, model in self.models.items():
+            if noise(model.geometry.interpolation).site != "resize":
                 raise SpecError(
-                    f"{spec!r}: {network.geometry.interpolation!r} is no way to resize; 'bitproof list noises' shows them."
+                    f"{spec!r}: {model.geometry.interpolation!r} is no way to resize; 'bitproof list noises' shows them."
                 )
-            if not network.differentiable and set(map(str, self.recipes)) != {"fp32"}:
-                raise SpecError(
-                    f"{spec!r} is a finished session and can be neither trained nor made low-bit. "
-                    "Give it a grid of its own (after a line '---') with recipes: [fp32]."
-                )
-            for task in self.tasks.values():
-                task.data.check_classes(network.classes)
-                if network.geometry.preprocess:
-                    preprocess(network.geometry.preprocess, network.geometry.size)(task.data.samples[0].read())
-            if self.train_source is not None:
-                self.train_source.data.check_classes(network.classes)
+        self.kind.check(self)
         self._check_train()
 
     def _check_train(self) -> None:
@@ -156,7 +164,7 @@ class Plan:
         """The training data, where a recipe is trained."""
         return load_task(str(self.grid.train)) if any(recipe.trains for recipe in (*self.recipes, *self.helpers)) else None
 
-    def calibration_of(self, task: str) -> ImageTask:
+    def calibration_of(self, task: str) -> Task:
         """The data that the variants of ``task`` are calibrated on."""
         return self.calibration_source or self.tasks[task]
 
@@ -187,12 +195,12 @@ class Plan:
     def _variants(self) -> Iterator[Variant]:
         for seed in self.grid.seeds:
             for task in self.tasks:
-                for model in self.networks:
+                for model in self.models:
                     for recipe in self.recipes:
                         yield self._variant(task, model, recipe, seed)
 
     def _variant(self, task: str, model: str, recipe: Recipe, seed: int) -> Variant:
-        network = self.networks[model]
+        network = self.models[model]
         identity = [network.digest, str(network.geometry), f"method {recipe.version}"]
         if recipe.bits is not None or recipe.trains:
             identity += [f"batch {self.grid.batch_size}", f"threads {self.threads}", *self._clean(task, network.geometry)]
@@ -217,13 +225,13 @@ class Plan:
     def _cells(self) -> Iterator[Cell]:
         """Noise by noise, so that the variants of a task meet the same pictures one after the other."""
         for task in self.tasks:
-            for model, network in self.networks.items():
+            for model, network in self.models.items():
                 variants = [v for v in self.variants if v.task == task and v.model == model]
                 for spec in self._noises(task, network):
                     for variant in self._fitting(spec, variants):
                         yield self._cell(variant, spec, network.geometry)
 
-    def _noises(self, task: str, network: Network) -> list[str]:
+    def _noises(self, task: str, network: Network | Endpoint) -> list[str]:
         """The grid's noises written out, without those that are the clean occupant here. A clean cell comes first, always.
 
         Where there is an attack, the evidence that it has to be read with comes before it.
@@ -252,16 +260,16 @@ class Plan:
         """Members of families that mean nothing for a model on a task, with the reason: ``NOISE: MODEL on TASK`` → why."""
         return {f"{part}: {model} on {task}": why for (part, task, model), why in self._misfits.items() if why}
 
-    def _fits(self, spec: str, task: str, network: Network) -> bool:
+    def _fits(self, spec: str, task: str, network: Network | Endpoint) -> bool:
         """Whether all noises of a family's member change something for ``network`` on ``task``."""
         for part in parts(spec):
             key = (part, task, network.spec)
             if key not in self._misfits:
-                self._misfits[key] = misfit(part, self.tasks[task], network)
+                self._misfits[key] = self.kind.misfit(part, self.tasks[task], network)
         return not any(self._misfits[part, task, network.spec] for part in parts(spec))
 
-    def _check_fit(self, spec: str, task: ImageTask, network: Network) -> None:
-        check_attackable(spec, network)
+    def _check_fit(self, spec: str, task: Task, network: Network | Endpoint) -> None:
+        self.kind.check_noise(spec, network)
         for part in parts(spec):
             built = noise(part)
             if task.kind not in built.kinds:
@@ -278,7 +286,8 @@ class Plan:
     def _cell(self, variant: Variant, spec: str, geometry: Geometry) -> Cell:
         family = family_of(spec)
         task = self.tasks[variant.task]
-        identity = [f"task {task.version}", task.data.digest, *self._clean(variant.task, geometry)]
+        identity = [f"task {task.version}", *task.rules, task.data.digest, *self._clean(variant.task, geometry)]
+        batch_size, threads = self.kind.pace(self)
         return Cell(
             variant=variant,
             noise=spec,
@@ -286,8 +295,8 @@ class Plan:
             defense="none",
             limit=self.grid.limit_of(family),
             held_out=self.held_out(variant.task),
-            batch_size=self.grid.batch_size,
-            threads=self.threads,
+            batch_size=batch_size,
+            threads=threads,
             identity=(*identity, *(fact for part in parts(spec) for fact in self._facts(part, variant))),
         )
 

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import torch
 import yaml
 
-from bitproof.bench.ahead import Ahead, Job, Times
-from bitproof.bench.cell import pictures_job, run_cell
-from bitproof.bench.costs import Costs, pictures_of
+from bitproof.bench.ahead import Times
+from bitproof.bench.costs import pictures_of
 from bitproof.bench.device import device_named
 from bitproof.bench.environment import environment
-from bitproof.bench.gallery import write_gallery
 from bitproof.bench.grid import parse_grids, read_grid
-from bitproof.bench.keeping import Keeper
 from bitproof.bench.memory import give_back_freed_memory, keep_freed_memory
-from bitproof.bench.pictures import PictureCache
 from bitproof.bench.plan import Cell, Plan, Variant
 from bitproof.bench.reporter import Reporter, Silent
-from bitproof.bench.variants import Variants
-from bitproof.bench.victims import Victims
 from bitproof.core import BitproofError, StoreError
 from bitproof.models import Network
 from bitproof.results import Store
@@ -103,49 +95,35 @@ class _Job:
         self.plan, self.store, self.reporter = plan, store, reporter
         self.todo = [cell for cell in plan.cells if cell.id not in done]
         self.sharing = Counter(map(pictures_of, self.todo))
-        self.cache = PictureCache()
-        self.costs = Costs(plan)
-        self.variants = Variants(plan, store, self.cache, self._tell)
-        self.victims = Victims(self.variants, device)
+        self.costs = plan.kind.costs(plan)
+        self.evaluator = plan.kind.evaluator(plan, store, self._tell, device)
         self.times: list[tuple[str, Times]] = []
 
     @property
     def predicted_s(self) -> float:
         """Seconds of the cells left and of the variants that they need first."""
         needed = {variant for cell in self.todo for variant in (cell.variant, *self.plan.others(cell).values())}
-        missing = [variant for variant in needed if not self.variants.made(variant)]
+        missing = [variant for variant in needed if not self.evaluator.made(variant)]
         return sum(map(self.costs.cell_s, self.todo)) + sum(map(self.costs.variant_s, missing)) + self.costs.pictures_s(self.todo)
 
     def run(self, *, gallery: bool = True) -> int:
         """Run the cells, return how many failed; then write what the gallery lacks."""
         failed = 0
-        with _threads(self.plan.threads), Ahead(self.plan.threads) as ahead:
+        with self.evaluator:
             for cell, then in zip(self.todo, [*self.todo[1:], None], strict=False):
-                failed += not self._cell(cell, then, ahead)
+                failed += not self._cell(cell, then)
                 give_back_freed_memory()
             if gallery:
-                write_gallery(self.plan, self.store, self.victims, self.cache)
+                self.evaluator.finish()
         return failed
 
-    def _cell(self, cell: Cell, then: Cell | None, ahead: Ahead) -> bool:
+    def _cell(self, cell: Cell, then: Cell | None) -> bool:
         cost = self.costs.cell_s(cell) + self.costs.pictures_s([cell]) / self.sharing[pictures_of(cell)]
         each = cost / max(1, len(self.plan.samples(cell)))
         times = Times()
         try:
-            victim = self.victims.of(cell)
-            begun = self.store.part(cell.id)
-            self.reporter.advance(len(begun) * each)
             self.reporter.say(f"{cell.variant.model}  {cell.variant.recipe}  {cell.noise}")
-            batches = ahead.batches(self._pictures(cell, len(begun)), times, lambda: self._next(then))
-            rows = begun + run_cell(
-                cell,
-                self.plan.tasks[cell.variant.task],
-                victim,
-                self.victims.attack(cell),
-                batches,
-                lambda n: self.reporter.advance(n * each),
-                Keeper(self.store, cell.id, len(begun)),
-            )
+            rows = self.evaluator.rows(cell, then, times, lambda n: self.reporter.advance(n * each))
         except StoreError:
             raise
         except Exception as error:  # whatever somebody's network raises, the other cells go on
@@ -155,15 +133,6 @@ class _Job:
         self.store.write_log({"cell": cell.id, "variant": cell.variant.id, "noise": cell.noise, **times.as_dict()})
         self.times.append((cell.noise, times))
         return True
-
-    def _pictures(self, cell: Cell, begun: int) -> Job:
-        return pictures_job(cell, self.plan, self.cache, begun)
-
-    def _next(self, cell: Cell | None) -> Job | None:
-        """The pictures to begin with already; none before a variant is made, since its latency is measured in quiet."""
-        if cell is None or not self.variants.made(cell.variant):
-            return None
-        return self._pictures(cell, len(self.store.part(cell.id)))
 
     def _tell(self, variant: Variant, share: float, text: str) -> None:
         """Say what becomes of a variant, and count the share of it that is done."""
@@ -194,16 +163,3 @@ def _failure(cell: Cell, error: Exception) -> dict[str, Any]:
         "seed": variant.seed,
         "error": f"{kind}{error}",
     }
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Use ``count`` threads for a forward; OpenCV stays at one, since pictures are made in parallel already."""
-    before, before_cv = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(count)
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-        cv2.setNumThreads(before_cv)

@@ -18,7 +18,7 @@ from bitproof.core import SpecError, StoreError
 from bitproof.models import Network
 from bitproof.models import load as load_model
 from bitproof.results import Store
-from bitproof.tasks import ImageTask, Sample
+from bitproof.tasks import Sample, Task
 from bitproof.tasks import load as load_task
 
 
@@ -35,7 +35,7 @@ class Subject:
     recipe: str
     module: nn.Module
     left_float: Mapping[str, str]
-    task: ImageTask | None = None
+    task: Task | None = None
     held_out: int = 0
     seed: int = 0
 

@@ -6,7 +6,7 @@ import copy
 import statistics
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from bitproof.bench.adversary import adversary
+from bitproof.bench.kind import Tell
 from bitproof.bench.pictures import PictureCache, Pipeline, TrainingPictures, probe, to_tensor
 from bitproof.bench.plan import Plan, Variant
 from bitproof.bench.weights import read_weights, write_weights
@@ -21,14 +22,11 @@ from bitproof.convert import Converted, insert, quantize
 from bitproof.core import SpecError, StoreError, VariantRow, digest
 from bitproof.models import Network, TorchVictim
 from bitproof.results import Store
-from bitproof.tasks import ImageTask, Sample
+from bitproof.tasks import Sample, Task
 from bitproof.training import Progress, train
 
 #: How many networks stay in memory; the others are loaded again from disk.
 KEPT = 16
-
-#: Told of a variant, the further share of its making that is done, and what is being done.
-Tell = Callable[[Variant, float, str], None]
 
 
 class Variants:
@@ -103,7 +101,7 @@ class Variants:
         for i in range(0, len(samples), size):
             yield self._batch(source, network, samples[i : i + size])
 
-    def _batch(self, source: ImageTask, network: Network, samples: list[Sample]) -> torch.Tensor:
+    def _batch(self, source: Task, network: Network, samples: list[Sample]) -> torch.Tensor:
         pipeline = Pipeline(source, network.geometry, (), 0, self.cache)
         return to_tensor(np.stack([pipeline.picture(sample) for sample in samples]))
 

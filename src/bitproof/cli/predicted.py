@@ -43,6 +43,17 @@ def _print(plan: Plan, prediction: Prediction) -> None:
         f"cells {duration(prediction.cells_s)}, in all {duration(total)} ({total * plan.threads / 3600:.2f} CPU-hours); "
         f"disk {prediction.disk_bytes / 1e6:.0f} MB."
     )
+    if prediction.requests:
+        typer.echo(_requests(prediction))
+
+
+def _requests(prediction: Prediction) -> str:
+    """What servers are asked; answers that an earlier run had are not asked for again."""
+    money = f", {prediction.money:,.2f} by the prices given" if prediction.money else ""
+    return (
+        f"At most {prediction.requests:,} requests, roughly {prediction.tokens / 1e6:.2f} million tokens{money}. "
+        "The server's speed is not known before it is asked: 2 s a request are taken for granted."
+    )
 
 
 def _cost(price: Price) -> str:

@@ -23,11 +23,15 @@ class What(StrEnum):
     cells = "cells"
     variants = "variants"
     samples = "samples"
+    scenarios = "scenarios"
+    replies = "replies"
 
 
 def command(
     path: Annotated[Path, typer.Argument(help="A results directory.")],
-    what: Annotated[What, typer.Option("--what", help="One line a figure, a cell, a variant or a sample.")] = What.summary,
+    what: Annotated[
+        What, typer.Option("--what", help="One line a figure, a cell, a variant, a sample; of a vqa task, a scenario or a reply.")
+    ] = What.summary,
     as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated, every column.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON list, every column.")] = False,
 ) -> None:
@@ -58,6 +62,9 @@ def _frame(path: Path, what: What) -> pl.DataFrame:
 
     if what is What.variants:
         return results.variants(path)
+    if what in (What.scenarios, What.replies):
+        said = results.replies(path)
+        return analysis.questions(said) if what is What.scenarios else said
     rows = results.load(path)
     if what is What.samples:
         return rows
@@ -108,5 +115,11 @@ SHOWN: dict[What, dict[str, Callable[[dict[str, Any]], str]]] = {
         **_columns("churn", "ece", "verdict"),
     },
     What.variants: _columns("variant", "recipe", "size_bytes", "latency_ms", "time_s", "layers_low_bit", "layers_float"),
+    What.scenarios: {
+        **_columns("recipe", "noise", "scenario", "n", **_VALUE),
+        **_columns(hallucination=("hallucination", "hallucination_low", "hallucination_high")),
+        **_columns("balanced", "yes_rate", "refusal", "unparsable", "phrasings", "repeats", "churn"),
+    },
+    What.replies: _columns("recipe", "noise", "sample", "trial", "answer", "status", "value", "reply"),
     What.samples: _columns("recipe", "noise", "sample", "label", "prediction", "correct", "margin"),
 }

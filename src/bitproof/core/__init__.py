@@ -14,6 +14,7 @@ from bitproof.core.gradients import GRADIENT_MODES, Gradient
 from bitproof.core.protocols import (
     Attack,
     Attacked,
+    Chat,
     Color,
     Comparing,
     Corruption,
@@ -24,6 +25,7 @@ from bitproof.core.protocols import (
     ModelNoise,
     Noise,
     Penalized,
+    Reply,
     Resizer,
     Rewrite,
     Scheduled,
@@ -31,7 +33,7 @@ from bitproof.core.protocols import (
     Victim,
 )
 from bitproof.core.registry import Card, Registry
-from bitproof.core.rows import SCHEMA, SampleRow, VariantRow
+from bitproof.core.rows import SCHEMA, ReplyRow, SampleRow, VariantRow
 from bitproof.core.seeds import digest, seed
 from bitproof.core.sites import SITES, Geometry
 from bitproof.core.specs import Spec, bind, ratio, split
@@ -44,6 +46,7 @@ __all__ = [
     "Attacked",
     "BitproofError",
     "Card",
+    "Chat",
     "Color",
     "Comparing",
     "Corruption",
@@ -60,6 +63,8 @@ __all__ = [
     "Noise",
     "Penalized",
     "Registry",
+    "Reply",
+    "ReplyRow",
     "Resizer",
     "Rewrite",
     "SampleRow",

@@ -37,6 +37,28 @@ class Victim(Protocol):
         """The same network with another gradient mode (what ``Gradient.parse`` reads, not annealed)."""
 
 
+@dataclass(frozen=True)
+class Reply:
+    """What a chat model said to one question about a picture.
+
+    ``filtered``: the server withheld the answer. ``server``: what it says it is, such as a build or a fingerprint.
+    """
+
+    text: str
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    latency_ms: float = 0.0
+    filtered: bool = False
+    server: str = ""
+
+
+class Chat(Protocol):
+    """A model that answers questions about pictures. Raises ModelError where there is no answer to be had."""
+
+    def ask(self, picture: bytes, prompt: str, repeat: int) -> Reply:
+        """Ask once; ``picture`` is a PNG file, ``repeat`` tells the askings of one question apart. Called from several threads."""
+
+
 class Noise(Protocol):
     """What every noise class carries; what it is called with depends on its ``site`` (see the protocols below)."""
 

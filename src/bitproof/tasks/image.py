@@ -71,6 +71,11 @@ class ImageTask:
     spec: str
     data: ImageData
 
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Nothing: the version says it all."""
+        return ()
+
     def clean(self, geometry: Geometry) -> dict[str, str]:
         """Site → name of the occupant that stands there where no noise does; sites without one pass the picture on."""
         return {"decode": "decode-pil", "resize": geometry.interpolation}

@@ -36,7 +36,7 @@ class ImageCorruption:
 
     site: ClassVar[str] = "image"
     family: ClassVar[str] = "natural"
-    kinds: ClassVar[tuple[str, ...]] = ("image",)
+    kinds: ClassVar[tuple[str, ...]] = ("image", "vqa")
     source: ClassVar[str] = "arXiv 1903.12261; hendrycks/robustness@8190fe3"
     version: ClassVar[int] = 1
 

@@ -94,7 +94,7 @@ class _Color(ABC):
 
     site: ClassVar[str] = "color"
     family: ClassVar[str] = "system"
-    kinds: ClassVar[tuple[str, ...]] = ("image",)
+    kinds: ClassVar[tuple[str, ...]] = ("image", "vqa")
     source: ClassVar[str] = "SysNoise (MLSys 2023), colour mode; ModelTC/systemnoise_web@3d5268e"
     version: ClassVar[int] = 1
 

@@ -33,7 +33,7 @@ class _Decoder(ABC):
 
     site: ClassVar[str] = "decode"
     family: ClassVar[str] = "system"
-    kinds: ClassVar[tuple[str, ...]] = ("image",)
+    kinds: ClassVar[tuple[str, ...]] = ("image", "vqa")
     source: ClassVar[str] = _SOURCE
     version: ClassVar[int] = 1
 

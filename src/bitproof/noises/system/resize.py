@@ -58,7 +58,7 @@ class _Resize(ABC):
 
     site: ClassVar[str] = "resize"
     family: ClassVar[str] = "system"
-    kinds: ClassVar[tuple[str, ...]] = ("image",)
+    kinds: ClassVar[tuple[str, ...]] = ("image", "vqa")
     source: ClassVar[str] = "RobustART, imagenet_s_gen.py (DIG-Beihang/RobustART@068a4fd); SysNoise (MLSys 2023) Sec 3.4"
     version: ClassVar[int] = 1
 
@@ -69,7 +69,7 @@ class _Resize(ABC):
             raise SpecError(f"resize={self.resize} is no size in px: 1 or more.")
 
     def __call__(self, image: Picture, geometry: Geometry) -> Picture:
-        """Bring one picture to the model's size: uint8 H×W×3 → uint8 size×size×3, a new array.
+        """Bring one picture to the model's size: uint8 H×W×3 → uint8 size×size×3 (of mode longer at most), a new array.
 
         A picture that already has its scaled size is only cropped, unless the box is shifted.
         Raises ShapeError on another shape or dtype, DataError where a very long, narrow picture would be scaled to too many pixels,
@@ -84,7 +84,7 @@ class _Resize(ABC):
             )
         if self._moves or (height, width) != image.shape[:2]:
             image = self._scale(image, height, width)
-        return center_crop(image, geometry.size)
+        return image.copy() if geometry.mode == "longer" else center_crop(image, geometry.size)
 
     def geometry(self, own: Geometry) -> Geometry:
         """Return the model's ``own`` geometry with what this resizer brings. Raises SpecError where the crop does not fit."""

@@ -23,6 +23,9 @@ SCENARIOS: dict[str, str] = {
     "remote-sensing": "Remote sensing",
 }
 
+#: Scenarios whose options name a row and a column of the picture: one of the two right is half a point.
+AXES = frozenset({"location"})
+
 
 def position(slug: str) -> int:
     """Return the place of a scenario, 0 to 14. Raises UnknownName."""

@@ -1,0 +1,125 @@
+"""What bench does for one kind of input: one table, and what an entry of it has to say.
+
+A grid is of one kind. Plan and runner ask its entry whatever depends on the kind: which models fit, what a noise means for them,
+what it will cost, and how a cell becomes rows. Entries are named by text, since they know the plan and the plan must not know them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bitproof.core import Registry, SampleRow, SpecError
+from bitproof.tasks import Task
+
+if TYPE_CHECKING:
+    import torch
+
+    from bitproof.bench.ahead import Times
+    from bitproof.bench.plan import Cell, Plan, Variant
+    from bitproof.results import Store
+
+#: Kind of task → what bench does for it.
+KINDS = Registry("kind", {"image": "bitproof.bench.networks:NetworkKind", "vqa": "bitproof.bench.endpoints:EndpointKind"})
+
+#: Told of a variant, the further share of its making that is done, and what is being done.
+Tell = Callable[["Variant", float, str], None]
+
+
+@dataclass(frozen=True)
+class Price:
+    """What an attack asks of a network for a sample that stands to the end, and how long all its cells take if all samples do."""
+
+    model: str
+    noise: str
+    forwards: int
+    gradients: int
+    time_s: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a plan asks for: numbers of variants, trainings, cells and rows; seconds; bytes on disk; what its attacks ask.
+
+    ``requests`` to servers, ``tokens`` of them roughly, and ``money`` by the prices that were given.
+    """
+
+    variants: int
+    trainings: int
+    cells: int
+    rows: int
+    variants_s: float
+    cells_s: float
+    disk_bytes: int
+    attacks: tuple[Price, ...] = ()
+    requests: int = 0
+    tokens: int = 0
+    money: float = 0.0
+
+
+class Costs(Protocol):
+    """The predicted seconds of a plan's parts on this machine."""
+
+    def cell_s(self, cell: Cell) -> float:
+        """Seconds of a cell, its pictures apart."""
+
+    def pictures_s(self, cells: Any) -> float:
+        """Seconds of the pictures of ``cells``."""
+
+    def variant_s(self, variant: Variant) -> float:
+        """Seconds to make a variant."""
+
+
+class Evaluator(AbstractContextManager["Evaluator"], Protocol):
+    """Turns the cells of one plan into rows; entered once, for all of them."""
+
+    def made(self, variant: Variant) -> bool:
+        """Whether nothing has to be made before the variant's cells."""
+
+    def rows(self, cell: Cell, then: Cell | None, times: Times, advance: Callable[[int], None]) -> list[SampleRow]:
+        """Return the rows of ``cell``; ``then`` is the next one. ``advance`` is told how many samples are done."""
+
+    def finish(self) -> None:
+        """Called when all cells were tried: what is left to store."""
+
+
+class Kind(Protocol):
+    """What bench does for the tasks of one kind."""
+
+    def check(self, plan: Plan) -> None:
+        """Raise SpecError, DataError or ModelError for models, data and recipes that do not fit."""
+
+    def misfit(self, part: str, task: Any, model: Any) -> str | None:
+        """Why a family leaves the noise ``part`` out, or None."""
+
+    def check_noise(self, spec: str, model: Any) -> None:
+        """Raise SpecError where the cell ``spec`` needs what ``model`` lacks."""
+
+    def pace(self, plan: Plan) -> tuple[int, int]:
+        """Batch size and threads, as far as numbers depend on them: they are in every cell's id."""
+
+    def costs(self, plan: Plan) -> Costs:
+        """What the parts of ``plan`` cost."""
+
+    def predict(self, plan: Plan) -> Prediction:
+        """What all of ``plan`` costs."""
+
+    def evaluator(self, plan: Plan, store: Store, tell: Tell, device: torch.device) -> Evaluator:
+        """What runs the cells of ``plan``; networks run on ``device``."""
+
+
+def kind_of(tasks: Mapping[str, Task]) -> Kind:
+    """Return the one kind of ``tasks``. Raises SpecError where they are of several."""
+    kinds = {task.kind: spec for spec, task in tasks.items()}
+    if len(kinds) > 1:
+        told = ", ".join(f"{spec!r} is {kind}" for kind, spec in kinds.items())
+        raise SpecError(f"A grid has tasks of one kind: {told}. Give each a grid of its own (after a line '---').")
+    kind: Kind = KINDS.load(next(iter(kinds)))()
+    return kind
+
+
+def predict(plan: Plan) -> Prediction:
+    """Predict time, disk and requests of ``plan`` on this machine, where nothing else runs."""
+    return plan.kind.predict(plan)

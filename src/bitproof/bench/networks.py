@@ -1,0 +1,139 @@
+"""The kind ``image``: networks that give logits of a picture, made low-bit here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import cast
+
+import cv2
+import torch
+
+from bitproof.bench.ahead import Ahead, Job, Times
+from bitproof.bench.cell import pictures_job, run_cell
+from bitproof.bench.costs import NetworkCosts, predict_networks
+from bitproof.bench.fit import check_attackable, misfit
+from bitproof.bench.gallery import write_gallery
+from bitproof.bench.keeping import Keeper
+from bitproof.bench.kind import Prediction, Tell
+from bitproof.bench.pictures import PictureCache
+from bitproof.bench.plan import Cell, Plan, Variant
+from bitproof.bench.preprocess import preprocess
+from bitproof.bench.variants import Variants
+from bitproof.bench.victims import Victims
+from bitproof.core import SampleRow, SpecError
+from bitproof.models import Network
+from bitproof.results import Store
+from bitproof.tasks import ImageTask, Task
+
+
+class NetworkKind:
+    """Pictures with classes."""
+
+    def check(self, plan: Plan) -> None:
+        """Refuse endpoints, sessions that should be made low-bit, and data of other classes."""
+        if plan.endpoints:
+            raise SpecError(
+                f"{next(iter(plan.endpoints))!r} is a chat endpoint without logits: it takes tasks such as vqa/pack:embedded."
+            )
+        for spec, network in plan.networks.items():
+            _check_network(plan, spec, network)
+
+    def misfit(self, part: str, task: Task, model: Network) -> str | None:
+        """See ``fit.misfit``."""
+        return misfit(part, task, model)
+
+    def check_noise(self, spec: str, model: Network) -> None:
+        """See ``fit.check_attackable``."""
+        check_attackable(spec, model)
+
+    def pace(self, plan: Plan) -> tuple[int, int]:
+        """Both move the last digits of a logit."""
+        return plan.grid.batch_size, plan.threads
+
+    def costs(self, plan: Plan) -> NetworkCosts:
+        """Measured forwards and pictures."""
+        return NetworkCosts(plan)
+
+    def predict(self, plan: Plan) -> Prediction:
+        """Sum them up."""
+        return predict_networks(plan)
+
+    def evaluator(self, plan: Plan, store: Store, tell: Tell, device: torch.device) -> NetworkEvaluator:
+        """Makes variants where they are missing, and shows them pictures."""
+        return NetworkEvaluator(plan, store, tell, device)
+
+
+def _check_network(plan: Plan, spec: str, network: Network) -> None:
+    if network.geometry.mode == "longer":
+        raise SpecError(f"{spec!r}: the mode 'longer' keeps a picture's shape, and networks take squares. Type shorter or square.")
+    if not network.differentiable and set(map(str, plan.recipes)) != {"fp32"}:
+        raise SpecError(
+            f"{spec!r} is a finished session and can be neither trained nor made low-bit. "
+            "Give it a grid of its own (after a line '---') with recipes: [fp32]."
+        )
+    for task in plan.tasks.values():
+        task.data.check_classes(network.classes)
+        if network.geometry.preprocess:
+            preprocess(network.geometry.preprocess, network.geometry.size)(task.data.samples[0].read())
+    if plan.train_source is not None:
+        plan.train_source.data.check_classes(network.classes)
+
+
+class NetworkEvaluator:
+    """Runs cells of networks: pictures are made ahead in threads, a long cell's finished batches are stored before it is done."""
+
+    def __init__(self, plan: Plan, store: Store, tell: Tell, device: torch.device) -> None:
+        self.plan, self.store, self.cache = plan, store, PictureCache()
+        self.variants = Variants(plan, store, self.cache, tell)
+        self.victims = Victims(self.variants, device)
+
+    def __enter__(self) -> NetworkEvaluator:
+        with ExitStack() as stack:
+            stack.enter_context(_threads(self.plan.threads))
+            self._ahead = stack.enter_context(Ahead(self.plan.threads))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    def made(self, variant: Variant) -> bool:
+        """Whether the variant is on disk."""
+        return self.variants.made(variant)
+
+    def rows(self, cell: Cell, then: Cell | None, times: Times, advance: Callable[[int], None]) -> list[SampleRow]:
+        """Show the cell's pictures to its network; batches that an earlier run stored are not run again."""
+        victim = self.victims.of(cell)
+        begun = self.store.part(cell.id)
+        advance(len(begun))
+        batches = self._ahead.batches(self._pictures(cell, len(begun)), times, lambda: self._next(then))
+        task = cast(ImageTask, self.plan.tasks[cell.variant.task])
+        keep = Keeper(self.store, cell.id, len(begun))
+        return begun + run_cell(cell, task, victim, self.victims.attack(cell), batches, advance, keep)
+
+    def finish(self) -> None:
+        """Store the thumbnails."""
+        write_gallery(self.plan, self.store, self.victims, self.cache)
+
+    def _pictures(self, cell: Cell, begun: int) -> Job:
+        return pictures_job(cell, self.plan, self.cache, begun)
+
+    def _next(self, cell: Cell | None) -> Job | None:
+        """The pictures to begin with already; none before a variant is made, since its latency is measured in quiet."""
+        if cell is None or not self.variants.made(cell.variant):
+            return None
+        return self._pictures(cell, len(self.store.part(cell.id)))
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Use ``count`` threads for a forward; OpenCV stays at one, since pictures are made in parallel already."""
+    before, before_cv = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(count)
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        cv2.setNumThreads(before_cv)

@@ -1,0 +1,35 @@
+"""What every task has, whatever its kind of input."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Protocol
+
+from bitproof.core import Geometry
+from bitproof.tasks.data import ImageData
+
+
+class Task(Protocol):
+    """Data, and the names of the clean occupants of its sites. How a sample is scored is the kind's own.
+
+    A class with ``settings``, a dataclass, takes those words out of a task's spec and is built with them.
+    """
+
+    kind: ClassVar[str]
+    sites: ClassVar[tuple[str, ...]]
+    source: ClassVar[str]
+    version: ClassVar[int]
+
+    @property
+    def spec(self) -> str:
+        """The spec that names it."""
+
+    @property
+    def data(self) -> ImageData:
+        """Its samples."""
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """What a score depends on beside the task's version."""
+
+    def clean(self, geometry: Geometry) -> dict[str, str]:
+        """Site → name of the occupant that stands there where no noise does."""
