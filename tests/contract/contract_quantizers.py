@@ -1,4 +1,4 @@
-"""What every quantizer promises, at 2, 4 and 8 bits, for weights and activations, per tensor and per channel."""
+"""What every quantizer promises, at 1 bit or at 2, 4 and 8, for weights and activations, per tensor and per channel."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,10 +16,10 @@ Settings = dict[str, Any]
 
 def uses(method: type[Quantizer]) -> Iterator[Settings]:
     """The settings under which a network uses the method."""
-    for bits in (2, 4, 8):
+    for bits in sorted({1, 2, 4, 8} & set(method.widths)):
         yield {"bits": bits, "role": "weight"}
         yield {"bits": bits, "role": "weight", "channels": 3, "axis": -2}
-        yield {"bits": bits, "role": "activation"}
+        yield {"bits": bits, "role": "activation", **({"channels": 3, "axis": -2} if method.per_input_channel else {})}
         if not method.symmetric_only:
             yield {"bits": bits, "role": "activation", "symmetric": False}
 
@@ -33,11 +33,13 @@ def values(role: str, signed: bool = True) -> Tensor:
 
 def inputs(settings: Settings) -> list[Tensor]:
     signed = values(settings["role"])
-    return [signed] if settings["role"] == "weight" else [signed, values("activation", signed=False)]
+    one_code = settings["bits"] == 1  # of what is never negative: refused where that leaves a single code
+    return [signed] if settings["role"] == "weight" or one_code else [signed, values("activation", signed=False)]
 
 
 def frozen(method: type[Quantizer], settings: Settings, x: Tensor) -> Quantizer:
-    quantizer = method(**settings)
+    """A calibrated quantizer as it is evaluated: what is trained with may differ (FDA's noise)."""
+    quantizer = method(**settings).eval()
     quantizer.observe(x)
     quantizer.freeze()
     return quantizer
@@ -60,6 +62,9 @@ def check_info_tells_the_codes(method: type[Quantizer]) -> None:
     for quantizer, x in cases(method):
         info, q = quantizer.info(), quantizer.codes(x)
         assert info.bits == quantizer.bits and info.levels <= 2**info.bits
+        assert not bool(((q - info.low) % info.spacing).any())
+        if info.threshold is not None:
+            assert torch.equal(q, torch.where(x < info.threshold, info.low, info.high))
         assert not q.is_floating_point() and info.low <= int(q.min()) and int(q.max()) <= info.high
         assert bool((info.scale > 0).all())
         assert torch.equal((q - info.zero_point) * info.scale, quantizer(x))
@@ -81,13 +86,18 @@ def check_input_is_left_alone(method: type[Quantizer]) -> None:
 
 
 def check_zeros_stay_zeros(method: type[Quantizer]) -> None:
-    """A channel, or a whole tensor, in which calibration saw only zeros."""
+    """A channel, or a whole tensor, in which calibration saw only zeros; where 0 is no level, the scale is above 0 all the same."""
     for settings in uses(method):
         x = values(settings["role"])
         x[1] = 0
-        for zeros in (x, torch.zeros_like(x)):
-            x_hat = frozen(method, settings, zeros)(zeros)
-            assert bool(x_hat.isfinite().all()) and not x_hat[1].any()
+        for zeros in (x, torch.zeros_like(x)) if settings["bits"] > 1 or settings["role"] == "weight" else (x,):
+            quantizer = frozen(method, settings, zeros)
+            x_hat, info = quantizer(zeros), quantizer.info()
+            assert bool(x_hat.isfinite().all())
+            if info.low <= info.zero_point <= info.high and (info.zero_point - info.low) % info.spacing == 0:
+                assert not x_hat[1].any()
+            else:
+                assert bool((x_hat != 0).all()) and bool((info.scale > 0).all())
 
 
 def check_snapped_values_stay_where_declared(method: type[Quantizer]) -> None:
@@ -99,7 +109,7 @@ def check_snapped_values_stay_where_declared(method: type[Quantizer]) -> None:
 def check_state_dict_is_the_whole_state(method: type[Quantizer]) -> None:
     for settings in uses(method):
         for x in inputs(settings):
-            quantizer, fresh = frozen(method, settings, x), method(**settings)
+            quantizer, fresh = frozen(method, settings, x), method(**settings).eval()
             fresh.load_state_dict(quantizer.state_dict())
             assert torch.equal(fresh(x), quantizer(x))
 
@@ -110,14 +120,14 @@ def check_pickled_it_is_the_same(method: type[Quantizer]) -> None:
 
 
 def check_other_widths_are_refused(method: type[Quantizer]) -> None:
-    for bits in (0, 1, 9):
+    for bits in {0, 1, 2, 9} - set(method.widths):
         with pytest.raises(SpecError, match=f"{bits} bits"):
             method(bits=bits)
 
 
 def check_other_roles_are_refused(method: type[Quantizer]) -> None:
     with pytest.raises(SpecError, match="bias"):
-        method(bits=4, role="bias")
+        method(bits=method.widths[-1], role="bias")
 
 
 def check_needs_calibration(method: type[Quantizer]) -> None:
@@ -141,12 +151,14 @@ def check_damaged_calibration_is_refused(method: type[Quantizer]) -> None:
 
 
 def check_every_parameter_learns(method: type[Quantizer]) -> None:
-    """In both modes: calibrated, each parameter gets a gradient that is finite and not zero."""
+    """In both modes: calibrated, each parameter gets a gradient that is finite and not zero; some take part in training alone."""
     for quantizer, x in cases(method):
         for mode in (True, False):
             quantizer.train(mode).zero_grad()
             (quantizer(x.clone().requires_grad_()) * x).sum().backward()
             for name, parameter in quantizer.named_parameters():
+                if not mode and name.partition(".")[0] in quantizer.training_only:
+                    continue
                 assert parameter.grad is not None, f"{name} gets no gradient"
                 assert bool(parameter.grad.isfinite().all()) and bool(parameter.grad.any())
 
@@ -163,7 +175,7 @@ def check_gradient_modes_change_no_output(method: type[Quantizer]) -> None:
             quantizer.gradient = "bpda:decay" if mode == "bpda" else mode
             given = x.clone().requires_grad_()
             x_hat = quantizer(given)
-            x_hat.sum().backward()
+            (x_hat * x).sum().backward()
             assert torch.equal(x_hat, before)
             assert given.grad is not None and given.grad.shape == x.shape and bool(given.grad.isfinite().all())
             assert bool(given.grad.any()) == (mode != "exact")

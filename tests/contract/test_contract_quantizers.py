@@ -21,6 +21,11 @@ def test_quantizer(name, check):
     check(QUANTIZERS.load(name))
 
 
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_1_bit_form_of_dorefa(check):
+    check(DoReFa.at_width(1))
+
+
 class Truncating(MinMax):
     """Its integers are rounded in another way than its forward."""
 

@@ -15,13 +15,17 @@ GOLDEN = Path(__file__).parent.parent / "golden" / "quantizers.json"
 CASES = {
     f"{name}:{role},{bits}": (name, bits, words)
     for name in QUANTIZERS
-    for bits in (2, 4, 8)
+    for bits in (1, 2, 4, 8)
+    if bits in QUANTIZERS.load(name).at_width(bits).widths
     for role, words in (("weight", {"role": "weight", "channels": 3, "axis": -2}), ("activation", {"role": "activation"}))
 }
 
 
 def measure(name, bits, words, x, g):
-    quantizer = QUANTIZERS.load(name)(bits=bits, **words)
+    method = QUANTIZERS.load(name).at_width(bits)
+    if method.per_input_channel:
+        words = {"channels": 3, "axis": -2, **words}
+    quantizer = method(bits=bits, **words)
     quantizer.observe(x * 0.7)
     quantizer.freeze()
     free = x.clone().requires_grad_()

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from bitproof.convert.flow import BATCH, Flow, registered, run, trace, watch
 from bitproof.convert.fold import fold_
-from bitproof.convert.layers import QuantLayer, output_axis, replace_, weight_of
+from bitproof.convert.layers import QuantLayer, hardtanh_for_relu_, input_channels, output_axis, replace_, weight_of
 from bitproof.convert.plan import Decision, decide
-from bitproof.convert.recipe import Recipe
+from bitproof.convert.recipe import WHOLE, Recipe
 from bitproof.convert.report import LayerReport, Report
 from bitproof.core import DataError, ModelError
 from bitproof.quantizers import QUANTIZERS
@@ -57,6 +57,7 @@ def insert(model: nn.Module, recipe: str | Recipe, sample: Any = None) -> Conver
     recipe = Recipe.parse(recipe) if isinstance(recipe, str) else recipe
     result = copy.deepcopy(model).eval()
     sizes = {name: _bytes(held) for name, held in _held(result.named_modules()).items()}
+    replaced = hardtanh_for_relu_(result) if recipe.relu == "hardtanh" else ()
     flow = _flow(result, recipe, sample)
     folded = fold_(result, flow.pairs, sample) if recipe.fold else {}
     decisions = decide(result, recipe, flow)
@@ -72,8 +73,9 @@ def insert(model: nn.Module, recipe: str | Recipe, sample: Any = None) -> Conver
             low_bit = _low_bit(decision, decision.bits, recipe)
             replace_(result, decision.module, low_bit)
             result = low_bit if result is decision.module else result
-    report = Report(str(recipe), tuple(layers), _defaults(recipe), tuple((norm, layer) for layer, norm in folded.items()))
-    return Converted(result, report)
+    norms = tuple((norm, layer) for layer, norm in folded.items())
+    report = Report(str(recipe), tuple(layers), _defaults(recipe), norms, replaced)
+    return Converted(result.eval(), report)
 
 
 @torch.no_grad()
@@ -125,8 +127,9 @@ def _low_bit(decision: Decision, bits: tuple[int, int], recipe: Recipe) -> Quant
     w = weight_of(decision.module)
     axis = output_axis(decision.module)
     channels = w.shape[axis] if recipe.per == "channel" else None
-    weight = recipe.quantizer("weight", bits[0], channels, axis)
-    return QuantLayer(decision.module, weight.to(w.device), recipe.quantizer("activation", bits[1]).to(w.device), decision.name)
+    weight = None if bits[0] == WHOLE else recipe.quantizer("weight", bits[0], channels, axis).to(w.device)
+    inputs = None if bits[1] == WHOLE else recipe.input_quantizer(bits[1], input_channels(decision.module), 1 - w.ndim).to(w.device)
+    return QuantLayer(decision.module, weight, inputs, decision.name)
 
 
 def _describe(decision: Decision, recipe: Recipe, held: Sequence[nn.Parameter], float_bytes: int) -> LayerReport:
@@ -137,7 +140,9 @@ def _describe(decision: Decision, recipe: Recipe, held: Sequence[nn.Parameter], 
     w = weight_of(module)
     scales = w.shape[output_axis(module)] if recipe.per == "channel" else 1
     codes = sum(-(-p.numel() * w_bits // 8) for p in held if p is w)
-    size = codes + 4 * scales + _bytes(p for p in held if p is not w)
+    size = codes + 4 * scales * (w_bits != WHOLE) + _bytes(p for p in held if p is not w)
+    if a_bits != WHOLE:
+        size += 4 * input_channels(module) * QUANTIZERS.load(recipe.method).stored_per_input_channel
     numbers = (recipe.method, w_bits, a_bits, recipe.per or "", recipe.symmetric)
     return LayerReport(decision.name, kind, True, decision.reason, size, float_bytes, *numbers)
 
@@ -171,8 +176,11 @@ def _defaults(recipe: Recipe) -> str:
     symmetric = "symmetric" if recipe.symmetric else "affine"
     folding = "batch norms folded" if recipe.fold else "batch norms not folded"
     ends = f"first layer {_end(recipe.first)}, last layer {_end(recipe.last)}"
-    rounding = QUANTIZERS.load(recipe.method).rounding
-    return f"weights symmetric per {recipe.per}, activations {symmetric} per tensor, {ends}, {folding}, rounding {rounding}"
+    rounding = QUANTIZERS.load(recipe.method).at_width(recipe.w_bits or WHOLE).rounding
+    kept = f", kept float by name: {recipe.keep}" if recipe.keep and recipe.keeps_by_custom else ""
+    relu = ", ReLU made Hardtanh" if recipe.relu == "hardtanh" else ""
+    ranges = f"weights symmetric per {recipe.per}, activations {symmetric} per tensor"
+    return f"{ranges}, {ends}{kept}, {folding}{relu}, rounding {rounding}"
 
 
 def _end(value: str | None) -> str:

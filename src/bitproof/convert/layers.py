@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, cast
 
 import torch
@@ -27,12 +28,25 @@ def output_axis(layer: nn.Module) -> int:
     return (1 if isinstance(layer, _TRANSPOSED) else 0) - weight_of(layer).ndim
 
 
+def input_channels(layer: nn.Module) -> int:
+    """Return how many channels a layer takes."""
+    return cast(int, layer.in_features if isinstance(layer, nn.Linear) else layer.in_channels)
+
+
 def replace_(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
     """Put ``new`` wherever ``old`` stands in the model."""
     for parent in list(model.modules()):
         for name, child in list(parent._modules.items()):  # named_children would pass over a second name
             if child is old:
                 setattr(parent, name, new)
+
+
+def hardtanh_for_relu_(model: nn.Module) -> tuple[str, ...]:
+    """Put nn.Hardtanh wherever nn.ReLU or nn.ReLU6 stands, and return where: a sign needs inputs of both signs."""
+    found = {module: name for name, module in model.named_modules() if isinstance(module, (nn.ReLU, nn.ReLU6))}
+    for relu in found:
+        replace_(model, relu, nn.Hardtanh(inplace=relu.inplace))
+    return tuple(found.values())
 
 
 def _called(module: nn.Module, inputs: tuple[Any, ...]) -> None:
@@ -45,16 +59,20 @@ class QuantLayer(nn.Module):
     Forward: layer(x_hat; w_hat, bias). The layer's own ``forward`` runs, so its groups, dilation, padding mode and any
     padding that a subclass adds are kept; padding comes after the input's quantizer, and 0 is a code, so it stays exact.
     With no gradient wanted in evaluation w_hat is computed once, and again only when a number behind it changes.
+    A side without a quantizer stays float, and the weight does as long as ``float_weight`` is set. Where a quantizer has a
+    ``gain``, that is put between the product and the bias.
     Other attributes (``in_channels``, ``bias``, …) are the layer's; ``weight`` is w_hat. Shapes: as the layer's.
     """
 
-    def __init__(self, layer: nn.Module, weight_quantizer: Quantizer, input_quantizer: Quantizer, name: str) -> None:
+    def __init__(self, layer: nn.Module, weight_quantizer: Quantizer | None, input_quantizer: Quantizer | None, name: str) -> None:
         super().__init__()
         self.layer = layer
         self.weight_quantizer = weight_quantizer
         self.input_quantizer = input_quantizer
+        gains = [gain for q in (weight_quantizer, input_quantizer) if q is not None and (gain := q.gain()) is not None]
+        self.gain: Any = gains[0] if gains else None
         self.name = name
-        self.observing = False
+        self.observing = self.float_weight = False
         self._cache: tuple[object, Tensor] | None = None
         # nn.TransformerEncoderLayer reads its layers' weights instead of calling them, unless a hook is attached
         self.register_forward_pre_hook(_called)
@@ -71,37 +89,86 @@ class QuantLayer(nn.Module):
         """Return the layer's output, or while observing the float layer's."""
         if self.observing:
             self._observe(x)
-            return self.layer(x, *args, **kwargs)
-        return functional_call(self.layer, {"weight": self.weight}, (self.input_quantizer(x), *args), kwargs)
+            y = self.layer(x, *args, **kwargs)
+            if self.gain is not None:
+                self.gain.observe(y, self._axes)
+            return y
+        x_hat = x if self.input_quantizer is None else self.input_quantizer(x)
+        if self.gain is None:
+            return functional_call(self.layer, {"weight": self.weight}, (x_hat, *args), kwargs)
+        y = self.gain(x, self._product(x_hat, self.weight, *args, **kwargs), self._mean)
+        bias = self.layer._parameters.get("bias")
+        return y if bias is None else y + bias.reshape(-1, *[1] * self._axes)
+
+    @property
+    def _axes(self) -> int:
+        """How many axes are spatial: 0 for a linear layer."""
+        return weight_of(self.layer).ndim - 2
+
+    def _product(self, x: Tensor, w: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """The layer on ``x`` with the weight ``w``, which may have fewer outputs, and no bias."""
+        given = {"weight": w}
+        if self.layer._parameters.get("bias") is not None:
+            given["bias"] = w.new_zeros(w.shape[output_axis(self.layer)] * (self._groups if self._transposed else 1))
+        return functional_call(self.layer, given, (x, *args), kwargs)
+
+    @property
+    def _groups(self) -> int:
+        return getattr(self.layer, "groups", 1)
+
+    @property
+    def _transposed(self) -> bool:
+        return isinstance(self.layer, _TRANSPOSED)
+
+    def _mean(self, x: Tensor) -> Tensor:
+        """Average ``x`` over what each output looks at: one map for all outputs, or with groups one an output."""
+        w = weight_of(self.layer)
+        shape = (w.shape[0], 1, *w.shape[2:]) if self._transposed else (self._groups, *w.shape[1:])
+        inputs = shape[0] // self._groups if self._transposed else shape[1]
+        box = torch.full(shape, 1 / (inputs * math.prod(shape[2:])), dtype=w.dtype, device=w.device)
+        mean: Tensor = self._product(x, box)
+        if self._groups == 1:
+            return mean
+        outputs = w.shape[1] if self._transposed else w.shape[0] // self._groups
+        return mean.repeat_interleave(outputs, dim=-1 - self._axes)
 
     @property
     def weight(self) -> Tensor:
         """The quantized weight."""
-        w = weight_of(self.layer)
-        learned = [w, *self.weight_quantizer.parameters()]
-        if torch.is_grad_enabled() and any(p.requires_grad for p in learned):
-            return self._quantized()
-        key = [(t.data_ptr(), t.dtype, t._version) for t in (*learned, *self.weight_quantizer.buffers())]
-        if self._cache is None or self._cache[0] != key:
+        w, quantizer = weight_of(self.layer), self.weight_quantizer
+        if quantizer is None or self.float_weight:
+            return w
+        if torch.is_grad_enabled() and any(p.requires_grad for p in (w, *quantizer.parameters())):
+            return self._quantized(quantizer)
+        if self._cache is None or self._cache[0] != self._key(quantizer):
             with torch.inference_mode(False), torch.no_grad():
-                self._cache = key, self._quantized()
+                w_hat = self._quantized(quantizer)
+            self._cache = self._key(quantizer), w_hat  # read afterwards: a quantizer may note the scale that it took
         return self._cache[1]
 
-    def _quantized(self) -> Tensor:
-        w_hat: Tensor = self.weight_quantizer(weight_of(self.layer))
+    def _key(self, quantizer: Quantizer) -> object:
+        """All that the quantized weight depends on."""
+        tensors = (weight_of(self.layer), *quantizer.parameters(), *quantizer.buffers())
+        return quantizer.training, [(t.data_ptr(), t.dtype, t._version) for t in tensors]
+
+    def _quantized(self, quantizer: Quantizer) -> Tensor:
+        w_hat: Tensor = quantizer(weight_of(self.layer))
         return w_hat
 
     def observe_weight(self) -> None:
         """Calibrate the weight's quantizer, anew."""
-        self._about("weight", self.weight_quantizer.observe, weight_of(self.layer))
-        self.weight_quantizer.freeze()
+        if self.weight_quantizer is not None:
+            self._about("weight", self.weight_quantizer.observe, weight_of(self.layer))
+            self.weight_quantizer.freeze()
 
     def _observe(self, x: Tensor) -> None:
-        self._about("input", self.input_quantizer.observe, x)
+        if self.input_quantizer is not None:
+            self._about("input", self.input_quantizer.observe, x)
 
     def freeze_input(self) -> None:
         """Fix the input's range after the batches."""
-        self._about("input", self.input_quantizer.freeze)
+        if self.input_quantizer is not None:
+            self._about("input", self.input_quantizer.freeze)
 
     def _about(self, what: str, action: Any, *args: Any) -> None:
         try:

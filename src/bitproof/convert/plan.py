@@ -35,7 +35,7 @@ def decide(model: nn.Module, recipe: Recipe, flow: Flow) -> list[Decision]:
 
     Raises SpecError when ``keep`` names no layer.
     """
-    if recipe.keep and not any(re.search(recipe.keep, name) for name in flow.order):
+    if recipe.keep and not recipe.keeps_by_custom and not any(re.search(recipe.keep, name) for name in flow.order):
         raise SpecError(f"keep={recipe.keep!r} is found in no layer's name. Layers: {', '.join(flow.order)}.")
     names = Counter(id(module) for _, module in model.named_modules(remove_duplicate=False))
     tied = _tied(model)

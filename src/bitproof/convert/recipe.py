@@ -14,8 +14,12 @@ from bitproof.quantizers import QUANTIZERS, Quantizer
 
 #: Recipes that change no layer: the model as given, and fp32 weights put through the same training.
 FLOAT = ("fp32", "float")
+#: In w32aM and wNa32: that side stays float.
+WHOLE = 32
 _BITS = re.compile(r"w(\d+)a(\d+)")
-_KEYS = ("per", "symmetric", "first", "last", "fold", "keep")
+_KEYS = ("per", "symmetric", "first", "last", "fold", "keep", "relu")
+#: What a method that does not say otherwise does with the network around its layers.
+_AROUND = {"keep": "", "relu": "keep"}
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Recipe:
 
     ``per``: tensor or channel, of weights. ``symmetric``: of activations. ``first``, ``last``: the first and last weighted
     layer in execution order get 8 (a number of bits), same or float, weights and input alike. ``fold``: batch norms go
-    into the convs before them. ``keep``: a regular expression; layers in whose name it is found stay float.
+    into the convs before them. ``keep``: a regular expression; layers in whose name it is found stay float. ``relu``: keep, or
+    hardtanh, which then stands for every nn.ReLU. 32 bits leave weights or activations float.
     ``settings``: the method's own words, e.g. ``(("q", "99.9"),)``.
 
     Raises SpecError for what does not fit, UnknownName for an unknown method.
@@ -38,15 +43,16 @@ class Recipe:
     first: str | None = None
     last: str | None = None
     fold: bool | None = None
-    keep: str = ""
+    keep: str | None = None
+    relu: str | None = None
     settings: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.method in FLOAT:
-            if dataclasses.astuple(self)[1:] != (None,) * 7 + ("", ()):
+            if dataclasses.astuple(self)[1:] != (None,) * 9 + ((),):
                 raise SpecError(f"The recipe {self.method!r} takes no settings. Type {self.method!r}.")
             return
-        for key, value in _method(self.method).defaults.items():
+        for key, value in self._defaults().items():
             if getattr(self, key) is None:
                 object.__setattr__(self, key, value)
         self._check()
@@ -54,19 +60,26 @@ class Recipe:
     def _check(self) -> None:
         if self.w_bits is None or self.a_bits is None:
             raise SpecError(f"The recipe {self.method!r} needs bits. Type for example '{self.method}:w4a4'.")
-        if self.per not in ("tensor", "channel"):
-            raise SpecError(f"per={self.per!r} is unknown: tensor or channel.")
+        if self.bits == (WHOLE, WHOLE):
+            raise SpecError(f"{self.method}:w32a32 changes nothing. Type fp32, or float for fp32 weights that are trained too.")
+        for key, allowed in (("per", ("tensor", "channel")), ("relu", ("keep", "hardtanh"))):
+            if getattr(self, key) not in allowed:
+                raise SpecError(f"{key}={getattr(self, key)!r} is unknown: {' or '.join(allowed)}.")
         try:
-            re.compile(self.keep)
+            re.compile(self.keep or "")
         except re.error as error:
             raise SpecError(f"keep={self.keep!r} is not a regular expression: {error}.") from None
         plain = {key: _word(value) for key, value in self._settings().items()}
-        default = {field.name: _word(field.default) for field in dataclasses.fields(QUANTIZERS.load(self.method))}
+        default = {field.name: _word(field.default) for field in dataclasses.fields(_method(self.method))}
         kept = tuple((key, plain[key]) for key in sorted(plain) if plain[key] != default[key])
         object.__setattr__(self, "settings", kept)
         for w_bits, a_bits in filter(None, (self.bits, self.at("first"), self.at("last"))):
-            self.quantizer("weight", w_bits)
-            self.quantizer("activation", a_bits)
+            for role, bits in (("weight", w_bits), ("activation", a_bits)):
+                if bits != WHOLE:
+                    self.quantizer(role, bits)
+
+    def _defaults(self) -> dict[str, Any]:
+        return {**_AROUND, **_method(self.method).at_width(self.w_bits or WHOLE).defaults}
 
     def _settings(self) -> dict[str, Any]:
         own = own_settings(self.method)
@@ -75,7 +88,8 @@ class Recipe:
                 near = difflib.get_close_matches(key, [*_KEYS, *own], n=1)
                 hint = f" Did you mean {near[0]!r}?" if near else ""
                 raise SpecError(f"{self.method!r} has no setting {key!r}.{hint} Settings: {', '.join([*_KEYS, *own])}.")
-        probe = bind(Spec(self.method, (("bits", "8"), *self.settings)), QUANTIZERS.load(self.method))
+        method = _method(self.method)
+        probe = bind(Spec(self.method, (("bits", str(method.widths[-1])), *self.settings)), method)
         return {key: getattr(probe, key) for key, _ in self.settings}
 
     @classmethod
@@ -100,7 +114,7 @@ class Recipe:
         return str(Spec(self.method, ((None, f"w{self.w_bits}a{self.a_bits}"), *self._differing())))
 
     def _differing(self) -> Iterator[tuple[str, str]]:
-        defaults = {"keep": "", **QUANTIZERS.load(self.method).defaults}
+        defaults = self._defaults()
         for key in _KEYS:
             value = getattr(self, key)
             if value != defaults[key]:
@@ -113,14 +127,19 @@ class Recipe:
         return None if self.w_bits is None or self.a_bits is None else (self.w_bits, self.a_bits)
 
     @property
+    def keeps_by_custom(self) -> bool:
+        """Whether ``keep`` is the method's own, which need not find a layer in every network."""
+        return bool(self.keep == self._defaults()["keep"])
+
+    @property
     def version(self) -> int:
         """The method's version; 1 for ``fp32`` and ``float``."""
-        return 1 if self.bits is None else int(QUANTIZERS.load(self.method).version)
+        return 1 if self.bits is None else int(_method(self.method).at_width(self.bits[0]).version)
 
     @property
     def trains(self) -> bool:
         """Whether the recipe is meant to be trained: a method with learned or fixed ranges, or the ``float`` control."""
-        return self.method == "float" or (self.bits is not None and bool(QUANTIZERS.load(self.method).trainable))
+        return self.method == "float" or (self.bits is not None and bool(_method(self.method).trainable))
 
     def at(self, end: str) -> tuple[int, int] | None:
         """Return the bits of the ``first`` or ``last`` layer; None leaves it float."""
@@ -131,7 +150,13 @@ class Recipe:
             return None
         if not re.fullmatch(r"[1-9]\d*", value):
             raise SpecError(f"{end}={value!r} is unknown: a number of bits, same or float.")
-        return int(value), int(value)
+        w_bits, a_bits = self.bits or (WHOLE, WHOLE)
+        return WHOLE if w_bits == WHOLE else int(value), WHOLE if a_bits == WHOLE else int(value)
+
+    def input_quantizer(self, bits: int, channels: int, axis: int) -> Quantizer:
+        """Build the quantizer of a layer's input, which has ``channels`` along ``axis``, for a method that tells them apart."""
+        apart = _method(self.method).at_width(bits).per_input_channel
+        return self.quantizer("activation", bits, channels, axis) if apart else self.quantizer("activation", bits)
 
     def quantizer(self, role: str, bits: int, channels: int | None = None, axis: int = -1) -> Quantizer:
         """Build a quantizer of this recipe for a weight or an activation."""
@@ -139,7 +164,7 @@ class Recipe:
         items = [(key, str(value)) for key, value in words.items()]
         if channels is not None:
             items.append(("channels", str(channels)))
-        built: Quantizer = bind(Spec(self.method, (*items, *self.settings)), QUANTIZERS.load(self.method))
+        built: Quantizer = bind(Spec(self.method, (*items, *self.settings)), _method(self.method).at_width(bits))
         return built
 
 
@@ -172,4 +197,9 @@ def recipe_cards() -> list[Card]:
     """Describe every recipe that can be asked for: the two float ones, and a form for each method."""
     given = Card("fp32", "The model as given; no layer is changed.", "bitproof", 1)
     control = Card("float", "fp32 weights put through the same training as the low-bit recipes: their control.", "bitproof", 1)
-    return [given, control, *(replace(card, name=f"{card.name}:wNaM") for card in QUANTIZERS.cards())]
+    return [given, control, *(replace(card, name=f"{card.name}:{_form(card.name)}") for card in QUANTIZERS.cards())]
+
+
+def _form(method: str) -> str:
+    widths = _method(method).widths
+    return "wNaM" if len(widths) > 1 else f"w{widths[0]}a{widths[0]}"

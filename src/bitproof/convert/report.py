@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from bitproof.convert.recipe import Recipe
+from bitproof.convert.recipe import WHOLE, Recipe
 
 _COLUMNS = ("layer", "type", "w", "a", "weights", "activations", "bytes", "why")
 
@@ -34,12 +34,13 @@ class LayerReport:
 
 @dataclass(frozen=True)
 class Report:
-    """All layers with parameters; ``folded`` lists (batch norm, the layer that it went into)."""
+    """All layers with parameters; ``folded``: (batch norm, the layer that it went into); ``replaced``: each ReLU made Hardtanh."""
 
     recipe: str
     layers: tuple[LayerReport, ...]
     defaults: str
     folded: tuple[tuple[str, str], ...] = ()
+    replaced: tuple[str, ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -63,6 +64,7 @@ class Report:
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         changed = sum(layer.changed for layer in self.layers)
         total = f"{changed} layers low-bit, {len(self.layers) - changed} left float, {len(self.folded)} batch norms folded"
+        total += f", {len(self.replaced)} ReLU made Hardtanh" * bool(self.replaced)
         size = f"{total}; {self.float_bytes:,} → {self.size_bytes:,} bytes"
         return "\n".join([f"{self.recipe}: {self.defaults}", *lines, size, *_advice(Recipe.parse(self.recipe))])
 
@@ -76,7 +78,8 @@ def _advice(recipe: Recipe) -> list[str]:
 
 
 def _row(layer: LayerReport) -> tuple[str, ...]:
-    symmetric = {None: "float", True: "symmetric", False: "affine"}[layer.symmetric]
-    bits = (str(layer.w_bits or "float"), str(layer.a_bits or "float"))
-    kind = f"per {layer.granularity}" if layer.changed else "float"
+    whole = (None, WHOLE)
+    bits = tuple("float" if bits in whole else str(bits) for bits in (layer.w_bits, layer.a_bits))
+    symmetric = "float" if layer.a_bits in whole else "symmetric" if layer.symmetric else "affine"
+    kind = "float" if layer.w_bits in whole else f"per {layer.granularity}"
     return (layer.name or "(model)", layer.type, *bits, kind, symmetric, f"{layer.size_bytes:,}", layer.reason)

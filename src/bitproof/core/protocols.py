@@ -197,9 +197,10 @@ class ModelNoise(Noise, Protocol):
 
 @dataclass(frozen=True)
 class Info:
-    """A quantizer's numbers: ``x_hat = (q − zero_point)·scale`` for codes ``low ≤ q ≤ high``.
+    """A quantizer's numbers: ``x_hat = (q − zero_point)·scale`` for the codes q = low, low + spacing, …, high.
 
     ``scale`` and ``zero_point`` are arrays that broadcast against the tensor; both are frozen numbers at evaluation.
+    ``threshold``, where an input has two codes: q is ``low`` where x < threshold, else ``high``; it broadcasts too.
     """
 
     bits: int
@@ -207,11 +208,13 @@ class Info:
     zero_point: Any
     low: int
     high: int
+    spacing: int = 1
+    threshold: Any = None
 
     @property
     def levels(self) -> int:
         """Number of codes."""
-        return self.high - self.low + 1
+        return (self.high - self.low) // self.spacing + 1
 
 
 @runtime_checkable

@@ -79,11 +79,12 @@ def gap(simulated: nn.Module, exported: Exported, batches: Iterable[Tensor]) -> 
     Shapes: batches float N×3×S×S in [0, 1]. Raises MissingExtra without onnxruntime.
     """
     layers = low_bit_layers(simulated)
+    quantizers = {name: q for name in exported.codes if (q := layers[name].input_quantizer) is not None}
     names = list(dict.fromkeys(codes.tensor for codes in exported.codes.values()))
     integer = opened(_exposed(exported.graph, names))
     found = Gap({name: Difference() for name in exported.codes})
     seen: dict[str, Tensor] = {}
-    hooks = [layers[name].input_quantizer.register_forward_hook(partial(_keep, seen, name)) for name in exported.codes]
+    hooks = [quantizer.register_forward_hook(partial(_keep, seen, name)) for name, quantizer in quantizers.items()]
     try:
         for x in batches:
             seen.clear()
@@ -92,7 +93,7 @@ def gap(simulated: nn.Module, exported: Exported, batches: Iterable[Tensor]) -> 
             _tell(found, logits, outputs[0])
             integers = dict(zip(names, outputs[1:], strict=True))
             for name, codes in exported.codes.items():
-                info = layers[name].input_quantizer.info()
+                info = quantizers[name].info()
                 found.layers[name].tell(_within(seen[name], codes), integers[codes.tensor].int() + info.low - info.zero_point)
     finally:
         for hook in hooks:

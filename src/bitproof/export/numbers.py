@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from bitproof.convert import QuantLayer
 from bitproof.core import Info, ModelError
+from bitproof.quantizers import Quantizer
 
 Array = NDArray[Any]
 
@@ -60,19 +61,20 @@ def numbers(name: str, layer: QuantLayer) -> Numbers:
     Raises ModelError for quantizers that ONNX cannot say: several scales of an input, codes of several planes or beyond 8 bits,
     and an input that is not simply scaled, rounded and clipped.
     """
+    if layer.input_quantizer is None or layer.weight_quantizer is None or layer.gain is not None:
+        found = "is float" if layer.gain is None else "is multiplied by a further factor"
+        raise ModelError(f"Layer {name!r}: a side of it {found}; an ONNX file of integers needs codes on both and no more.")
     quantizer, info = layer.input_quantizer, layer.input_quantizer.info()
     if info.levels > 256 or info.scale.numel() > 1:
         found = f"{info.levels} codes and {info.scale.numel()} scales"
         raise ModelError(f"Layer {name!r}: its input has {found}; ONNX takes up to 256 and one.")
     _check_affine(name, quantizer, info)
     x = Activation(_float(info.scale).reshape(()), np.array(int(info.zero_point) - info.low, np.uint8), info.levels - 1, info.low)
-    return Numbers(x, _weight(name, layer))
+    return Numbers(x, _weight(name, layer.weight_quantizer, layer.layer.get_parameter("weight").detach()))
 
 
-def _weight(name: str, layer: QuantLayer) -> Weight:
-    quantizer, info = layer.weight_quantizer, layer.weight_quantizer.info()
-    w = layer.layer.get_parameter("weight").detach()
-    codes = quantizer.codes(w)
+def _weight(name: str, quantizer: Quantizer, w: Tensor) -> Weight:
+    codes, info = quantizer.codes(w), quantizer.info()
     if not isinstance(codes, Tensor) or info.levels > 256 or not -128 <= info.low <= info.high <= 255:
         raise ModelError(f"Layer {name!r}: its weight's codes are no 8-bit integers; ONNX takes one of at most 256 codes a weight.")
     if not torch.equal(quantizer.dequantize(codes), quantizer(w)):

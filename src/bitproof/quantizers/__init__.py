@@ -1,4 +1,4 @@
-"""Tensor → tensor with a gradient rule; one method a file over ``ste``, ``affine`` and ``search``."""
+"""Tensor → tensor with a gradient rule; one method a file over ``ste``, ``affine``, ``binary`` and ``search``."""
 
 from bitproof.core import Registry
 from bitproof.quantizers.affine import Quantizer
@@ -13,6 +13,13 @@ QUANTIZERS = Registry(
         "lsq": "bitproof.quantizers.lsq:LSQ",
         "pact": "bitproof.quantizers.pact:PACT",
         "dorefa": "bitproof.quantizers.dorefa:DoReFa",
+        "bnn": "bitproof.quantizers.bnn:BNN",
+        "xnor": "bitproof.quantizers.xnor:XNOR",
+        "bireal": "bitproof.quantizers.bireal:BiReal",
+        "xnorpp": "bitproof.quantizers.xnorpp:XNORpp",
+        "reactnet": "bitproof.quantizers.reactnet:ReActNet",
+        "recu": "bitproof.quantizers.recu:ReCU",
+        "fda": "bitproof.quantizers.fda:FDA",
     },
 )
 

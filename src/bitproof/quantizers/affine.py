@@ -46,6 +46,13 @@ def squash(w: Tensor, channels: int | None, axis: int) -> Tensor:
     return t / (t.abs().amax(dim=others, keepdim=True) + 1e-5)
 
 
+def _allowed(widths: tuple[int, ...], asked: int) -> str:
+    if len(widths) == 1:
+        return "it has 1 bit alone; w32 or a32 leaves a side float, first=float and last=float an end."
+    one = " 1 bit is had by bnn, xnor, dorefa, bireal, xnorpp, reactnet, recu and fda." if asked == 1 else ""
+    return f"{widths[0]} to {widths[-1]} are allowed.{one}"
+
+
 @dataclass(eq=False, repr=False, kw_only=True)
 class Quantizer(nn.Module, ABC):
     """Base of the affine quantizers: q = clip(round(x / s) + z, low, high), x_hat = (q − z)·s.
@@ -71,6 +78,10 @@ class Quantizer(nn.Module, ABC):
     idempotent: ClassVar[bool] = True
     gradients: ClassVar[tuple[str, ...]] = MODES  # what ``gradient`` may be set to
     symmetric_only: ClassVar[bool] = False
+    widths: ClassVar[tuple[int, ...]] = tuple(range(2, 9))  # the bits that there are
+    per_input_channel: ClassVar[bool] = False  # whether an input's quantizer tells channels apart
+    stored_per_input_channel: ClassVar[int] = 0  # numbers that a deployed layer keeps for each
+    training_only: ClassVar[tuple[str, ...]] = ()  # parameters, or modules of them, that are no part of the evaluated network
     defaults: ClassVar[dict[str, Any]] = POST_TRAINING
     gradient = "ste"  # not a setting: a victim sets it from outside
 
@@ -93,9 +104,8 @@ class Quantizer(nn.Module, ABC):
         self._numbers: tuple[int, int, int] | None = None
 
     def _check(self) -> None:
-        if not 2 <= self.bits <= 8:
-            one = " Binarization methods come as quantizers of their own." if self.bits == 1 else ""
-            raise SpecError(f"{self.bits} bits were asked of {type(self).__name__}; 2 to 8 are allowed.{one}")
+        if self.bits not in self.widths:
+            raise SpecError(f"{self.bits} bits were asked of {type(self).__name__}; {_allowed(self.widths, self.bits)}")
         if self.role not in ROLES:
             raise SpecError(f"The role {self.role!r} is unknown: {' or '.join(ROLES)}.")
         if self.symmetric_only and not self.symmetric:
@@ -109,6 +119,15 @@ class Quantizer(nn.Module, ABC):
     def shape(self) -> tuple[int, ...]:
         """Shape of the scale: () or (channels, 1, …)."""
         return () if self.channels is None else (self.channels, *[1] * (-self.axis - 1))
+
+    @classmethod
+    def at_width(cls, bits: int) -> type[Quantizer]:
+        """Return the class that quantizes to ``bits`` under this name: a method may have a form of its own at 1 bit."""
+        return cls
+
+    def gain(self) -> nn.Module | None:
+        """Return what the layer's output is multiplied by beside the scales (a ``Gain`` of ``binary``), made anew, or None."""
+        return None
 
     # What a method fills in.
 
@@ -162,6 +181,10 @@ class Quantizer(nn.Module, ABC):
         self.calibrated.fill_(True)
         self._bounds = self._numbers = None
 
+    def code_range(self) -> tuple[int, int]:
+        """Return the lowest and highest code."""
+        return code_range(self.bits, bool(self.signed))
+
     def limits(self) -> tuple[int, int, int]:
         """Return (low − z, high − z, z). Raises BitproofError before ``freeze``."""
         if self._numbers is None:  # Python numbers, read once: a device is not waited for at each call
@@ -169,7 +192,7 @@ class Quantizer(nn.Module, ABC):
                 raise BitproofError(
                     f"This {type(self).__name__} quantizer has no range yet: calibrate first (observe, then freeze)."
                 )
-            low, high = code_range(self.bits, bool(self.signed))
+            low, high = self.code_range()
             z = int(self.zero_point)
             self._numbers = low - z, high - z, z
         return self._numbers

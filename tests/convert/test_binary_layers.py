@@ -1,0 +1,201 @@
+"""Binarized layers of every kind: what torch computes from the signs by hand, and what the packed kernels compute from the bits."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from bitproof import kernels
+from bitproof.convert import QuantLayer, Recipe, calibrate, insert, quantize
+from bitproof.core import ShapeError, SpecError
+
+METHODS = ("bnn", "xnor", "bireal", "xnorpp", "reactnet", "recu", "fda", "dorefa")
+LAYERS = {
+    "conv1d": (lambda: nn.Conv1d(6, 8, 3, padding=1, groups=2), (2, 6, 9)),
+    "conv2d": (lambda: nn.Conv2d(6, 8, 3, stride=2, padding=2, dilation=2, groups=2), (2, 6, 9, 8)),
+    "depthwise": (lambda: nn.Conv2d(6, 6, 3, padding=1, groups=6, bias=False), (2, 6, 7, 7)),
+    "conv3d": (lambda: nn.Conv3d(4, 6, (1, 3, 2), padding=(0, 1, 1)), (2, 4, 3, 5, 4)),
+    "reflect": (lambda: nn.Conv2d(6, 8, 3, padding=1, padding_mode="reflect"), (2, 6, 7, 7)),
+    "transposed": (lambda: nn.ConvTranspose2d(6, 8, 3, stride=2, groups=2), (2, 6, 5, 4)),
+    "linear": (lambda: nn.Linear(12, 5), (2, 3, 12)),
+}
+
+
+def binarized(recipe, kind, seed=0):
+    """A layer between two that stay float, so that it is neither first nor last; returned with its input."""
+    make, shape = LAYERS[kind]
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        layer, x = make(), torch.randn(shape)
+    return only(layer, recipe, [x]), x
+
+
+def only(layer, recipe, batches):
+    text = f"{recipe},first=same,last=same" if ":" in recipe else f"{recipe}:w1a1,first=same,last=same"
+    found = quantize(layer, text, batches).model
+    assert isinstance(found, QuantLayer)
+    return found
+
+
+def by_hand(layer, x):
+    """The layer's own function on q·scale of both sides, its gain and its bias."""
+    w_info, x_info = layer.weight_quantizer.info(), layer.input_quantizer.info()
+    w = layer.weight_quantizer.codes(layer.layer.weight) * w_info.scale
+    x_hat = torch.where(x < x_info.threshold, x_info.low, x_info.high) * x_info.scale
+    plain = layer.layer
+    bias = plain.bias
+    y = torch.func.functional_call(plain, {"weight": w, **({} if bias is None else {"bias": torch.zeros_like(bias)})}, (x_hat,))
+    axes = w.ndim - 2
+    if layer.gain is not None:
+        y = layer.gain(x, y, layer._mean)
+    return y if bias is None else y + bias.reshape(-1, *[1] * axes)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("method", METHODS)
+def test_every_layer_is_what_its_numbers_say(method, kind):
+    layer, x = binarized(method, kind)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x), by_hand(layer, x), rtol=1e-5, atol=1e-5)
+
+
+def test_xnors_map_is_the_mean_of_what_an_output_sees():
+    layer, x = binarized("xnor", "conv2d")
+    plain = layer.layer
+    expected = []
+    for part, weight in zip(x.chunk(2, 1), plain.weight.chunk(2), strict=True):
+        alpha = weight.abs().mean((1, 2, 3), keepdim=True)
+        signs = F.conv2d(torch.where(part < 0, -1.0, 1.0), torch.where(weight < 0, -1.0, 1.0) * alpha, None, 2, 2, 2)
+        k = F.conv2d(part.abs().mean(1, keepdim=True), torch.full((1, 1, 3, 3), 1 / 9), None, 2, 2, 2)
+        expected.append(signs * k)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x), torch.cat(expected, 1) + plain.bias[:, None, None], rtol=1e-5, atol=1e-5)
+        linear, x = binarized("xnor", "linear")
+        signs = F.linear(torch.where(x < 0, -1.0, 1.0), linear.weight)
+        torch.testing.assert_close(linear(x), signs * x.abs().mean(-1, keepdim=True) + linear.bias)
+
+
+def test_xnor_scales_approximate_the_float_product_best():
+    """With both α and K the output is nearer to the float layer's than with one, and that nearer than with none."""
+    make, shape = LAYERS["conv2d"]
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(1)) * torch.linspace(0.1, 3, 9)[:, None]
+    plain = make()
+    with torch.no_grad():
+        errors = {
+            text: float((only(plain, text, [x])(x) - plain(x)).square().mean()) for text in ("xnor", "xnor:w1a1,k=false", "bnn")
+        }
+    assert errors["xnor"] < errors["xnor:w1a1,k=false"] < errors["bnn"]
+
+
+def test_xnorpp_scales_rows_and_columns():
+    layer, x = binarized("xnorpp", "conv2d")
+    rows, columns = layer.gain.axes
+    with torch.no_grad():
+        rows.copy_(torch.linspace(0.5, 2, len(rows)))
+        columns.copy_(torch.linspace(-1, 1, len(columns)))
+        plain = F.conv2d(torch.where(x < 0, -1.0, 1.0), layer.weight, None, 2, 2, 2, 2)
+        expected = plain * torch.outer(rows, columns) + layer.bias[:, None, None]
+        torch.testing.assert_close(layer(x), expected)
+        with pytest.raises(ShapeError, match="spatial=false"):
+            layer(x[..., :4])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_stored_network_comes_back(method):
+    """Also what is made only when data are seen: XNOR++'s scales and FDA's noise."""
+    layer, x = binarized(method, "conv2d")
+    fresh = insert(LAYERS["conv2d"][0](), f"{method}:w1a1,first=same,last=same", x).model
+    fresh.load_state_dict(layer.state_dict())
+    assert torch.equal(fresh(x), layer(x))
+
+
+@pytest.mark.parametrize("kind", ["conv2d", "depthwise", "linear"])
+@pytest.mark.parametrize("method", METHODS)
+def test_packed_bits_give_the_same_outputs(method, kind):
+    """Only what the layer tells is used: codes and scale of the weight, threshold and lowest code of the input, gain and bias."""
+    layer, x = binarized(method, kind)
+    plain, w_info, x_info = layer.layer, layer.weight_quantizer.info(), layer.input_quantizer.info()
+    signs = layer.weight_quantizer.codes(plain.weight).numpy()
+    groups = getattr(plain, "groups", 1)
+    packed = kernels.pack_weight(signs, groups)
+    assert np.array_equal(packed.unpack().reshape(signs.shape), signs)
+    threshold = x_info.threshold.reshape(-1).numpy() if x_info.threshold.numel() > 1 else float(x_info.threshold)
+    pad = 0 if x_info.low == -1 else -1
+    bits = kernels.pack(x.numpy(), axis=1 if kind != "linear" else -1, threshold=threshold)
+    if kind == "linear":
+        y = torch.from_numpy(kernels.gemm(bits, packed))
+    else:
+        steps = {"stride": plain.stride, "padding": plain.padding, "dilation": plain.dilation}
+        y = torch.from_numpy(kernels.conv2d(bits, packed, pad=pad, **steps)).permute(0, 3, 1, 2)
+    if x_info.low == 0:
+        y = (y + torch.from_numpy(signs.sum(tuple(range(1, signs.ndim)))).reshape(-1, *[1] * (signs.ndim - 2))) / 2
+    y = y * w_info.scale.reshape(-1, *[1] * (signs.ndim - 2)) * x_info.scale
+    with torch.no_grad():
+        y = y if layer.gain is None else layer.gain(x, y, layer._mean)
+        y = y if plain.bias is None else y + plain.bias.reshape(-1, *[1] * (signs.ndim - 2))
+        torch.testing.assert_close(y, layer(x), rtol=1e-5, atol=1e-5)
+
+
+def test_a_side_may_stay_float():
+    plain, x = nn.Conv2d(3, 4, 3), torch.randn(2, 3, 6, 6)
+    with torch.no_grad():
+        weights = only(plain, "bireal:w1a32", [x])
+        torch.testing.assert_close(weights(x), F.conv2d(x, weights.weight, plain.bias))
+        assert weights.input_quantizer is None and len(weights.weight[0].abs().unique()) == 1
+        inputs = only(plain, "bireal:w32a1", [x])
+        torch.testing.assert_close(inputs(x), F.conv2d(torch.where(x < 0, -1.0, 1.0), plain.weight, plain.bias))
+    with pytest.raises(SpecError, match="w32a32"):
+        Recipe.parse("bnn:w32a32")
+
+
+def test_a_relu_before_a_sign_is_made_hardtanh_and_told():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.Conv2d(4, 4, 3), nn.ReLU6(), nn.Flatten(), nn.LazyLinear(2))
+    x = torch.randn(2, 3, 8, 8)
+    net(x)
+    model, report = quantize(net, "bireal:w1a1", [x])
+    assert [type(m) for m in model if not list(m.children())].count(nn.Hardtanh) == 2 and report.replaced == ("1", "3")
+    assert "2 ReLU made Hardtanh" in str(report) and "ReLU made Hardtanh" in report.defaults
+    assert [layer.reason for layer in report.layers] == ["first=float", "", "last=float"]
+    assert isinstance(net[1], nn.ReLU)
+    with pytest.raises(SpecError, match=r"Layer '2', input: it is never negative"):
+        quantize(net, "bireal:w1a1,relu=keep", [x])
+    assert quantize(net, "dorefa:w1a1", [x]).report.replaced == ()
+
+
+def test_layers_on_a_shortcut_stay_float_by_name():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.body, self.downsample, self.head = (nn.Conv2d(3, 3, 1) for _ in range(4))
+
+        def forward(self, x):
+            x = self.stem(x)
+            return self.head(self.body(x) + self.downsample(x)).mean((2, 3))
+
+    x = torch.randn(2, 3, 4, 4)
+    report = quantize(Net(), "bnn:w1a1", [x]).report
+    assert {layer.name: layer.reason for layer in report.layers if not layer.changed} == {
+        "stem": "first=float",
+        "downsample": "kept by keep=downsample|shortcut",
+        "head": "last=float",
+    }
+    both = quantize(Net(), 'bnn:w1a1,keep=""', [x]).report
+    assert [layer.name for layer in both.layers if layer.changed] == ["body", "downsample"]
+    with pytest.raises(SpecError, match="found in no layer"):
+        quantize(Net(), "bnn:w1a1,keep=nowhere", [x])
+
+
+def test_the_kept_weight_follows_the_training_mode():
+    """FDA's noise must not stay in the weight that evaluation keeps."""
+    layer, x = binarized("fda", "linear")
+    with torch.no_grad():
+        evaluated = layer(x)
+        assert not torch.equal(layer.train()(x), evaluated)
+        assert torch.equal(layer.eval()(x), evaluated)
+
+
+def test_a_network_is_calibrated_anew():
+    layer, x = binarized("xnorpp", "conv2d")
+    calibrate(layer, [x])
+    assert len(layer.gain.axes) == 2
