@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 from training_toy import Toy, network, run, same
 
 from bitproof.convert import quantize
@@ -11,10 +12,25 @@ from bitproof.training import Progress
 
 
 def low_bit(recipe: str, seed: int = 0):
-    return quantize(network(seed=seed), recipe, [Toy().x[:20]]).model
+    made = between(seed) if recipe.partition(":")[0] in BINARY else network(seed=seed)
+    return quantize(made, recipe, [Toy().x[:20]]).model
 
 
-@pytest.mark.parametrize("recipe", ["lsq:w4a4", "lsq:w3a3,per=channel", "pact:w4a4", "dorefa:w4a4"])
+def between(seed: int = 0):
+    """A network with a convolution and a linear layer between the first and the last layer."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        convs = nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3, 2, 1, groups=2), nn.BatchNorm2d(8)
+        return nn.Sequential(*convs, nn.ReLU(), nn.Flatten(), nn.Linear(128, 16), nn.BatchNorm1d(16), nn.Linear(16, 2))
+
+
+BINARY = ("bnn", "xnor", "bireal", "xnorpp", "reactnet", "recu", "fda")
+ONE_BIT = [f"{method}:w1a1" for method in BINARY]
+
+
+@pytest.mark.parametrize(
+    "recipe", ["lsq:w4a4", "lsq:w3a3,per=channel", "pact:w4a4", "dorefa:w4a4", *ONE_BIT, "dorefa:w1a1,first=8"]
+)
 def test_every_parameter_of_a_low_bit_network_is_trained(recipe: str):
     model = low_bit(recipe)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
@@ -23,7 +39,7 @@ def test_every_parameter_of_a_low_bit_network_is_trained(recipe: str):
     assert [name for name, parameter in model.named_parameters() if torch.equal(parameter, before[name])] == []
 
 
-@pytest.mark.parametrize("recipe", ["lsq:w4a4", "pact:w4a4"])
+@pytest.mark.parametrize("recipe", ["lsq:w4a4", "pact:w4a4", "xnorpp:w1a1", "recu:w1a1", "fda:w1a1"])
 def test_a_low_bit_training_goes_on_bit_for_bit(recipe: str, tmp_path: Path):
     def stop(now: Progress) -> None:
         if now.step == 6:

@@ -49,7 +49,7 @@ def squash(w: Tensor, channels: int | None, axis: int) -> Tensor:
 def _allowed(widths: tuple[int, ...], asked: int) -> str:
     if len(widths) == 1:
         return "it has 1 bit alone; w32 or a32 leaves a side float, first=float and last=float an end."
-    one = " 1 bit is had by bnn, xnor, dorefa, bireal, xnorpp, reactnet, recu and fda." if asked == 1 else ""
+    one = " Binarization methods are quantizers of their own: 'bitproof list quantizers' shows them." if asked == 1 else ""
     return f"{widths[0]} to {widths[-1]} are allowed.{one}"
 
 
