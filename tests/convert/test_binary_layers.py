@@ -199,3 +199,13 @@ def test_a_network_is_calibrated_anew():
     layer, x = binarized("xnorpp", "conv2d")
     calibrate(layer, [x])
     assert len(layer.gain.axes) == 2
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_split_into_batches_changes_nothing(method):
+    layer, x = binarized(method, "conv2d")
+    parts = only(LAYERS["conv2d"][0](), method, [x])
+    parts.layer.load_state_dict(layer.layer.state_dict())
+    calibrate(parts, x.split(1))
+    with torch.no_grad():
+        torch.testing.assert_close(torch.cat([parts(one) for one in x.split(1)]), layer(x), rtol=1e-5, atol=1e-5)

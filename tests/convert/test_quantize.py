@@ -11,7 +11,7 @@ from bitproof.convert import QuantLayer, calibrate, insert, quantize
 from bitproof.core import BitproofError, DataError, ModelError, ShapeError, SpecError
 from bitproof.quantizers import QUANTIZERS
 
-METHODS = list(QUANTIZERS)
+METHODS = [name for name in QUANTIZERS if 4 in QUANTIZERS.load(name).widths]  # 1 bit: the files test_binary*
 TRAINED = [name for name in METHODS if QUANTIZERS.load(name).trainable]
 
 

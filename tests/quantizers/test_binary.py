@@ -31,7 +31,7 @@ def both(quantizer, x, g):
     free = torch.from_numpy(x).float().requires_grad_()
     x_hat = quantizer(free)
     x_hat.backward(torch.from_numpy(g).float())
-    learned = [p.grad.double().numpy() for p in quantizer.parameters()]
+    learned = [p.grad.double().numpy() for p in quantizer.parameters() if p.grad is not None]
     return x_hat.detach().double().numpy(), free.grad.double().numpy(), learned[0] if learned else None
 
 
@@ -198,6 +198,25 @@ def test_dorefa_inputs_are_0_or_1():
     x_hat, dx, _ = both(make("dorefa", x, "activation"), x, g)
     close(x_hat, np.round(np.clip(x, 0, 1)))
     close(dx, g * ((x >= 0) & (x <= 1)))
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("role", ["weight", "activation"])
+def test_other_gradient_modes_take_the_place_of_the_methods_own(name, role):
+    x, g = draw()
+    words = ROWS if role == "weight" or name in ("reactnet", "fda") else {}
+    quantizer = make(name, x, role, **words).eval()
+    if name == "recu" and role == "weight":
+        quantizer.transform = lambda w: w  # its gradient goes on through the standardisation
+    s, info = quantizer.step().detach().double().numpy(), quantizer.info()
+    v = (x - (0.5 if info.low == 0 else 0)) / info.spacing + 0.5  # rounding v to 0 or 1 is what is done
+    soft = (1 - np.tanh((v - 0.5) / 0.5) ** 2) / (2 * 0.5 * np.tanh(1 / (2 * 0.5)))
+    beyond = np.exp(-np.maximum(np.maximum(-v, v - 1), 0))
+    for mode, slope in (("exact", 0), ("ste-full", 1), ("soft", soft), ("bpda:decay", beyond)):
+        quantizer.gradient = mode
+        x_hat, dx, _ = both(quantizer, x, g)
+        close(dx, s * g * slope)
+        assert np.array_equal(x_hat, quantizer.dequantize(quantizer.codes(torch.from_numpy(x).float())).double().numpy())
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=2, max_size=20), st.sampled_from(METHODS))
