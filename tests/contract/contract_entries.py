@@ -71,7 +71,8 @@ class Entry:
         needed = [f.name for f in self.words if f.default is f.default_factory is dataclasses.MISSING]
         unknown = set(needed) - set(EXAMPLES)
         assert not unknown, f"{self.name} cannot be built without {unknown}: give a value in EXAMPLES"
-        return Spec(self.name, tuple((name, str(EXAMPLES[name])) for name in needed))
+        examples = {**EXAMPLES, "bits": self.thing.widths[-1]} if self.registry is QUANTIZERS else EXAMPLES
+        return Spec(self.name, tuple((name, str(examples[name])) for name in needed))
 
     def build(self) -> Any:
         return bind(self.spec, self.thing)

@@ -33,6 +33,10 @@ SPECS = {
     "resnet44": "resnet44:classes=3",
     "resnet56": "resnet56",
     "small-cnn": "small-cnn",
+    "bireal-resnet18": "bireal-resnet18:classes=9",
+    "bireal-resnet20": "bireal-resnet20",
+    "reactnet-resnet18": "reactnet-resnet18:seed=1",
+    "reactnet-resnet20": "reactnet-resnet20",
 }
 
 

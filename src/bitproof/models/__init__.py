@@ -9,6 +9,7 @@ from bitproof.core import ModelError, Registry, Spec, SpecError, bind, digest
 from bitproof.models.endpoint import Endpoint
 from bitproof.models.network import Network, Normalized, wrap
 from bitproof.models.onnx_file import OnnxSession
+from bitproof.models.resnet_binary import RPReLU, Shift
 from bitproof.models.user_file import user_function
 from bitproof.models.victim import TorchVictim
 
@@ -29,6 +30,10 @@ MODELS = Registry(
         "resnet44": "bitproof.models.resnet_cifar:ResNet44",
         "resnet56": "bitproof.models.resnet_cifar:ResNet56",
         "small-cnn": "bitproof.models.small_cnn:SmallCnn",
+        "bireal-resnet18": "bitproof.models.resnet_binary:BiRealResNet18",
+        "bireal-resnet20": "bitproof.models.resnet_binary:BiRealResNet20",
+        "reactnet-resnet18": "bitproof.models.resnet_binary:ReActNetResNet18",
+        "reactnet-resnet20": "bitproof.models.resnet_binary:ReActNetResNet20",
     },
 )
 
@@ -38,6 +43,8 @@ __all__ = [
     "Network",
     "Normalized",
     "OnnxSession",
+    "RPReLU",
+    "Shift",
     "TorchVictim",
     "check_spec",
     "load",
