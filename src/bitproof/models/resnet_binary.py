@@ -44,7 +44,7 @@ class RPReLU(nn.Sequential):
 
 
 def hardtanh(channels: int) -> nn.Module:
-    """Return what makes a float network of it; between a network and a sign it changes nothing, nor does it to a clipped gradient."""
+    """Return the float network's only bend; before a sign it changes nothing, nor a gradient that is cut at 1."""
     return nn.Hardtanh()
 
 

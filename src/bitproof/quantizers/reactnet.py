@@ -17,7 +17,7 @@ class ReActNet(MeanScaled):
 
     Forward, weights: w_hat = α·sign(w), α = mean|w| per output channel. Inputs: x_hat = sign(x − θ), θ per channel, 0 at first.
     Backward, weights: dw = α·g where |w| ≤ 1, else 0; α is a constant. Inputs, u = x − θ: dx = g·max(0, 2 − 2·|u|), dθ = −Σ dx.
-    Shapes: any → the same, the channels at ``axis``. 1 bit. RPReLU and the shortcuts are the network's: models reactnet-resnet18 and -20.
+    Shapes: any → the same, the channels at ``axis``. 1 bit. RPReLU and the shortcuts are the network's: reactnet-resnet20.
 
     Source: arXiv 2003.03488, section 4.2, equations 4 and 5.
     Differs from the paper: sign(0) = +1. Differs from BiBench: θ is taken off, not added, and linear layers have it too.
