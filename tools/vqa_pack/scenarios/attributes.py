@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tools.vqa_pack import draws, textures
@@ -42,13 +43,18 @@ def _paint(name: str, things: list[Thing], rng: random.Random) -> Canvas:
     return canvas
 
 
+def _but(words: Iterable[str], answer: str) -> tuple[str, ...]:
+    """Return the words that make an answer wrong: all others of their kind."""
+    return tuple(word for word in words if word != answer)
+
+
 def _shape(target: Thing, _: Thing) -> Question:
     phrasings = (
         f"What shape is the {target.colour} object?",
         f"Name the shape of the thing that is {target.colour}.",
         f"One object is {target.colour}. Which shape does it have?",
     )
-    return Question("shape", phrasings, "exact", target.shape, SHAPES[target.shape][1])
+    return Question("shape", phrasings, "contains", target.shape, SHAPES[target.shape][1], _but(SHAPES, target.shape))
 
 
 def _colour(target: Thing, _: Thing) -> Question:
@@ -57,7 +63,9 @@ def _colour(target: Thing, _: Thing) -> Question:
         f"Name the colour of the {target.shape}, leaving out any white in its pattern.",
         f"Apart from white, which colour does the {target.shape} have?",
     )
-    return Question("colour", phrasings, "exact", target.colour, ALSO_CALLED.get(target.colour, ()))
+    return Question(
+        "colour", phrasings, "contains", target.colour, ALSO_CALLED.get(target.colour, ()), _but(COLOURS, target.colour)
+    )
 
 
 def _pattern(target: Thing, _: Thing) -> Question:

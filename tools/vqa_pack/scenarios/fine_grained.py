@@ -51,7 +51,7 @@ def _scene(name: str, family: str, maker: str, variant: str) -> Scene:
 def _question(slot: str, word: str, key: dict[str, str], answer: str) -> Question:
     listed = "; ".join(f"{name}: {mark}" for name, mark in key.items())
     phrasings = (
-        f"Which {word} is this aircraft? Key: {listed}.",
+        f"What is the {word} of this aircraft? Key: {listed}.",
         f"Use this key to name the aircraft's {word}. {listed}.",
         f"Identify the {word} of the aircraft by these marks: {listed}.",
     )
