@@ -50,6 +50,21 @@ def test_an_attack_on_integers_must_do_without_their_gradient(text):
             plan(with_noises(text, f'"{attack}+int8-ort"'))
 
 
+def test_a_long_attack_is_predicted_with_the_pictures_that_may_stand(text):
+    made = plan(with_noises(text, '"autoattack-linf:eps=0.5"', '"pgd-linf:eps=0.5,keep=last,steps=100"', "fmn-linf"))
+    prices = {price.noise.partition("-")[0]: price for price in predict(made).attacks}
+    assert 0 < prices["autoattack"].time_s < 0.5 * prices["autoattack"].most_s
+    assert prices["pgd"].time_s == prices["pgd"].most_s
+    assert prices["fmn"].time_s == prices["fmn"].most_s
+
+
+def test_what_another_grid_of_the_file_makes_is_predicted_once(text):
+    made = plan(with_noises(text, "clean"))
+    known = {variant.id for variant in made.made} | {cell.id for cell in made.cells}
+    again = predict(made, known)
+    assert (again.variants, again.cells, again.rows, again.cells_s, again.variants_s) == (0, 0, 0, 0, 0)
+
+
 def test_its_calibration_pictures_are_held_out_too(text):
     alone = text.replace('[fp32, "mse:w4a4"]', "[fp32]").replace("train:", "# train:").replace("training:", "# training:")
     assert {c.held_out for c in plan(alone).cells} == {0}

@@ -1,4 +1,4 @@
-"""What a run will cost, measured before it starts: one batch through each model, one picture under each noise.
+"""What a run will cost, measured before it starts: one batch through each model, one picture under each noise, a short attack.
 
 Processor time is measured: what else the machine does just then is not the run's.
 """
@@ -6,23 +6,28 @@ Processor time is measured: what else the machine does just then is not the run'
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache, cached_property
 from typing import Any
 
 import torch
 
+from bitproof.analysis import Budget, budget
 from bitproof.bench.kind import Prediction, Price
 from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.pictures import PictureCache, Pipeline, to_tensor
 from bitproof.bench.plan import Cell, Plan, Variant
 from bitproof.bench.specs import on_pictures, parts, standing
 from bitproof.core import BitproofError
-from bitproof.models import Network
+from bitproof.models import Network, TorchVictim
 from bitproof.noises import noise
 
 #: In float forwards, rough and on the safe side: a fake-quantized forward, a gradient, a step of training.
 LOW_BIT, GRADIENT, TRAINING = 1.6, 3.0, 4.0
+
+#: A short attack on a few pictures shows how many may stand under a long one, which those that fall leave after about ``EARLY``
+#: forwards. It is worth its own cost before attacks that ask for ``WORTH`` times as much.
+PROBED, PROBE, EARLY, WORTH = 16, "pgd-{norm}:eps={eps},steps=10,step={step!r}", 30.0, 20
 
 #: Bytes of one row in a cell's Parquet file, and of the file itself.
 ROW_BYTES, FILE_BYTES = 60, 9_000
@@ -34,6 +39,7 @@ class NetworkCosts:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._picture_s = cache(lambda task, model, specs: picture_s(plan, task, model, specs))
+        self._standing = cache(lambda task, model, ball: standing_share(plan, task, model, ball))
 
     @cached_property
     def forward_s(self) -> dict[str, float]:
@@ -42,10 +48,24 @@ class NetworkCosts:
         return {model: _forward_s(network, size) / threads for model, network in self.plan.networks.items()}
 
     def cell_s(self, cell: Cell) -> float:
-        """Seconds of a cell, its pictures apart."""
-        each = 1.0 + sum(_work(part, self.plan.networks[cell.variant.model].classes) for part in parts(cell.noise))
+        """Seconds of a cell, its pictures apart, with those samples that may be expected to stand under an attack."""
+        work, share = self._asked(cell), 1.0
+        ball = _left_early(cell.noise)
+        if ball and len(self.plan.samples(cell)) * work > WORTH * PROBED * 10 * GRADIENT:
+            share = self._standing(cell.variant.task, cell.variant.model, ball)
+        return self._seconds(cell, share * work + (1 - share) * min(work, EARLY))
+
+    def most_s(self, cell: Cell) -> float:
+        """The same if all samples stand."""
+        return self._seconds(cell, self._asked(cell))
+
+    def _asked(self, cell: Cell) -> float:
+        """What the noises of a cell cost a sample at most, in float forwards."""
+        return sum(_work(part, self.plan.networks[cell.variant.model].classes) for part in parts(cell.noise))
+
+    def _seconds(self, cell: Cell, work: float) -> float:
         low_bit = LOW_BIT if cell.variant.recipe.bits is not None else 1.0
-        return len(self.plan.samples(cell)) * each * low_bit * self.forward_s[cell.variant.model]
+        return len(self.plan.samples(cell)) * (1.0 + work) * low_bit * self.forward_s[cell.variant.model]
 
     def pictures_s(self, cells: Iterable[Cell]) -> float:
         """Seconds of the pictures of ``cells``; the variants of a task share those of a noise."""
@@ -73,6 +93,28 @@ def picture_s(plan: Plan, task: str, model: str, specs: tuple[str, ...]) -> floa
         return 0.0
 
 
+def standing_share(plan: Plan, task: str, model: str, ball: Budget) -> float:
+    """Share of pictures that stand under a short attack on the float network as it is given; 1 where that fails."""
+    network, samples = plan.networks[model], plan.tasks[task].data.evaluation(None, seed=0)[:PROBED]
+    pipeline = Pipeline(plan.tasks[task], network.geometry, (), 0, PictureCache(0))
+    attack = noise(PROBE.format(norm=ball.norm, eps=ball.text, step=0.25 * float(ball.eps)))
+    try:
+        x = torch.cat([to_tensor(pipeline.picture(sample)[None]) for sample in samples])
+        found = attack(TorchVictim(network.module), x, torch.tensor([sample.label for sample in samples]), range(len(samples)))
+    except BitproofError:
+        return 1.0
+    return (int((~found.success).sum()) + 0.5) / (len(samples) + 1)
+
+
+def _left_early(spec: str) -> Budget | None:
+    """The ball of a cell's attack, if samples leave it as they fall and a float twin could tell how many do."""
+    attack = standing(spec).get("tensor")
+    if attack is None or not hasattr(built := noise(attack), "bill"):
+        return None
+    stays = getattr(built, "keep", "best") == "last" or getattr(built, "minimal", False)
+    return None if stays else budget(attack)
+
+
 def _work(spec: str, classes: int) -> float:
     """What a noise costs a sample at most, in float forwards."""
     built = noise(spec)
@@ -97,20 +139,22 @@ def pictures_of(cell: Cell) -> tuple[str, str, tuple[str, ...]]:
     return cell.variant.task, cell.variant.model, on_pictures(cell.noise)
 
 
-def predict_networks(plan: Plan) -> Prediction:
-    """Predict time and disk of a plan of networks on this machine, where nothing else runs."""
+def predict_networks(plan: Plan, before: Collection[str] = ()) -> Prediction:
+    """Predict time and disk of a plan of networks on this machine, where nothing else runs, without what was made ``before``."""
     keep_freed_memory()  # as the run does
     costs = NetworkCosts(plan)
-    rows = sum(len(plan.samples(cell)) for cell in plan.cells)
-    weights = sum(_bytes(plan.networks[variant.model]) for variant in plan.made if str(variant.recipe) != "fp32")
+    made = [variant for variant in plan.made if variant.id not in before]
+    cells = [cell for cell in plan.cells if cell.id not in before]
+    rows = sum(len(plan.samples(cell)) for cell in cells)
+    weights = sum(_bytes(plan.networks[variant.model]) for variant in made if str(variant.recipe) != "fp32")
     return Prediction(
-        variants=len(plan.made),
-        trainings=sum(variant.recipe.trains for variant in plan.made),
-        cells=len(plan.cells),
+        variants=len(made),
+        trainings=sum(variant.recipe.trains for variant in made),
+        cells=len(cells),
         rows=rows,
-        variants_s=sum(map(costs.variant_s, plan.made)),
-        cells_s=sum(map(costs.cell_s, plan.cells)) + costs.pictures_s(plan.cells),
-        disk_bytes=rows * ROW_BYTES + len(plan.cells) * FILE_BYTES + weights,
+        variants_s=sum(map(costs.variant_s, made)),
+        cells_s=sum(map(costs.cell_s, cells)) + costs.pictures_s(cells),
+        disk_bytes=rows * ROW_BYTES + len(cells) * FILE_BYTES + weights,
         attacks=tuple(_prices(plan, costs)),
     )
 
@@ -125,7 +169,7 @@ def _prices(plan: Plan, costs: NetworkCosts) -> Iterator[Price]:
     for (model, attack), meant in cells.items():
         built = noise(attack)
         bill = _bill(noise(getattr(built, "inner", None) or attack), plan.networks[model].classes)
-        yield Price(model, attack, *bill, time_s=sum(map(costs.cell_s, meant)))
+        yield Price(model, attack, *bill, time_s=sum(map(costs.cell_s, meant)), most_s=sum(map(costs.most_s, meant)))
 
 
 def _bytes(network: Network) -> int:

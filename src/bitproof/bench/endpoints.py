@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cache
 from typing import cast
 
@@ -72,24 +72,24 @@ class EndpointKind:
         """Requests at a guess, pictures measured."""
         return EndpointCosts(plan)
 
-    def predict(self, plan: Plan) -> Prediction:
+    def predict(self, plan: Plan, before: Collection[str]) -> Prediction:
         """Count requests and tokens."""
-        costs = EndpointCosts(plan)
-        asked = {cell: costs.requests(cell) for cell in plan.cells}
-        tokens = {cell: costs.tokens(cell) for cell in plan.cells}
+        costs, cells = EndpointCosts(plan), [cell for cell in plan.cells if cell.id not in before]
+        asked = {cell: costs.requests(cell) for cell in cells}
+        tokens = {cell: costs.tokens(cell) for cell in cells}
         return Prediction(
-            variants=len(plan.variants),
+            variants=len([variant for variant in plan.variants if variant.id not in before]),
             trainings=0,
-            cells=len(plan.cells),
+            cells=len(cells),
             rows=sum(asked.values()),
             variants_s=0.0,
-            cells_s=sum(map(costs.cell_s, plan.cells)) + costs.pictures_s(plan.cells),
+            cells_s=sum(map(costs.cell_s, cells)) + costs.pictures_s(cells),
             disk_bytes=sum(asked.values()) * ASKING_BYTES,
             requests=sum(asked.values()),
             tokens=sum(tokens.values()) + sum(asked.values()) * REPLY_TOKENS,
             money=sum(
                 (tokens[cell] * prices[0] + asked[cell] * REPLY_TOKENS * prices[1]) / 1e6
-                for cell in plan.cells
+                for cell in cells
                 for prices in [plan.endpoints[cell.variant.model].prices]
             ),
         )

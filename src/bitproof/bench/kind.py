@@ -6,7 +6,7 @@ what it will cost, and how a cell becomes rows. Entries are named by text, since
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -30,13 +30,17 @@ Tell = Callable[["Variant", float, str], None]
 
 @dataclass(frozen=True)
 class Price:
-    """What an attack asks of a network for a sample that stands to the end, and how long all its cells take if all samples do."""
+    """What an attack asks of a network for a sample that stands to the end, and how long all its cells take.
+
+    ``time_s`` with as many samples standing as under a short attack on the float network, ``most_s`` if all do.
+    """
 
     model: str
     noise: str
     forwards: int
     gradients: int
     time_s: float
+    most_s: float
 
 
 @dataclass(frozen=True)
@@ -103,8 +107,8 @@ class Kind(Protocol):
     def costs(self, plan: Plan) -> Costs:
         """What the parts of ``plan`` cost."""
 
-    def predict(self, plan: Plan) -> Prediction:
-        """What all of ``plan`` costs."""
+    def predict(self, plan: Plan, before: Collection[str]) -> Prediction:
+        """What all of ``plan`` costs but variants and cells whose ids are in ``before``."""
 
     def evaluator(self, plan: Plan, store: Store, tell: Tell, device: torch.device) -> Evaluator:
         """What runs the cells of ``plan``; networks run on ``device``."""
@@ -120,6 +124,9 @@ def kind_of(tasks: Mapping[str, Task]) -> Kind:
     return kind
 
 
-def predict(plan: Plan) -> Prediction:
-    """Predict time, disk and requests of ``plan`` on this machine, where nothing else runs."""
-    return plan.kind.predict(plan)
+def predict(plan: Plan, before: Collection[str] = ()) -> Prediction:
+    """Predict time, disk and requests of ``plan`` on this machine, where nothing else runs.
+
+    ``before``: ids of variants and cells that other plans of the same run make.
+    """
+    return plan.kind.predict(plan, before)

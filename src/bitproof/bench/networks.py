@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import cast
 
@@ -55,9 +55,9 @@ class NetworkKind:
         """Measured forwards and pictures."""
         return NetworkCosts(plan)
 
-    def predict(self, plan: Plan) -> Prediction:
+    def predict(self, plan: Plan, before: Collection[str]) -> Prediction:
         """Sum them up."""
-        return predict_networks(plan)
+        return predict_networks(plan, before)
 
     def evaluator(self, plan: Plan, store: Store, tell: Tell, device: torch.device) -> NetworkEvaluator:
         """Makes variants where they are missing, and shows them pictures."""

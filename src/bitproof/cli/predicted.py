@@ -12,9 +12,17 @@ from bitproof.bench import Cell, Plan, Prediction, Price, load_grids, predict
 
 def print_prediction(grid: Path) -> None:
     """Print variants, trainings and cells of every grid in the file, and what they will cost on this machine."""
+    before: set[str] = set()
+    totals = []
     for part in load_grids(grid):
         plan = Plan(part)
-        _print(plan, predict(plan))
+        prediction = predict(plan, before)
+        _print(plan, prediction)
+        before |= {variant.id for variant in plan.made} | {cell.id for cell in plan.cells}
+        totals.append((prediction.variants_s + prediction.cells_s, plan.threads))
+    if len(totals) > 1:
+        hours = sum(seconds * threads for seconds, threads in totals) / 3600
+        typer.echo(f"All {len(totals)} grids: {duration(sum(seconds for seconds, _ in totals))} ({hours:.2f} CPU-hours).")
 
 
 def _print(plan: Plan, prediction: Prediction) -> None:
@@ -33,7 +41,9 @@ def _print(plan: Plan, prediction: Prediction) -> None:
     for what, why in plan.left_out.items():
         typer.echo(f"Left out of its family: {what}. {why}")
     if prediction.attacks:
-        typer.echo("Attacks, of every sample that nothing fools; the others leave early and cost less")
+        typer.echo(
+            "Attacks; how many samples stand is guessed from a short attack on the float network, and those that fall leave early"
+        )
     for price in prediction.attacks:
         typer.echo(_cost(price))
     total = prediction.variants_s + prediction.cells_s
@@ -57,10 +67,11 @@ def _requests(prediction: Prediction) -> str:
 
 
 def _cost(price: Price) -> str:
-    """What an attack asks, and how long that takes where no sample falls: those that do are dropped and cost less."""
+    """What an attack asks, how long that takes with the samples that may stand, and how long if all do."""
     gradients = f" and {price.gradients:,} gradients" if price.gradients else ""
     asked = f"{price.forwards:,} forwards{gradients} a surviving image"
-    return f"  {price.noise}: {asked}; at most {duration(price.time_s)} on this machine  {price.model}"
+    most = f", at most {duration(price.most_s)}" if price.most_s > 1.1 * price.time_s else ""
+    return f"  {price.noise}: {asked}; about {duration(price.time_s)} on this machine{most}  {price.model}"
 
 
 def _line(cells: list[Cell], samples: int) -> str:
