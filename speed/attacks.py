@@ -1,8 +1,8 @@
 """AutoAttack in ℓ∞ against pyautoattack: ResNet-20 on CIFAR-10-JPEG, as float and at 2 bits (LSQ w2a2), eps 0.5/255 and 1/255.
 
 Target: 1.5 × on both networks, by the processor time of one thread, over both eps. Robust accuracies and how many samples the two
-judge alike are printed too. 256 images take hours; --images takes fewer, --quick 16. The peer runs first, as a user runs it; then
-bitproof, with freed memory kept as in ``bitproof run``, on a network with channels last and, if it is float, folded batch norms.
+judge alike are printed too. 256 images take hours; --images takes fewer, --quick 16. Both sides keep freed memory, as a run
+does, and take turns: the peer on the network as it is, bitproof on one with channels last and, if it is float, folded batch norms.
 
 --w2a2 FILE is the ``model.safetensors`` of a run's variant of the recipe lsq:w2a2 (in its folder ``variants/``). Without it the
 2-bit network is calibrated and not trained: it is right on few images, and the comparison is shorter than it should be.
@@ -77,11 +77,10 @@ def ours(model: nn.Module, x: Tensor, y: Tensor, eps: str) -> tuple[Tensor, floa
 def compare(nets: dict[str, nn.Module], x: Tensor, y: Tensor) -> dict[str, dict[str, float]]:
     """Both sides at both budgets on each network; seconds are summed over the budgets."""
     cases = [(name, text) for name in nets for text in BUDGETS]
-    peers = {case: theirs(nets[case[0]], x, y, BUDGETS[case[1]]) for case in cases}
     keep_freed_memory()
     spent = {name: [0.0, 0.0] for name in nets}
     for name, text in cases:
-        (peer_stands, peer_s), (stands, time_s) = peers[name, text], ours(nets[name], x, y, text)
+        (peer_stands, peer_s), (stands, time_s) = theirs(nets[name], x, y, BUDGETS[text]), ours(nets[name], x, y, text)
         spent[name] = [spent[name][0] + time_s, spent[name][1] + peer_s]
         alike = 100 * (stands == peer_stands).float().mean()
         robust = [100 * side.float().mean() for side in (stands, peer_stands)]

@@ -34,6 +34,25 @@ def test_flips_are_counted_against_what_was_joined(missing):
         assert found[noise]["note"].startswith(f"against {base}") and found[noise]["delta"] is not None
 
 
+def test_an_attack_on_integers_is_compared_with_the_one_on_the_simulation():
+    attack = "square-linf:eps=1/255"
+    noises = {
+        **NOISES,
+        attack: ("square-linf", "adversarial", None, 0.5),
+        f"{attack}+int8-ort": ("square-linf", "mixed", None, 1.5),
+    }
+    rows, name = make(noises, n=80), f"{attack}+int8-ort"
+    frame = summary(rows).filter(recipe="lsq:w4a4")
+    assert name not in flips(frame, "lsq:w4a4")
+    own = table(rows, "lsq:w4a4")
+    stands = {noise: [own[noise, f"s{i}", 0]["correct"] for i in range(80)] for noise in (attack, name)}
+    [level] = frame.filter(figure=f"robust_joined:{name}").to_dicts()
+    [change] = frame.filter(figure=f"robust_change:{name}").to_dicts()
+    assert level["value"] == pytest.approx(percent(stands[name])) and level["verdict"] == "undecided"
+    assert change["value"] == pytest.approx(percent(stands[attack]) - percent(stands[name])) and change["value"] > 0
+    assert change["low"] <= change["value"] <= change["high"] and change["note"].startswith(f"against {attack}")
+
+
 def test_a_control_without_the_cell_and_an_attack_are_left_out():
     rows = make({**NOISES, "fog:3+pgd-linf:eps=2/255": ("fog", "mixed", 3, 1.0)})
     rows = rows.with_columns(gradient=pl.when(pl.col("noise").str.contains("pgd")).then(pl.lit("ste")).otherwise("gradient"))

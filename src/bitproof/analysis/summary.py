@@ -64,7 +64,7 @@ def measures_of(block: Block, cells: Cells, imagenet: bool, told: Mapping[Ball, 
         adversarial.measures(block, cells, told),
         distances.measures(block, cells, told),
         churn.measures(block, cells),
-        joined.measures(block, cells),
+        joined.measures(block, cells, told),
         calibration.measures(block, cells),
     )
 
