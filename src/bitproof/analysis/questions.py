@@ -32,7 +32,7 @@ _NUMBERS = (
         "hallucination_high",
     ),
     *("delta", "delta_low", "delta_high", "churn", "churn_low", "churn_high"),
-    *("score", "f1", "yes_rate", "refusal", "unparsable", "phrasings", "repeats", "position_bias", "latency_ms"),
+    *("score", "f1", "yes_rate", "refusal", "unparsable", "phrasings", "repeats", "position_bias", "latency_ms", "cost"),
 )
 COLUMNS = pl.Schema(
     {name: pl.String() for name in (*_HEAD, "scenario", "control")}
@@ -78,7 +78,14 @@ def _own(rows: pl.DataFrame) -> dict[str, Any]:
     right, status = rows["status"] == "right", rows["status"]
     items = rows["sample"].n_unique()
     tokens = rows.select(pl.sum("tokens_in").fill_null(0) + pl.sum("tokens_out").fill_null(0)).item()
-    figures = {"n": items, "askings": rows.height, "few": items < FEW, "tokens": tokens, "latency_ms": rows["latency_ms"].median()}
+    figures = {
+        "n": items,
+        "askings": rows.height,
+        "few": items < FEW,
+        "tokens": tokens,
+        "latency_ms": rows["latency_ms"].median(),
+        "cost": rows["cost"].sum(),
+    }
     share = _share("value", rows, right.to_numpy())
     figures |= {name.removeprefix("value_"): number for name, number in share.items()}
     figures |= {"score": _mean(rows["score"]), "refusal": _mean(status == "refusal"), "unparsable": _mean(status == "unparsable")}

@@ -169,7 +169,7 @@ class EndpointEvaluator:
         pipeline = Pipeline(task, endpoint.geometry, on_pictures(cell.noise), cell.variant.seed, self.cache)
         answered = ask_all(cell, task, self.plan.samples(cell), pipeline, Asker(endpoint, self._asked), times, advance)
         names = family(self.plan, cell.variant.model), endpoint.recipe
-        self.store.write_replies(cell.id, [reply_row(cell, task, *names, each) for each in answered])
+        self.store.write_replies(cell.id, [reply_row(cell, task, *names, endpoint.prices, each) for each in answered])
         return [sample_row(cell, task, *names, each) for each in answered]
 
     def finish(self) -> None:

@@ -130,7 +130,7 @@ def sample_row(cell: Cell, task: VqaTask, model: str, recipe: str, answered: Ans
     )
 
 
-def reply_row(cell: Cell, task: VqaTask, model: str, recipe: str, answered: Answered) -> ReplyRow:
+def reply_row(cell: Cell, task: VqaTask, model: str, recipe: str, prices: tuple[float, float], answered: Answered) -> ReplyRow:
     """What was said to one asking."""
     item, trial, reply, verdict = task.item(answered.sample), answered.trial, answered.reply, answered.verdict
     return ReplyRow(
@@ -160,5 +160,6 @@ def reply_row(cell: Cell, task: VqaTask, model: str, recipe: str, answered: Answ
         tokens_in=reply.tokens_in,
         tokens_out=reply.tokens_out,
         latency_ms=reply.latency_ms,
+        cost=((reply.tokens_in or 0) * prices[0] + (reply.tokens_out or 0) * prices[1]) / 1e6,
         server=reply.server,
     )

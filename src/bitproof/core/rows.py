@@ -60,7 +60,7 @@ class ReplyRow:
     ``group``: items about one picture. ``negative``: the matched negative of a question of presence. ``answer``: the right one;
     ``options`` as they were shown, joined by ``|``, and ``position``, the place of the chosen one. ``status``: right, wrong,
     unparsable or refusal. ``value``: the answer that was read; ``score``: 0 to 1, with part of the credit. ``reply``: its text,
-    capped. ``server``: what the server says it is.
+    capped. ``cost``: by the prices that were given. ``server``: what the server says it is.
     """
 
     cell: str
@@ -89,6 +89,7 @@ class ReplyRow:
     tokens_in: int | None
     tokens_out: int | None
     latency_ms: float
+    cost: float
     server: str
 
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from bitproof.core import StoreError
-from bitproof.report import tables, words
+from bitproof.report import questions, tables, words
 from bitproof.report.audits import audits, reasons
 from bitproof.report.choosing import choosing
 from bitproof.report.heatmaps import decoder_maps, heatmaps
@@ -26,14 +26,17 @@ from bitproof.report.verdict import verdict
 def write(path: str | Path, out: str | Path | None = None) -> Path:
     """Write the page of the results directory ``path`` to ``out`` (``path/report.html`` if not given) and return its path.
 
+    Where chat models were asked, ``OUT-answers.html`` beside it shows their answers side by side.
     The page makes no request: script, styles and pictures are in the file. An empty directory makes a page that says so.
     Raises StoreError where ``path`` is no results directory or ``out`` cannot be written.
     """
     path = Path(path)
     out = path / "report.html" if out is None else Path(out)
-    html = render(read(path))
+    run, answers = read(path), out.with_name(f"{out.stem}-answers.html")
     try:
-        _replace(out, html)
+        if not run.replies.is_empty():
+            _replace(answers, render_answers(run, out.name))
+        _replace(out, render(run, answers.name))
     except OSError as error:
         raise StoreError(
             f"The page {str(out)!r} cannot be written: {error.strerror or error}. Name another file with -o FILE."
@@ -52,13 +55,33 @@ def _replace(out: Path, html: str) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def render(run: Run) -> str:
-    """Return the page of ``run``."""
+def render(run: Run, answers: str = "") -> str:
+    """Return the page of ``run``; ``answers`` is where its page of answers lies."""
+    return _templates().get_template("page.html.j2").render(context(run) | {"answers": answers})
+
+
+def render_answers(run: Run, back: str) -> str:
+    """Return the page that shows what chat models answered, side by side; ``back`` is the page of ``run``."""
+    cards = list(questions.cards(run.replies, run.gallery))
+    return (
+        _templates()
+        .get_template("answers.html.j2")
+        .render(
+            name=run.name,
+            back=back,
+            cards=cards,
+            scenarios=sorted({card.scenario for card in cards}),
+            noises=sorted({noise for card in cards for noise, _ in card.rows}),
+        )
+    )
+
+
+def _templates() -> Environment:
     templates = Environment(
         loader=PackageLoader("bitproof.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     templates.filters |= {"script_json": script_json, "plain": words.plain, "count": words.count}
-    return templates.get_template("page.html.j2").render(context(run))
+    return templates
 
 
 def context(run: Run) -> dict[str, Any]:
@@ -101,6 +124,9 @@ def _section(section: Section) -> dict[str, Any]:
         "calibration": tables.calibration(section),
         "details": tables.details(section),
         "figures": tables.every_figure(section),
+        "scenarios": questions.scenarios(section, clean=True),
+        "scenarios_noisy": questions.scenarios(section, clean=False),
+        "usage": questions.usage(section),
     }
 
 

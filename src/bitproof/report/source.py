@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ import polars as pl
 from bitproof import analysis
 from bitproof.analysis import Choice
 from bitproof.report.words import bits_order
-from bitproof.results import Store, imagenet, load, variants
+from bitproof.results import Store, imagenet, load, replies, variants
 
 Row = dict[str, Any]
 
@@ -52,6 +52,7 @@ class Section:
     variants: tuple[Row, ...]
     gallery: tuple[Row, ...]
     audit: tuple[Row, ...] = ()
+    questions: tuple[Row, ...] = ()
 
     @cached_property
     def control(self) -> str | None:
@@ -129,6 +130,8 @@ class Run:
     samples: int
     log: tuple[Row, ...]
     choices: tuple[Choice, ...]
+    replies: pl.DataFrame
+    gallery: tuple[Row, ...]
 
 
 def read(path: Path) -> Run:
@@ -139,10 +142,12 @@ def read(path: Path) -> Run:
         still = rows.filter(pl.col("family") != "perturbation")
         cells, figures = analysis.accuracy(still).to_dicts(), analysis.summary(rows, imagenet=imagenet(path)).to_dicts()
         audits, choices = analysis.audit(still).to_dicts(), analysis.pareto(still, made)
+    said, pictures = replies(path), tuple(store.gallery())
+    asked = analysis.questions(said).to_dicts()
     keys = ["task", "model", "recipe", "defense", "noise", "seed", "cell", "variant"]
     return Run(
         name=path.resolve().name,
-        sections=tuple(_sections(cells, figures, audits, made.to_dicts(), _ordered(store.gallery(), cells))),
+        sections=tuple(_sections(cells, figures, audits, made.to_dicts(), _ordered(pictures, cells), asked)),
         variants=tuple(made.to_dicts()),
         reports=store.reports(),
         failures=tuple({key: found.get(key, "–") for key in FAILURE} for found in store.failures()),
@@ -154,10 +159,14 @@ def read(path: Path) -> Run:
         samples=rows.height,
         log=tuple(store.log()),
         choices=tuple(choices),
+        replies=said,
+        gallery=pictures,
     )
 
 
-def _sections(cells: list[Row], figures: list[Row], audits: list[Row], made: list[Row], gallery: list[Row]) -> Iterator[Section]:
+def _sections(
+    cells: list[Row], figures: list[Row], audits: list[Row], made: list[Row], gallery: list[Row], asked: list[Row]
+) -> Iterator[Section]:
     places = {_place(row) for row in cells}
     places |= {(row["task"], row["model"], "none") for row in made} - {(task, model, "none") for task, model, _ in places}
     first: dict[str, str] = {}
@@ -174,11 +183,13 @@ def _sections(cells: list[Row], figures: list[Row], audits: list[Row], made: lis
             variants=tuple(row for row in made if (row["task"], row["model"]) == (task, model)),
             gallery=tuple(picture for picture in gallery if shows and picture["task"] == task),
             audit=tuple(row for row in audits if _place(row) == place),
+            questions=tuple(row for row in asked if _place(row) == place),
         )
 
 
-def _ordered(gallery: list[Row], cells: list[Row]) -> list[Row]:
-    """The pictures by family; those of a noise that no cell has come last."""
+def _ordered(gallery: Sequence[Row], cells: list[Row]) -> list[Row]:
+    """One picture a task and noise, by family; those of a noise that no cell has come last."""
+    gallery = list({(each["task"], each["noise"]): each for each in reversed(gallery)}.values())
     families = {cell["noise"]: list(FAMILIES).index(cell["family"]) for cell in cells}
     return sorted(gallery, key=lambda picture: (families.get(picture["noise"], len(FAMILIES)), picture["noise"]))
 
