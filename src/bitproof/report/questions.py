@@ -75,7 +75,10 @@ def scenarios(section: Section, *, clean: bool) -> Table:
         key=lambda row: (row["scenario"] != "all", row["scenario"], row["noise"], order.get(row["recipe"], len(order))),
     )
     marked = frozenset(i for i, row in enumerate(lines) if row["recipe"] == section.control)
-    return Table(_SCENARIOS, tuple(_line(row) for row in lines), marked, sortable=True)
+    columns, fields = _SCENARIOS, [_line(row) for row in lines]
+    if clean:  # all of one noise
+        columns, fields = (columns[0], *columns[2:]), [(each[0], *each[2:]) for each in fields]
+    return Table(columns, tuple(fields), marked, sortable=True)
 
 
 def _line(row: Row) -> tuple[Cell, ...]:
