@@ -48,7 +48,20 @@ def test_the_first_decision_counts(reply, value):
 
 
 @pytest.mark.parametrize(
-    "reply", ["", "   ", "...", "Yes and no.", "It is hard to say.", "Perhaps.", "A sofa.", "I'm not sure.", "🙂"]
+    "reply",
+    [
+        "",
+        "   ",
+        "...",
+        "Yes and no.",
+        "It is hard to say.",
+        "Perhaps.",
+        "A sofa.",
+        "I'm not sure.",
+        "I do not know.",
+        "No idea.",
+        "🙂",
+    ],
 )
 def test_what_decides_nothing_is_unparsable(reply):
     assert judge(YES, reply).status == "unparsable"
@@ -192,6 +205,11 @@ def test_contains_takes_runs_of_words_and_rejects():
     assert judge(item, "The crane says H and W.").status == "right"
     assert judge(item, "H and W or Friden").status == "wrong"
     assert judge(item, "HW").status == "wrong"
+
+
+def test_not_knowing_is_no_answer():
+    for item in (YES, NO, number("3"), Item("t", "text", ("?",), "contains", "stop"), Item("t", "text", ("?",), "exact", "stop")):
+        assert judge(item, "I don't know.").status == "unparsable"
 
 
 def test_text_that_is_nearly_right_keeps_its_anls():

@@ -75,10 +75,9 @@ def scenarios(section: Section, *, clean: bool) -> Table:
         key=lambda row: (row["scenario"] != "all", row["scenario"], row["noise"], order.get(row["recipe"], len(order))),
     )
     marked = frozenset(i for i, row in enumerate(lines) if row["recipe"] == section.control)
-    columns, fields = _SCENARIOS, [_line(row) for row in lines]
-    if clean:  # all of one noise
-        columns, fields = (columns[0], *columns[2:]), [(each[0], *each[2:]) for each in fields]
-    return Table(columns, tuple(fields), marked, sortable=True)
+    shown = [i for i, column in enumerate(_SCENARIOS) if not (clean and column.title == "Noise")]
+    fields = tuple(tuple(_line(row)[i] for i in shown) for row in lines)
+    return Table(tuple(_SCENARIOS[i] for i in shown), fields, marked, sortable=True)
 
 
 def _line(row: Row) -> tuple[Cell, ...]:

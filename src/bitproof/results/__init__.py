@@ -4,7 +4,7 @@ from bitproof.results.asked import Asked
 from bitproof.results.compact import compact
 from bitproof.results.pieces import Pieces
 from bitproof.results.reading import imagenet, is_imagenet, load, variants
-from bitproof.results.replies import load as replies
+from bitproof.results.said import load as replies
 from bitproof.results.store import Store
 
 __all__ = ["Asked", "Pieces", "Store", "compact", "imagenet", "is_imagenet", "load", "replies", "variants"]

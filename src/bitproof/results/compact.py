@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bitproof.core import StoreError
-from bitproof.results import layout, reading, replies
+from bitproof.results import layout, reading, said
 from bitproof.results.cells import encode
 from bitproof.results.files import fingerprint, write_bytes, write_json
 from bitproof.results.store import Store
@@ -25,11 +25,11 @@ def compact(src: str | Path, dst: str | Path, *, pictures: bool = True) -> Store
         layout.check_new(target)
     rows = encode(reading.load(src))
     write_bytes(target / layout.COMPACT_ROWS, rows)
-    said = replies.load(src)
-    if said.is_empty():
+    replies = said.load(src)
+    if replies.is_empty():
         (target / layout.COMPACT_REPLIES).unlink(missing_ok=True)
     else:
-        write_bytes(target / layout.COMPACT_REPLIES, encode(said))
+        write_bytes(target / layout.COMPACT_REPLIES, encode(replies))
     write_json(target / f"{layout.VARIANTS}.json", reading.variant_records(source.path))
     write_json(target / f"{layout.FAILURES}.json", {failure["cell"]: failure for failure in source.failures()})
     gallery = reading.records(source.path, layout.GALLERY) if pictures else {}

@@ -26,7 +26,7 @@ from typing import Any
 import polars as pl
 
 from bitproof.core import ReplyRow, SampleRow, StoreError, VariantRow, digest
-from bitproof.results import begun, cells, layout, reading, replies
+from bitproof.results import begun, cells, layout, reading, said
 from bitproof.results.asked import Asked
 from bitproof.results.files import (
     append_line,
@@ -130,7 +130,7 @@ class Store:
 
     def write_replies(self, cell: str, rows: Sequence[ReplyRow]) -> None:
         """Store what was said in a cell; before ``write_cell``, so that a cell that is done has its replies."""
-        replies.write(self.path / layout.REPLIES, layout.check_id("cell", cell), rows)
+        said.write(self.path / layout.REPLIES, layout.check_id("cell", cell), rows)
 
     def asked(self) -> Asked:
         """Open the record of every answer that was had."""

@@ -96,12 +96,17 @@ def _choice(item: Item, text: str, options: Sequence[str]) -> Verdict:
 
 
 def _exact(item: Item, text: str, options: Sequence[str]) -> Verdict:
-    right = texts.equals(text, right_answers(item))
-    return _found(right, " ".join(tokens(texts.first_phrase(text))), 1.0 if right else texts.anls(text, right_answers(item)))
+    return _text(item, text, texts.equals(text, right_answers(item)))
 
 
 def _contains(item: Item, text: str, options: Sequence[str]) -> Verdict:
-    right = texts.contains(text, right_answers(item), item.rejected)
+    return _text(item, text, texts.contains(text, right_answers(item), item.rejected))
+
+
+def _text(item: Item, text: str, right: bool) -> Verdict:
+    """Free text that is not right and says that it does not know was no answer."""
+    if not right and decisions.unsure(text.lower()):
+        return Verdict("unparsable")
     return _found(right, " ".join(tokens(texts.first_phrase(text))), 1.0 if right else texts.anls(text, right_answers(item)))
 
 

@@ -11,7 +11,8 @@ _BOTH = re.compile(r"^\W*(?:yes and no|yes or no|yes/no|no and yes)\W*(?:$|\.)")
 _FIRST = re.compile(rf"^\W*(?:(?:the )?(?:short )?answer(?: is)?\W+|well\W+|hmm\W+)*(?:(?P<yes>{_YES})|(?P<no>{_NO}))\b")
 _SURELY = re.compile(r"\b(?:no doubt|no question|undoubtedly|without (?:a )?doubt)\b")
 _UNSURE = re.compile(
-    r"\b(?:not (?:sure|certain|clear)|unsure|uncertain|unclear|hard to (?:say|tell)|difficult to (?:say|tell)|impossible to tell|"
+    r"\b(?:not (?:sure|certain|clear)|unsure|uncertain|unclear|(?:do not|don't) know|no idea|"
+    r"not enough information|hard to (?:say|tell)|difficult to (?:say|tell)|impossible to tell|"
     r"(?:can ?not|can't|could not|couldn't) (?:tell|say|determine|be determined|confirm)|maybe|perhaps|possibly)\b"
 )
 _NEGATED = re.compile(
@@ -25,13 +26,18 @@ _STATED = re.compile(
 )
 
 
+def unsure(text: str) -> bool:
+    """Whether a plain lower-case reply says that it does not know."""
+    return bool(_UNSURE.search(text))
+
+
 def short(text: str) -> str | None:
     """Return yes or no where a plain lower-case reply begins with it, as it was asked to."""
     text = _ECHO.sub("", text)
     if _BOTH.match(text):
         return None
-    found = _FIRST.match(text)
-    if found is None or _SURELY.match(text.lstrip(" \"'(")):
+    found, plain = _FIRST.match(text), text.lstrip(" \"'(")
+    if found is None or _SURELY.match(plain) or _UNSURE.match(plain):
         return None
     return "yes" if found["yes"] else "no"
 
