@@ -18,6 +18,7 @@ from bitproof.cli import (
     fidelity,
     findings,
     listing,
+    new,
     pareto,
     quantize,
     report,
@@ -48,6 +49,7 @@ for module in (
     listing,
     fidelity,
     schema,
+    new,
     doctor,
 ):
     app.command(module.NAME)(module.command)
