@@ -1,5 +1,6 @@
 """Public data sets as questions: tiny folders in each published layout, and what is said of broken ones."""
 
+import contextlib
 import csv
 import io
 import json
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 from bitproof.core import DataError, Registry, Spec, SpecError
+from bitproof.tasks import load_any
 from bitproof.tasks.vqa import SCENARIOS
 from bitproof.tasks.vqa.loaders import LOADERS
 
@@ -55,6 +57,13 @@ def test_an_empty_folder_is_refused_with_the_layout(name, tmp_path):
 def test_a_folder_that_is_not_there_is_named(name, tmp_path):
     with pytest.raises(DataError, match="nowhere"):
         load(f"{name}:{tmp_path}/nowhere")
+
+
+def test_a_loader_takes_the_tasks_own_words_beside_its_own(tmp_path):
+    for mood in ("positive", "negative"):
+        picture(tmp_path / mood / "a.jpg")
+    task = load_any(f"vqa/image-sentiment:{tmp_path},phrasings=3")
+    assert task.kind == "vqa" and task.asking.phrasings == 3 and len(task.data) == 2
 
 
 def test_a_setting_that_a_loader_does_not_have_is_refused(tmp_path):
@@ -120,7 +129,7 @@ def test_coco_leaves_out_what_lies_near_a_border_of_fields(tmp_path):
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
-    [("bbox", [1, 2, 3], "a box"), ("category_id", 99, "category"), ("image_id", "x", "'image_id'")],
+    [("bbox", [1, 2, 3], "box"), ("category_id", 99, "category"), ("image_id", "x", "'image_id'"), ("image_id", 77, "picture 77")],
 )
 def test_coco_names_a_broken_annotation(tmp_path, key, value, message):
     data = coco(tmp_path, 2)
@@ -186,7 +195,7 @@ def test_mpid_rain_counts_vehicles_alone(tmp_path):
     objects = "".join(f"<object><name>{name}</name></object>" for name in ("car", "person", "Bus", "car"))
     text(tmp_path / "Annotations" / "r1.xml", f"<annotation>{objects}</annotation>")
     picture(tmp_path / "JPEGImages" / "r1.jpg")
-    assert asked(load(f"mpid-rain:{tmp_path}")) == {"r1/vehicles": ("rain", "number", "3")}
+    assert asked(load(f"mpid-rain:{tmp_path}")) == {"Annotations/r1/vehicles": ("rain", "number", "3")}
     (tmp_path / "JPEGImages" / "r1.jpg").unlink()
     with pytest.raises(DataError, match="no picture"):
         load(f"mpid-rain:{tmp_path}")
@@ -231,8 +240,8 @@ def test_sun_seg_takes_the_middle_frame_of_each_clip(tmp_path):
         picture(tmp_path / "neg" / "case7" / f"n{i}.jpg")
     where = f"sun-seg:{tmp_path / 'pos'}"
     found = asked(load(f"{where},negatives={tmp_path / 'neg'},per_clip=1"))
-    assert len(found) == 2 and ("case7/n1/polyp", ("medical", "yes-no", "no")) in found.items()
-    assert next(iter(found)) in ("case1_1/f2/polyp", "case2_3/f2/polyp")
+    assert len(found) == 2 and ("without/case7/n1/polyp", ("medical", "yes-no", "no")) in found.items()
+    assert next(iter(found)) in ("with/case1_1/f2/polyp", "with/case2_3/f2/polyp")
     assert len(asked(load(f"{where},negatives={tmp_path / 'neg'},per_clip=3"))) == 6
     with pytest.raises(DataError, match="without polyps are missing"):
         load(where)
@@ -342,6 +351,41 @@ def test_rsvqa_names_a_question_without_an_answer_and_a_broken_picture(tmp_path)
     text(tmp_path / "LR_split_test_answers.json", {"answers": []})
     with pytest.raises(DataError, match="question 0 has no answer"):
         load(f"rsvqa-lr:{tmp_path}")
+
+
+def spoilt(node, odd):
+    """Yield copies of nested data, each with one node replaced by ``odd``."""
+    yield odd
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from (node | {key: other} for other in spoilt(value, odd))
+    if isinstance(node, list):
+        for i, value in enumerate(node):
+            yield from ([*node[:i], other, *node[i + 1 :]] for other in spoilt(value, odd))
+
+
+@pytest.mark.parametrize("odd", [None, True, 0, -1, "x", [], {}, [1], {"a": 1}], ids=str)
+@pytest.mark.parametrize("name", ["coco", "rsvqa-lr", "textvqa"])
+def test_no_broken_file_ends_in_another_error(tmp_path, name, odd):
+    if name == "coco":
+        coco(tmp_path, 1)
+        files = [tmp_path / "annotations" / "instances_val2017.json"]
+    elif name == "rsvqa-lr":
+        rsvqa(tmp_path)
+        files = sorted(tmp_path.glob("*.json"))
+    else:
+        row = {"question_id": 1, "image_id": "abc", "question": "what?", "answers": ["a"] * 4}
+        text(tmp_path / "TextVQA_0.5.1_val.json", {"data": [row]})
+        picture(tmp_path / "train_images" / "abc.jpg")
+        files = [tmp_path / "TextVQA_0.5.1_val.json"]
+    for file in files:
+        sound = json.loads(file.read_text())
+        for broken in spoilt(sound, odd):
+            text(file, json.dumps(broken))
+            with contextlib.suppress(DataError):
+                load(f"{name}:{tmp_path}")
+        text(file, sound)
+    assert load(f"{name}:{tmp_path}").samples
 
 
 # --- a table of one's own

@@ -105,9 +105,17 @@ def read_json(path: Path, layout: str) -> Any:
 def field(record: Any, name: str, kind: type | tuple[type, ...], path: Path) -> Any:
     """Return ``record[name]`` if it is a ``kind``. Raises DataError naming the file and the field."""
     value = record.get(name) if isinstance(record, dict) else None
-    if not isinstance(value, kind):
+    if not isinstance(value, kind) or isinstance(value, bool):
         raise DataError(f"{str(path)!r}: a record lacks the field {name!r}, or has {value!r} there.")
     return value
+
+
+def records(data: Any, name: str, path: Path) -> list[dict[str, Any]]:
+    """Return the list of records that ``data`` has under ``name``. Raises DataError naming the file."""
+    found: list[dict[str, Any]] = field(data, name, list, path)
+    if not all(isinstance(each, dict) for each in found):
+        raise DataError(f"{str(path)!r}: {name!r} must be a list of records in braces.")
+    return found
 
 
 def read_xml(path: Path, layout: str) -> ElementTree.Element:

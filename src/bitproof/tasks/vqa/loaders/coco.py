@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from bitproof.core import DataError, seed
 from bitproof.tasks.vqa.items import Question
-from bitproof.tasks.vqa.loaders.base import Loader, a, field, read_json
+from bitproof.tasks.vqa.loaders.base import Loader, a, field, read_json, records
 
 FIELDS = tuple(
     "centre" if (row, column) == ("middle", "centre") else f"{row} {column}"
@@ -148,15 +148,15 @@ def _field(box: _Box) -> str | None:
 
 def _read(data: Any, path: Path, layout: str) -> tuple[dict[int, list[_Box]], dict[int, str]]:
     """Return the boxes and the file of each picture. Raises DataError."""
-    kinds = {field(each, "id", int, path): field(each, "name", str, path) for each in field(data, "categories", list, path)}
-    sizes = {each["id"]: each for each in field(data, "images", list, path) if field(each, "width", int, path)}
+    kinds = {field(each, "id", int, path): field(each, "name", str, path) for each in records(data, "categories", path)}
+    images = {field(each, "id", int, path): each for each in records(data, "images", path)}
+    sizes = {image: (field(each, "width", int, path), field(each, "height", int, path)) for image, each in images.items()}
     boxes: dict[int, list[_Box]] = defaultdict(list)
-    for each in field(data, "annotations", list, path):
-        image, name = sizes.get(field(each, "image_id", int, path)), kinds.get(field(each, "category_id", int, path))
-        bbox = field(each, "bbox", list, path)
-        if name is None or len(bbox) != 4:
-            raise DataError(f"{str(path)!r}: an annotation has a category without a name, or a box {bbox!r}. {layout}")
-        if image is not None:
-            (x, y, wide, high), w, h = bbox, image["width"], field(image, "height", int, path)
-            boxes[image["id"]].append(_Box(name, x / w, y / h, (x + wide) / w, (y + high) / h))
-    return boxes, {image: field(each, "file_name", str, path) for image, each in sizes.items()}
+    for each in records(data, "annotations", path):
+        image, name = field(each, "image_id", int, path), kinds.get(field(each, "category_id", int, path))
+        bbox, (w, h) = field(each, "bbox", list, path), sizes.get(image, (0, 0))
+        if not name or min(w, h) < 1 or len(bbox) != 4 or not all(isinstance(v, int | float) for v in bbox):
+            raise DataError(f"{str(path)!r}: an annotation of the picture {image} has no known category, picture or box. {layout}")
+        x, y, wide, high = bbox
+        boxes[image].append(_Box(name, x / w, y / h, (x + wide) / w, (y + high) / h))
+    return boxes, {image: field(each, "file_name", str, path) for image, each in images.items()}

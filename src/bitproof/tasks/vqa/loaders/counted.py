@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from bitproof.core import DataError
 from bitproof.tasks.vqa.items import Question
-from bitproof.tasks.vqa.loaders.base import PICTURES, Loader, lines, read_xml
+from bitproof.tasks.vqa.loaders.base import Loader, lines, pictures_below, read_xml
 
 FISH = ("How many fish are in this picture?", "Count the fish.", "What is the number of fish that can be seen?")
 VEHICLES = (
@@ -60,11 +60,14 @@ class MpidRain(Loader):
 
     def questions(self, root: Path) -> Iterator[Question]:
         """Yield one count a picture with boxes. Raises DataError."""
-        pictures = {path.stem: path for path in sorted(root.rglob("*")) if path.suffix.lower() in PICTURES}
+        pictures = pictures_below(root)
         for path in sorted(root.rglob("*.xml")):
-            if path.stem not in pictures:
+            same = [picture for picture in pictures if picture.stem == path.stem]
+            if not same:
                 raise DataError(f"{str(path)!r} has no picture {path.stem}.jpg or .png. {self.layout}")
+            picture = next((picture for picture in same if picture.parent == path.parent), same[0])
+            group = path.relative_to(root).with_suffix("").as_posix()
             names = [(each.findtext("name") or "").strip().lower() for each in read_xml(path, self.layout).findall("object")]
             count = sum(name in MOTOR for name in names)
             more = {"tolerance": 0.0, "negative": count == 0}
-            yield self.ask(pictures[path.stem], path.stem, "vehicles", "rain", VEHICLES, "number", str(count), **more)
+            yield self.ask(picture, group, "vehicles", "rain", VEHICLES, "number", str(count), **more)

@@ -104,7 +104,8 @@ class SunSeg(Loader):
         found = self._frames(below(root / self.split, "frame")), self._frames(pictures_below(sound))
         for frames, grown in zip(self.paired(*found, self.layout), (True, False), strict=True):
             for path in frames:
-                yield self.yes_no(path, f"{path.parent.name}/{path.stem}", "polyp", "medical", POLYP, grown)
+                group = f"{'with' if grown else 'without'}/{path.parent.name}/{path.stem}"
+                yield self.yes_no(path, group, "polyp", "medical", POLYP, grown)
 
     def _frames(self, paths: list[Path]) -> list[Path]:
         """Return ``per_clip`` frames of each folder, evenly spread: neighbours in a film are nearly the same picture."""

@@ -13,7 +13,7 @@ from PIL import Image
 from bitproof.core import DataError
 from bitproof.tasks.sources.files import FileBytes, explained
 from bitproof.tasks.vqa.items import Question
-from bitproof.tasks.vqa.loaders.base import Loader, field, read_json
+from bitproof.tasks.vqa.loaders.base import Loader, field, read_json, records
 
 #: RSVQA's classes of counts, with the largest count of each.
 BINS = {
@@ -70,7 +70,9 @@ class RsvqaLr(Loader):
 
     def _active(self, root: Path, what: str) -> Iterator[tuple[Path, Any]]:
         path = root / f"LR_split_{self.split}_{what}.json"
-        yield from ((path, each) for each in field(read_json(path, self.layout), what, list, path) if each.get("active"))
+        for each in records(read_json(path, self.layout), what, path):
+            if each.get("active"):
+                yield path, each
 
 
 def _kind(asked: str, answer: str) -> tuple[str, dict[str, Any]]:

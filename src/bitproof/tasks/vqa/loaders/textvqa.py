@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from bitproof.tasks.vqa.items import Question
-from bitproof.tasks.vqa.loaders.base import Loader, field, read_json
+from bitproof.tasks.vqa.loaders.base import Loader, field, read_json, records
 
 #: What annotators write where there is nothing to read.
 NOTHING = frozenset({"", "unanswerable", "answering does not require reading text in the image"})
@@ -32,7 +32,7 @@ class TextVqa(Loader):
     def questions(self, root: Path) -> Iterator[Question]:
         """Yield the questions that people agree on. Raises DataError."""
         path = root / f"TextVQA_0.5.1_{self.split}.json"
-        for each in field(read_json(path, self.layout), "data", list, path):
+        for each in records(read_json(path, self.layout), "data", path):
             given = Counter(str(text).strip() for text in field(each, "answers", list, path))
             agreed = [text for text, times in given.most_common() if times >= 3 and text.lower() not in NOTHING]
             if agreed and agreed[0] == given.most_common(1)[0][0]:
