@@ -57,6 +57,15 @@ def test_distances_that_were_found_come_before_the_curve():
     assert "hopskipjump-linf found" in figures(both, "distance:linf")[0]["note"]
 
 
+def test_pictures_that_are_all_wrong_or_never_fooled_have_a_median_or_a_reason():
+    rows = make(CLEAN | {"fmn-linf": ("fmn-linf", "adversarial", None, 50.0)}, n=40)
+    [line] = figures(with_distances(rows, "fmn-linf", 0.0, 0.0), "distance:linf")
+    assert line["value"] == 0 <= line["high"]
+    never = rows.with_columns(distance=pl.when(pl.col("sample") == "s3").then(0.01).otherwise(None))
+    [line] = figures(never, "distance:linf")
+    assert line["value"] is None and "more steps or queries" in line["note"]
+
+
 def test_where_half_stand_at_the_largest_budget_there_is_no_median():
     easy = {noise: (name, family, severity, 0.01) for noise, (name, family, severity, _) in LADDER.items()}
     [line] = figures(make(CLEAN | easy, n=60), "distance:linf")

@@ -20,6 +20,9 @@ from bitproof.analysis.roles import MINIMAL, role
 #: Points of a curve of distances: its median is read off between two of them.
 POINTS = 400
 
+#: 1/255: a curve has two points where all pictures are wrong as they are.
+TINY = 1e-6
+
 FIGURES = {
     "distance": Figure(
         "Median smallest distance",
@@ -36,7 +39,7 @@ def measures(block: Block, cells: Cells, told: Mapping[Ball, Finding]) -> Iterat
     """Yield ``distance:NORM`` for each norm of a minimum-norm attack, and for those that were attacked at two radii or more."""
     searched = _minimal(block, cells)
     for norm, columns in searched.items():
-        yield _found(block, norm, columns, told)
+        yield _found(block, cells, norm, columns, told)
     for norm, ladder in _ladders(block, cells).items():
         if len(ladder) > 1 and block.clean is not None and norm not in searched:
             yield _distance(block, cells, norm, ladder, told)
@@ -51,11 +54,15 @@ def _minimal(block: Block, cells: Cells) -> dict[str, list[int]]:
     return dict(sorted(found.items()))
 
 
-def _found(block: Block, norm: str, columns: list[int], told: Mapping[Ball, Finding]) -> Measure:
+def _found(block: Block, cells: Cells, norm: str, columns: list[int], told: Mapping[Ball, Finding]) -> Measure:
     """The median of the distances that were found, the smallest of a sample where several attacks looked."""
     known = [255 * _nearest(each, columns) for each in block.recipes.values()]
     finite = np.concatenate([values[np.isfinite(values)] for values in known])
-    radii = np.unique(np.concatenate([[0.0], np.quantile(finite, np.linspace(0, 1, POINTS))]))
+    radii = np.unique(np.concatenate([[0.0, TINY], np.quantile(finite, np.linspace(0, 1, POINTS))]))
+    if (farther(cells, columns, radii).ratio()[-1:] >= 0.5).any():
+        return refused(
+            f"distance:{norm}", "nothing was found that fools half of the pictures: give the attack more steps or queries"
+        )
     verdict = worst_of(finding.verdict for (of, _), finding in told.items() if of == norm)
     note = f"the smallest changes that {' and '.join(block.noises[i].noise for i in columns)} found; audit: {verdict}"
     half = Reduction(lambda ratios: crossing(ratios, radii) / 100, (0.0, float(radii[-1])), whole=True)
