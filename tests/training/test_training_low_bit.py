@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from training_toy import Toy, network, run, same
 
-from bitproof.convert import quantize
+from bitproof.convert import QuantLayer, quantize
 from bitproof.training import Progress
 
 
@@ -37,6 +37,58 @@ def test_every_parameter_of_a_low_bit_network_is_trained(recipe: str):
     trained = run(model, Toy(), epochs=8)
     assert trained.history[-1].accuracy > 0.9
     assert [name for name, parameter in model.named_parameters() if torch.equal(parameter, before[name])] == []
+
+
+@pytest.mark.parametrize("stop_at", [3, 4, 6])
+def test_two_stages_go_on_bit_for_bit(stop_at: int, tmp_path: Path):
+    """Within the first stage, at its end, within the second; there are 4 steps an epoch."""
+
+    def stop(now: Progress) -> None:
+        if now.step == stop_at:
+            raise KeyboardInterrupt
+
+    options = {"epochs": 2, "two_stage": 1, "optimizer": "adamw"}
+    whole, fresh = low_bit("bireal:w1a1"), low_bit("bireal:w1a1", seed=1)
+    run(whole, Toy(), **options)
+    options |= {"checkpoint": tmp_path / "checkpoint.pt", "checkpoint_every_s": 0.0}
+    with pytest.raises(KeyboardInterrupt):
+        run(low_bit("bireal:w1a1"), Toy(), **options, progress=stop)
+    assert run(fresh, Toy(), **options).resumed and same(fresh, whole)
+
+
+def test_in_the_first_stage_weights_are_float_and_inputs_are_not():
+    model, seen = low_bit("bireal:w1a1"), []
+    layer = next(m for m in model.modules() if isinstance(m, QuantLayer))
+
+    def look(now: Progress) -> None:
+        quantizer = layer.input_quantizer
+        seen.append((torch.equal(layer.weight, layer.layer.weight), len(quantizer(torch.randn(99)).unique())))
+
+    run(model, Toy(), epochs=3, two_stage=1, progress=look)
+    assert seen == [(True, 2)] * 4 + [(False, 2)] * 8
+    assert not layer.float_weight and len(layer.weight[0].unique()) == 2
+
+
+def test_an_ended_first_stage_leaves_a_low_bit_network():
+    def stop(now: Progress) -> None:
+        raise KeyboardInterrupt
+
+    model = low_bit("bireal:w1a1")
+    with pytest.raises(KeyboardInterrupt):
+        run(model, Toy(), two_stage=1, progress=stop)
+    assert not any(m.float_weight for m in model.modules() if isinstance(m, QuantLayer))
+
+
+def test_the_second_stage_starts_with_an_optimizer_that_remembers_nothing():
+    both = low_bit("bireal:w1a1")
+    ends: dict[int, dict[str, torch.Tensor]] = {}
+
+    def keep(now: Progress) -> None:
+        ends[now.step] = {name: value.clone() for name, value in both.state_dict().items()}
+
+    run(both, Toy(), epochs=2, two_stage=1, optimizer="adamw", progress=keep)
+    moved = max(float((ends[5][key] - ends[4][key]).abs().max()) for key in ends[4] if key.endswith("layer.weight"))
+    assert moved == pytest.approx(0.05, rel=0.05)  # Adam's first step is as long as the rate, whatever the gradient
 
 
 @pytest.mark.parametrize("recipe", ["lsq:w4a4", "pact:w4a4", "xnorpp:w1a1", "recu:w1a1", "fda:w1a1"])

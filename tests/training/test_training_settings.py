@@ -27,6 +27,8 @@ OTHER = {
     "label_smoothing": {"label_smoothing": 0.1},
     "distill": {"distill": 0.5},
     "temperature": {"temperature": 4.0, "distill": 0.5},
+    "teacher": {"teacher": "float", "distill": 0.5},
+    "two_stage": {"two_stage": 1},
     "augment": {"augment": "flip"},
     "precision": {"precision": "bf16"},
     "grad_clip": {"grad_clip": 1.0},
@@ -135,3 +137,21 @@ def test_constant_stays_and_fractions_of_a_step_are_no_trouble():
     assert set(rates(settings(schedule="constant"), 5)) == {0.05}
     assert max(rates(settings(warmup_epochs=0.33), 7)) <= 0.05
     assert len(rates(settings(warmup_epochs=2.0), 3)) == 6
+
+
+def test_two_stages_each_have_a_rate_of_their_own():
+    whole = settings(epochs=5, two_stage=2, warmup_epochs=1.0, min_lr=0.01)
+    rates = [learning_rate(whole, step, per_epoch=3) for step in range(15)]
+    first, second = (settings(epochs=n, warmup_epochs=1.0, min_lr=0.01) for n in (2, 3))
+    assert rates == [learning_rate(first, s, 3) for s in range(6)] + [learning_rate(second, s, 3) for s in range(9)]
+
+
+@pytest.mark.parametrize("changes", [{"two_stage": 2}, {"two_stage": 1, "warmup_epochs": 1.5}, {"two_stage": -1}])
+def test_stages_without_room_are_refused(changes: dict[str, float]):
+    with pytest.raises(SpecError, match="two_stage"):
+        settings(**changes)
+
+
+def test_the_control_of_a_float_teacher_is_not_taught():
+    whole = settings(epochs=4, distill=0.9, temperature=4.0, teacher="float", two_stage=2)
+    assert whole.of_control() == settings(epochs=4) and settings(distill=0.5).of_control() == settings(distill=0.5)

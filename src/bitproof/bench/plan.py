@@ -20,6 +20,7 @@ from bitproof.noises import expand, noise
 from bitproof.tasks import ImageTask, Sample, Task
 from bitproof.tasks import load as load_task
 from bitproof.tasks import load_any as load_any_task
+from bitproof.training import Training
 
 #: Raised when the code of ``bench`` or ``convert`` changes a number; part of every id.
 PIPELINE = 1
@@ -179,10 +180,26 @@ class Plan:
         mine = cell.variant
         return {name: self._variant(mine.task, mine.model, recipe, mine.seed) for name, recipe in found.items()}
 
+    def training_of(self, recipe: Recipe) -> Training:
+        """The settings that a recipe is trained with. Raises SpecError where the grid has none."""
+        if self.grid.training is None:
+            raise SpecError(f"The recipe {str(recipe)!r} is trained, so the grid needs the key training.")
+        return self.grid.training.of_control() if recipe.bits is None else self.grid.training
+
+    def teacher(self, variant: Variant) -> Variant | None:
+        """The variant that is distilled from, where it is not the network as given."""
+        return self._teacher(variant.task, variant.model, variant.recipe, variant.seed)
+
+    def _teacher(self, task: str, model: str, recipe: Recipe, seed: int) -> Variant | None:
+        if not recipe.trains or self.training_of(recipe).teacher != "float":
+            return None
+        return self._variant(task, model, Recipe.parse("float"), seed)
+
     @cached_property
     def made(self) -> tuple[Variant, ...]:
-        """All networks to make: those of the cells, and those that their noises need."""
-        return tuple(dict.fromkeys([*self.variants, *(other for cell in self.cells for other in self.others(cell).values())]))
+        """All networks to make: those of the cells, those that their noises need, and those that teach."""
+        asked = [*self.variants, *(other for cell in self.cells for other in self.others(cell).values())]
+        return tuple(dict.fromkeys([*(t for variant in asked if (t := self.teacher(variant)) is not None), *asked]))
 
     def samples(self, cell: Cell) -> list[Sample]:
         """The samples of a cell, equal for every variant of its task; none of them was calibrated on."""
@@ -207,9 +224,12 @@ class Plan:
         if recipe.bits is not None:
             identity += ["calibration", str(self.grid.calibration.n), self.calibration_of(task).data.digest]
         if recipe.trains and self.grid.training is not None and self.train_source is not None:
-            identity += ["training", self.grid.training.identity(), self.train_source.data.digest]
-            if self.grid.training.adversarial:
-                identity += own_facts(self.grid.training.adversarial)
+            settings = self.training_of(recipe)
+            identity += ["training", settings.identity(), self.train_source.data.digest]
+            if settings.adversarial:
+                identity += own_facts(settings.adversarial)
+            if (taught := self._teacher(task, model, recipe, seed)) is not None:
+                identity += ["teacher", taught.id]
         return Variant(task, model, recipe, seed, tuple(identity))
 
     def _clean(self, task: str, geometry: Geometry) -> list[str]:

@@ -103,6 +103,7 @@ class _Job:
     def predicted_s(self) -> float:
         """Seconds of the cells left and of the variants that they need first."""
         needed = {variant for cell in self.todo for variant in (cell.variant, *self.plan.others(cell).values())}
+        needed |= {taught for variant in needed if (taught := self.plan.teacher(variant)) is not None}
         missing = [variant for variant in needed if not self.evaluator.made(variant)]
         return sum(map(self.costs.cell_s, self.todo)) + sum(map(self.costs.variant_s, missing)) + self.costs.pictures_s(self.todo)
 

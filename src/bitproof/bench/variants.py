@@ -107,9 +107,8 @@ class Variants:
 
     def _train(self, variant: Variant, network: Network, model: nn.Module, folder: Path) -> float:
         """Train ``model`` in place, going on from a checkpoint if there is one; return the seconds over all runs."""
-        settings = self.plan.grid.training
-        if settings is None:
-            raise SpecError(f"The recipe {str(variant.recipe)!r} is trained, so the grid needs the key training.")
+        settings, taught = self.plan.training_of(variant.recipe), self.plan.teacher(variant)
+        teacher = network.module if taught is None else self.victim(taught).module
         at = 0.0
 
         def tell(progress: Progress) -> None:
@@ -124,7 +123,7 @@ class Variants:
             self._pictures(network),
             settings,
             seed=training_seed(variant),
-            teacher=network.module if settings.distill else None,
+            teacher=teacher if settings.distill else None,
             checkpoint=folder / "checkpoint.pt",
             perturb=adversary(settings.adversarial) if settings.adversarial else None,
             progress=tell,

@@ -132,6 +132,10 @@ class QuantLayer(nn.Module):
         outputs = w.shape[1] if self._transposed else w.shape[0] // self._groups
         return mean.repeat_interleave(outputs, dim=-1 - self._axes)
 
+    def keep_weight_float(self, keep: bool) -> None:
+        """Leave the weight as it is for a while, or no longer."""
+        self.float_weight = keep
+
     @property
     def weight(self) -> Tensor:
         """The quantized weight."""

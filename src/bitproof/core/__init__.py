@@ -29,6 +29,7 @@ from bitproof.core.protocols import (
     Resizer,
     Rewrite,
     Scheduled,
+    Staged,
     Strike,
     Victim,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "ShapeError",
     "Spec",
     "SpecError",
+    "Staged",
     "StoreError",
     "Strike",
     "UnknownName",

@@ -226,6 +226,14 @@ class Scheduled(Protocol):
 
 
 @runtime_checkable
+class Staged(Protocol):
+    """A module whose weight can stay float for a while, its input being low-bit already."""
+
+    def keep_weight_float(self, keep: bool) -> None:
+        """Called before each optimizer step of a training in two stages, with True during the first."""
+
+
+@runtime_checkable
 class Penalized(Protocol):
     """A module that adds a term to the loss (PACT's decay of α)."""
 

@@ -102,4 +102,6 @@ class PACT(Ranged):
 
     def penalty(self) -> Tensor:
         """Return ½·decay·α², 0 for weights."""
-        return 0.5 * self.decay * self.alpha.square() if self.role == "activation" else torch.zeros((), device=self.alpha.device)
+        if self.role == "weight":
+            return torch.zeros((), device=self.zero_point.device)
+        return 0.5 * self.decay * self.alpha.square()

@@ -34,7 +34,8 @@ def train(
 ) -> Trained:
     """Train ``model`` in place on ``data``; the numbers follow from weights, data, ``settings``, ``seed``, device and threads.
 
-    Formula: ``task_loss + Σ penalty()`` over the modules that have one; ``on_step(step / steps)`` before each step.
+    Formula: ``task_loss + Σ penalty()`` over the modules that have one; ``on_step(step / steps)`` before each step, and in a
+    training of two stages ``keep_weight_float``.
     Shapes: x N×3×H×W in [0, 1] → logits N×classes; normalisation is the model's own.
 
     Args:
@@ -73,7 +74,10 @@ def train(
     with _own_randomness(accelerator.device), _moved(accelerator.device, model, teacher):
         run = Run(Step(model, settings, seed, accelerator, teacher, perturb), data, checkpoint)
         resumed = run.resume()
-        run.go(validate, progress, workers)
+        try:
+            run.go(validate, progress, workers)
+        finally:
+            run.step.stage(first=False, begins=False)
     return Trained(model.eval(), run.state.history, run.state.time_s, resumed)
 
 

@@ -54,6 +54,8 @@ class Run:
 
     def _take(self, step: int, parts: Iterable[tuple[Cut, Tensor, Tensor]]) -> Progress:
         lr = learning_rate(self.settings, step, self.per_epoch)
+        if first := self.settings.two_stage * self.per_epoch:
+            self.step.stage(step < first, begins=step == first)
         for sums in self.step(step, step / self.steps, lr, parts):
             self.state.count(*sums)
         self.state.step = step + 1

@@ -12,11 +12,15 @@ def learning_rate(settings: Training, step: int, per_epoch: int) -> float:
 
     With W = warmup_epochs · per_epoch and T = epochs · per_epoch:
     ``warmup_lr + (lr − warmup_lr)·step/W`` before W, then ``min_lr + (lr − min_lr)·(1 + cos(π·(step − W)/(T − W)))/2``.
+    With two stages each has a T of its own, and its steps are counted from its start.
     """
     warmup = settings.warmup_epochs * per_epoch
+    first = settings.two_stage * per_epoch
+    total = first if step < first else settings.epochs * per_epoch - first
+    step -= first if step >= first else 0
     if step < warmup:
         return settings.warmup_lr + (settings.lr - settings.warmup_lr) * step / warmup
     if settings.schedule == "constant":
         return settings.lr
-    share = (step - warmup) / (settings.epochs * per_epoch - warmup)
+    share = (step - warmup) / (total - warmup)
     return settings.min_lr + (settings.lr - settings.min_lr) * (1 + math.cos(math.pi * share)) / 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, get_args, get_type_hints
 
 from bitproof.core import SpecError
@@ -13,7 +13,7 @@ from bitproof.core import SpecError
 RUN_TIME = frozenset({"checkpoint_every_s"})
 
 #: Fields that came later: at their default they are left out of ``identity``, so that trainings from before keep theirs.
-LATER = frozenset({"adversarial", "trades"})
+LATER = frozenset({"adversarial", "teacher", "trades", "two_stage"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,16 +23,19 @@ class Training:
     One optimizer step takes ``batch_size · accumulate`` samples. SGD has Nesterov momentum 0.9. The rate rises linearly from
     ``warmup_lr`` during ``warmup_epochs``, then follows half a cosine down to ``min_lr``, or stays. ``weight_decay`` holds for
     weights and biases, with ``decay_norm`` for normalisation layers too, and never for quantizers' scales. ``distill`` is the
-    share of the loss that a float teacher gives at ``temperature``. ``augment`` crops after padding by an eighth of the side
-    (4 px at 32) and flips. ``grad_clip`` bounds the gradient's ℓ2 norm. ``adversarial`` names the attack that each batch is put
-    through before it is learned from; with ``trades`` > 0 the clean batch is learned from, and the attacked one adds ``trades``
-    times the distance between the two answers.
+    share of the loss that a float teacher gives at ``temperature``: ``teacher`` fp32 is the network as given, float what the
+    recipe float makes of it in the same training (without a teacher, in one stage). For the first ``two_stage`` epochs the weights
+    of low-bit layers stay float, their inputs do not; then rate and optimizer start anew. ``augment`` crops after padding by an
+    eighth of the side (4 px at 32) and flips. ``grad_clip`` bounds the gradient's ℓ2 norm. ``adversarial`` names the attack that
+    each batch is put through before it is learned from; with ``trades`` > 0 the clean batch is learned from, and the attacked one
+    adds ``trades`` times the distance between the two answers.
 
     Raises SpecError for a value that is not allowed, and for one that would have no effect.
 
     Source: ``epochs=100, batch_size=512, lr=4e-3, warmup_lr=1e-4, warmup_epochs=1, label_smoothing=0.1`` is the recipe of
     ModelTC/mqbench-paper for ResNet-18 (its crop and colour jitter aside); MobileNetV2 adds ``lr=1e-2, weight_decay=1e-5,
-    decay_norm=False``. ``adversarial`` is arXiv 1706.06083 (PGD-AT), ``trades`` β of arXiv 1901.08573, equation 5.
+    decay_norm=False``. ``two_stage`` is arXiv 2003.03488, section 5.1, there in halves. ``adversarial`` is arXiv 1706.06083
+    (PGD-AT), ``trades`` β of arXiv 1901.08573, equation 5.
     """
 
     version: ClassVar[int] = 1
@@ -51,6 +54,8 @@ class Training:
     label_smoothing: float = 0.0
     distill: float = 0.0
     temperature: float = 1.0
+    teacher: Literal["fp32", "float"] = "fp32"
+    two_stage: int = 0
     augment: Literal["none", "flip", "crop-flip"] = "none"
     precision: Literal["no", "bf16"] = "no"
     grad_clip: float | None = None
@@ -67,12 +72,18 @@ class Training:
         for name, bound in (("min_lr", "lr"), ("warmup_lr", "lr"), ("warmup_epochs", "epochs")):
             if getattr(self, name) > getattr(self, bound):
                 raise SpecError(f"Training: {name}={getattr(self, name)!r} must be at most {bound}={getattr(self, bound)!r}.")
+        if self.two_stage and not self.warmup_epochs <= self.two_stage <= self.epochs - max(1, self.warmup_epochs):
+            raise SpecError(
+                f"Training: two_stage={self.two_stage!r} must leave both of its stages at least an epoch and their warm-up: "
+                f"epochs={self.epochs!r}, warmup_epochs={self.warmup_epochs!r}."
+            )
         for name, value, needs in self._without_effect():
             raise SpecError(f"Training: {name}={value!r} has no effect without {needs}. Give that, or leave {name!r} out.")
 
     def _without_effect(self) -> list[tuple[str, object, str]]:
         cases = [
             ("temperature", self.temperature != 1, self.distill > 0, "distill > 0"),
+            ("teacher", self.teacher != "fp32", self.distill > 0, "distill > 0"),
             ("label_smoothing", self.label_smoothing > 0, self.distill < 1, "distill < 1"),
             ("min_lr", self.min_lr > 0, self.schedule == "cosine", "schedule='cosine'"),
             ("warmup_lr", self.warmup_lr > 0, self.warmup_epochs > 0, "warmup_epochs > 0"),
@@ -80,6 +91,12 @@ class Training:
             ("decay_norm", not self.decay_norm, self.weight_decay > 0, "weight_decay > 0"),
         ]
         return [(name, getattr(self, name), needs) for name, changed, used, needs in cases if changed and not used]
+
+    def of_control(self) -> Training:
+        """Return the training of the recipe ``float``: where that is the teacher, nobody teaches it, and it has one stage."""
+        if self.teacher == "fp32":
+            return self
+        return replace(self, distill=0.0, temperature=1.0, teacher="fp32", two_stage=0)
 
     def identity(self) -> str:
         """Return the canonical text of all that changes the numbers: ``version=1,accumulate=1,…``, fields in the order of names.
@@ -105,6 +122,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "label_smoothing": (0, 1),
     "distill": (0, 1),
     "temperature": (math.ulp(0.0), math.inf),
+    "two_stage": (0, math.inf),
     "grad_clip": (math.ulp(0.0), math.inf),
     "trades": (0, math.inf),
     "checkpoint_every_s": (0, math.inf),

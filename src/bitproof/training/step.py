@@ -10,7 +10,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from bitproof.core import DataError, ModelError, Penalized, Scheduled, ShapeError, seed
+from bitproof.core import DataError, ModelError, Penalized, Scheduled, ShapeError, Staged, seed
 from bitproof.training.data import Cut, to_float
 from bitproof.training.losses import divergence, task_loss
 from bitproof.training.optimizer import make_optimizer
@@ -41,6 +41,7 @@ class Step:
         self.model, self.optimizer = accelerator.prepare(network, make_optimizer(network, settings))
         # Classes are asked: a wrapper that passes on attributes would count its layer's hooks a second time.
         self.scheduled = [m for m in network.modules() if isinstance(m, Scheduled) and hasattr(type(m), "on_step")]
+        self.staged = [m for m in network.modules() if isinstance(m, Staged) and hasattr(type(m), "keep_weight_float")]
         self.penalized = [m for m in network.modules() if isinstance(m, Penalized) and hasattr(type(m), "penalty")]
 
     def __call__(self, step: int, share_done: float, lr: float, parts: Iterable[tuple[Cut, Tensor, Tensor]]) -> list[Sums]:
@@ -57,6 +58,13 @@ class Step:
             self.accelerator.clip_grad_norm_(self.network.parameters(), self.settings.grad_clip)
         self.optimizer.step()
         return sums
+
+    def stage(self, first: bool, begins: bool) -> None:
+        """Be in the first or the second stage; ``begins`` it, and the optimizer remembers nothing."""
+        for module in self.staged:
+            module.keep_weight_float(first)
+        if begins:
+            self.optimizer.state.clear()
 
     def _backward(self, cut: Cut, x: Tensor, y: Tensor, lr: float) -> Sums:
         device = self.accelerator.device
