@@ -16,6 +16,7 @@ _NAMES = {
     "Training": "bitproof.training",
     "Victim": "bitproof.core",
     "corrupt": "bitproof.noises",
+    "deploy": "bitproof.export",
     "model": "bitproof.models",
     "noise": "bitproof.noises",
     "quantize": "bitproof.convert",
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from bitproof.bench import run
     from bitproof.convert import Recipe, quantize
     from bitproof.core import BitproofError, Victim
+    from bitproof.export import deploy
     from bitproof.models import load as model
     from bitproof.models import wrap
     from bitproof.noises import corrupt, noise
@@ -46,6 +48,7 @@ __all__ = [
     "__version__",
     "analysis",
     "corrupt",
+    "deploy",
     "model",
     "noise",
     "quantize",

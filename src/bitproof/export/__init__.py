@@ -1,6 +1,7 @@
-"""Networks as files and as sessions of other engines: ONNX, and integers in onnxruntime."""
+"""Networks as files and as sessions of other engines: ONNX, integers in onnxruntime, and packed 1-bit layers."""
 
 from bitproof.export.comparing import Difference, Gap, gap
+from bitproof.export.deploying import Deployed, DeployedLayer, DeployReport, deploy
 from bitproof.export.exported import Codes, Exported, ExportedLayer
 from bitproof.export.numbers import low_bit_layers
 from bitproof.export.onnx_file import to_onnx
@@ -8,6 +9,9 @@ from bitproof.export.sessions import Deployment, Engine, cpuinfo, engine, featur
 
 __all__ = [
     "Codes",
+    "DeployReport",
+    "Deployed",
+    "DeployedLayer",
     "Deployment",
     "Difference",
     "Engine",
@@ -15,6 +19,7 @@ __all__ = [
     "ExportedLayer",
     "Gap",
     "cpuinfo",
+    "deploy",
     "engine",
     "features",
     "gap",

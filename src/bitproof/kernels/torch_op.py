@@ -28,6 +28,7 @@ def sign_conv2d(
     dilation: Sequence[int],
     pad: int,
     threads: int,
+    threshold: Tensor | None = None,
 ) -> Tensor:
     """Convolve the signs of x with a packed weight, then scale and bias.
 
@@ -45,14 +46,16 @@ def sign_conv2d(
         padding: positions added at each side.
         dilation: between taps.
         pad: what the border holds: 1, −1, or 0, which is exact.
-        threads: that may share the work.
+        threads: that may share the work; 0 takes as many as torch has at the call.
+        threshold: float32, 1 value or one an input channel: the sign of x − threshold is taken.
 
     Raises:
         ShapeError: as ``conv2d``.
     """
     out, channels, kh, kw = shape
     w = PackedWeight(blocks.numpy().view(np.uint32), sums.numpy(), (out, channels, kh, kw), groups)
-    words = pack(x.numpy(), axis=1, threads=threads)
+    threads = threads or torch.get_num_threads()
+    words = pack(x.numpy(), axis=1, threshold=None if threshold is None else threshold.numpy(), threads=threads)
     then, steps = Affine(scale.numpy(), bias.numpy()), [_pair(values) for values in (stride, padding, dilation)]
     y = conv2d(words, w, then, stride=steps[0], padding=steps[1], dilation=steps[2], pad=pad, threads=threads)
     return torch.from_numpy(y).permute(0, 3, 1, 2)
@@ -72,6 +75,7 @@ def _(
     dilation: Sequence[int],
     pad: int,
     threads: int,
+    threshold: Tensor | None = None,
 ) -> Tensor:
     size = [out_size(x.shape[2 + i], shape[2 + i], stride[i], padding[i], dilation[i]) for i in (0, 1)]
     return x.new_empty((x.shape[0], *size, shape[0])).permute(0, 3, 1, 2)

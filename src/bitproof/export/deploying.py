@@ -1,0 +1,114 @@
+"""A low-bit network → a copy whose 1-bit layers run on packed words, and the report of every layer."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from bitproof.convert import QuantLayer
+from bitproof.core import ModelError
+from bitproof.export.numbers import low_bit_layers
+from bitproof.export.packed_layer import PackedLayer
+from bitproof.export.signs import border, signs
+
+
+@dataclass(frozen=True)
+class DeployedLayer:
+    """A layer with weights; ``reason``: why it is not packed, "" where it is. Bytes of what it keeps, and of that in float32."""
+
+    name: str
+    packed: bool
+    reason: str
+    size_bytes: int
+    float_bytes: int
+
+
+@dataclass(frozen=True)
+class DeployReport:
+    """What became of every layer with weights."""
+
+    layers: tuple[DeployedLayer, ...]
+
+    @property
+    def packed(self) -> int:
+        """How many layers are packed."""
+        return sum(layer.packed for layer in self.layers)
+
+    def __str__(self) -> str:
+        """One line a layer, and a sum."""
+        name = max(len(layer.name) for layer in self.layers)
+        lines = [f"{layer.name:{name}}  {layer.reason or 'packed':s}  {layer.size_bytes:,} bytes" for layer in self.layers]
+        total, floats = sum(layer.size_bytes for layer in self.layers), sum(layer.float_bytes for layer in self.layers)
+        return "\n".join([*lines, f"{self.packed} of {len(self.layers)} layers packed; {floats:,} → {total:,} bytes"])
+
+
+class Deployed(NamedTuple):
+    """A network for the CPU, in evaluation mode and without a gradient, and what was done to it."""
+
+    model: nn.Module
+    report: DeployReport
+
+
+@torch.no_grad()
+def deploy(model: nn.Module) -> Deployed:
+    """Return a copy of ``model`` whose binarized layers, weights and inputs both, run on packed 1-bit kernels.
+
+    Conv2d with every stride, padding, dilation and number of groups, and linear layers; what else there is stays as it is, and the
+    report says why. A layer's output differs from the simulation's by the rounding of its scale and bias alone; sums are exact.
+    The given model is not changed. Raises ModelError where no layer can be packed.
+    """
+    result = copy.deepcopy(model).cpu().eval()
+    layers = low_bit_layers(result)
+    if not layers:
+        raise ModelError(
+            f"{type(model).__name__} has no low-bit layer to pack. Binarize it first: bitproof.quantize(model, 'bireal:w1a1', …)."
+        )
+    told = [DeployedLayer(name, False, "float", size, size) for name, size in _float_layers(result)]
+    for name, layer in layers.items():
+        packed, line = _packed(name, layer)
+        told.append(line)
+        if packed is not None:
+            result = _put(result, layer, packed)
+    if not any(line.packed for line in told):
+        raise ModelError(
+            f"{type(model).__name__} has no layer that can be packed. {' '.join(t.reason for t in told if t.name in layers)}"
+        )
+    order = {name or "model": i for i, (name, _) in enumerate(model.named_modules())}
+    return Deployed(result, DeployReport(tuple(sorted(told, key=lambda line: order[line.name]))))
+
+
+def _packed(name: str, layer: QuantLayer) -> tuple[PackedLayer | None, DeployedLayer]:
+    size = _bytes(layer.layer)
+    try:
+        found = signs(name, layer)
+    except ModelError as error:
+        return None, DeployedLayer(name, False, str(error), size, size)
+    linear = isinstance(layer.layer, nn.Linear)
+    return PackedLayer(found, linear, border(layer.layer), name), DeployedLayer(name, True, "", found.size_bytes, size)
+
+
+def _put(model: nn.Module, old: nn.Module, new: nn.Module) -> nn.Module:
+    """Put ``new`` wherever ``old`` stands, and return the model: ``new`` itself if ``old`` was all of it."""
+    for parent in list(model.modules()):
+        for name, child in list(parent._modules.items()):
+            if child is old:
+                setattr(parent, name, new)
+    return new if model is old else model
+
+
+def _float_layers(model: nn.Module) -> list[tuple[str, int]]:
+    """Layers with a weight of two axes or more outside the low-bit ones."""
+    inside = {id(part) for layer in low_bit_layers(model).values() for part in layer.modules()}
+    return [
+        (name or "model", _bytes(module))
+        for name, module in model.named_modules()
+        if id(module) not in inside and any(p.ndim > 1 for p in module.parameters(recurse=False))
+    ]
+
+
+def _bytes(module: nn.Module) -> int:
+    return sum(p.numel() * p.element_size() for p in module.parameters(recurse=False))
