@@ -20,7 +20,7 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class Window:
-    """Where a convolution looks. ``pad``: the sign that its border of ``padding`` positions holds, −1, +1, or 0, which adds nothing."""
+    """Where a convolution looks. ``pad``: the sign that its ``padding`` positions hold, −1, +1, or 0, which adds nothing."""
 
     stride: Pair = (1, 1)
     padding: Pair = (0, 0)
