@@ -1,5 +1,6 @@
 """The generator of the embedded pack: the same each time, and what it made is what is shipped."""
 
+import itertools
 import random
 from collections import Counter
 from io import BytesIO
@@ -12,6 +13,7 @@ from PIL import Image
 
 from bitproof.tasks.vqa import SCENARIOS
 from bitproof.tasks.vqa.pack import EMBEDDED, Pack
+from tools.vqa_pack import __main__ as command
 from tools.vqa_pack import build, draws
 from tools.vqa_pack.record import records
 
@@ -42,6 +44,17 @@ def test_a_second_run_writes_the_same_bytes(tmp_path):
     for name in "ab":
         build.write(build.table(records("sentiment", build.scenes("sentiment")[:4])), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_one_command_writes_the_pack_and_a_sheet_of_each_scenario(tmp_path, monkeypatch, capsys):
+    kept = [records(name, build.scenes(name)[:2]) for name in ("location", "fine-grained")]
+    monkeypatch.setattr(command, "build", lambda: itertools.chain(*kept))
+    monkeypatch.setattr("sys.argv", ["vqa_pack", "-o", str(tmp_path / "a.parquet"), "--sheets", str(tmp_path / "sheets")])
+    command.main()
+    assert "8 items about 4 pictures" in capsys.readouterr().out
+    assert len(Pack(str(tmp_path / "a.parquet")).load()) == 8
+    assert sorted(path.name for path in (tmp_path / "sheets").iterdir()) == ["fine-grained.png", "location.png"]
+    assert Image.open(tmp_path / "sheets" / "location.png").width >= 2 * 300
 
 
 def test_the_columns_are_the_packs():

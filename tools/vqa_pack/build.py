@@ -14,7 +14,7 @@ from tools.vqa_pack.draws import VERSION
 from tools.vqa_pack.record import LICENCE, Scene, records
 
 TEXTS = pl.List(pl.String)
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "item": pl.String,
     "image": pl.Binary,
     "scenario": pl.String,

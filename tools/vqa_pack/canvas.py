@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 SCALE = 3
-Colour = tuple[int, int, int]
+Colour = tuple[int, ...]  # red, green, blue, 0 to 255
 Point = tuple[float, float]
 
 
@@ -124,5 +124,5 @@ def smooth(points: Sequence[Point], closed: bool = True, per: int = 10) -> list[
 def shade(colour: Colour, factor: float) -> Colour:
     """Return the colour darker (factor below 1) or lighter (above: towards white)."""
     if factor <= 1:
-        return tuple(round(c * factor) for c in colour)  # type: ignore[return-value]
-    return tuple(round(255 - (255 - c) * (2 - factor)) for c in colour)  # type: ignore[return-value]
+        return tuple(round(c * factor) for c in colour)
+    return tuple(round(255 - (255 - c) * (2 - factor)) for c in colour)

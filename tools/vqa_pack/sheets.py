@@ -23,7 +23,7 @@ def sheet(rows: pl.DataFrame) -> Image.Image:
     groups = rows.group_by("group", maintain_order=True).agg(pl.first("image"), "questions", "answer")
     pictures = [Image.open(BytesIO(image)) for image in groups["image"]]
     wide = max(picture.width for picture in pictures) + 4
-    high = max(picture.height for picture in pictures) + LINE * 2 * max(groups["answer"].list.len())  # type: ignore[type-var, operator]
+    high = max(picture.height for picture in pictures) + LINE * 2 * max(groups["answer"].list.len())
     page = Image.new("RGB", (wide * COLUMNS, high * -(-len(pictures) // COLUMNS)), (255, 255, 255))
     pen, font = ImageDraw.Draw(page), ImageFont.load_default(size=12)
     for i, (picture, asked, answers) in enumerate(zip(pictures, groups["questions"], groups["answer"], strict=True)):

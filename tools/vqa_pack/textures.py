@@ -37,7 +37,7 @@ def plain(rng: np.random.Generator, height: int, width: int, colour: Colour, spr
     """Return a wall or table of one colour with faint unevenness, ``spread`` grey levels from darkest to lightest."""
     weight = clouds(rng, height, width, max(height, width) / 3)
     dark = tuple(max(c - spread, 0) for c in colour)
-    return blend(weight, dark, colour)  # type: ignore[arg-type]
+    return blend(weight, dark, colour)
 
 
 def brushed(rng: np.random.Generator, height: int, width: int, dark: Colour, light: Colour) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tools.vqa_pack import draws, textures
 from tools.vqa_pack.animals import ANIMALS
-from tools.vqa_pack.canvas import Canvas, Colour
+from tools.vqa_pack.canvas import Canvas, Colour, Pen
 from tools.vqa_pack.record import Question, Scene, choice, yes_no
 
 SIDE, PAIRS = 272, 28
@@ -44,11 +44,15 @@ def pattern(rng: np.random.Generator, tones: tuple[Colour, ...], cell: float) ->
     return textures.light_up(cv2.GaussianBlur(flat, (0, 0), 0.9), 0.92 + 0.16 * grain)
 
 
-def mask_of(draw: Callable[[Canvas], None]) -> Any:
-    """Return where ``draw`` leaves a mark, bool side×side."""
+def mask_of(draw: Callable[[Pen], None], *at: Any) -> Any:
+    """Return where ``draw`` leaves a mark with the pen that ``at`` sets, bool side×side."""
     canvas = Canvas(SIDE, SIDE, (255, 0, 255))
-    draw(canvas)
+    draw(canvas.pen(*at))
     return (np.abs(canvas.pixels().astype(int) - (255, 0, 255)).sum(axis=2) > 200).astype(np.uint8)
+
+
+def _oval(half: float) -> Callable[[Pen], None]:
+    return lambda pen: pen.oval(0, 0, 0.5, half, (0, 0, 0))
 
 
 def relief(mask: Any, height: float) -> Any:
@@ -67,11 +71,11 @@ def _pair(i: int, kind: str) -> list[Scene]:
     sizes = [size, *(rng.uniform(26, 44) for _ in range(4))]
     (x, y), *stones = draws.places(rng, sizes, SIDE, SIDE, 2)
     for (u, v), wide in zip(stones, sizes[1:], strict=True):
-        squash = rng.uniform(0.55, 0.8)
-        stone = mask_of(lambda c, u=u, v=v, w=wide, s=squash: c.pen(u, v, w).oval(0, 0, 0.5, 0.5 * s, (0, 0, 0)))  # type: ignore[misc]
+        half = 0.5 * rng.uniform(0.55, 0.8)
+        stone = mask_of(_oval(half), u, v, wide)
         ground = textures.light_up(ground, relief(stone, 0.035))
     turn, flip = rng.uniform(-15, 15), rng.random() < 0.5
-    animal = mask_of(lambda c: ANIMALS[kind][0](c.pen(x, y, size, turn, flip), (0, 0, 0)))
+    animal = mask_of(lambda pen: ANIMALS[kind][0](pen, (0, 0, 0)), x, y, size, turn, flip)
     animal = cv2.morphologyEx(animal, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     hidden = textures.light_up(np.where(animal[..., None] > 0, coat, ground), relief(animal, 0.045))
     ask: tuple[Question, ...] = (yes_no("there", THERE, True), choice("which", WHICH, kind, HIDDEN))

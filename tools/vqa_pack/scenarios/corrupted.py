@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bitproof.core import seed
 from bitproof.noises import corrupt
 from tools.vqa_pack import draws, textures
@@ -41,7 +43,7 @@ def scenes() -> list[Scene]:
     ]
 
 
-def _draw(i: int, kind: str, count: int):  # type: ignore[no-untyped-def]
+def _draw(i: int, kind: str, count: int) -> Any:
     rng = draws.dice("corrupted", i)
     ground = textures.plain(draws.noise("corrupted", i), SIDE, SIDE, rng.choice(((206, 228, 240), (224, 238, 214))), 24)
     canvas = Canvas(SIDE, SIDE, ground)

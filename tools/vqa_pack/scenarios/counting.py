@@ -61,7 +61,7 @@ def _carpet(name: str, rows: int, columns: int) -> Scene:
     wide, high = columns * step / 2 + 10, rows * step / 2 + 10
     pen = canvas.pen(SIDE / 2, SIDE / 2, 1, rng.uniform(-4, 4))
     pen.box(-wide - 6, -high - 6, wide + 6, high + 6, rim)
-    pen.box(-wide, -high, wide, high, tuple((c + 255) // 2 for c in ground))  # type: ignore[arg-type]
+    pen.box(-wide, -high, wide, high, tuple((c + 255) // 2 for c in ground))
     for row in range(rows):
         for column in range(columns):
             u, v = (column - (columns - 1) / 2) * step, (row - (rows - 1) / 2) * step

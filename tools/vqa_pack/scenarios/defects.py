@@ -46,8 +46,8 @@ def dent(rng: random.Random, noise: np.random.Generator, flawed: bool) -> Any:
     tone = rng.choice(((60, 110, 170), (170, 60, 60), (80, 130, 90)))
     sheet = textures.light_up(np.full((SIDE, SIDE, 3), tone, np.uint8), 0.85 + 0.3 * textures.clouds(noise, SIDE, SIDE, 260, 1))
     canvas = Canvas(SIDE, SIDE, sheet)
-    for v in (34, 236):
-        canvas.pen().box(0, v, SIDE, v + 3, (40, 42, 46))
+    for seam in (34, 236):
+        canvas.pen().box(0, seam, SIDE, seam + 3, (40, 42, 46))
     pixels = canvas.pixels()
     if not flawed:
         return pixels
@@ -70,7 +70,7 @@ def gear(rng: random.Random, noise: np.random.Generator, flawed: bool) -> Any:
         tip = 0.4 if flawed and i == gap else 0.49
         corners = [(0.36, -half), (tip, -half * 0.7), (tip, half * 0.7), (0.36, half)]
         pen.polygon([(r * math.cos(a + t), r * math.sin(a + t)) for r, t in corners], steel)
-    pen.oval(0, 0, 0.26, 0.26, tuple(round(c * 1.25) for c in steel))  # type: ignore[arg-type]
+    pen.oval(0, 0, 0.26, 0.26, tuple(round(c * 1.25) for c in steel))
     pen.oval(0, 0, 0.1, 0.1, (222, 222, 216))
     return canvas.pixels()
 
@@ -108,7 +108,7 @@ def hole(rng: random.Random, noise: np.random.Generator, flawed: bool) -> Any:
     canvas.pen().curve(rim, (34, 30, 30))
     light = tuple(min(int(c * 1.3), 255) for c in tone)
     for x, y in rim[::2]:
-        canvas.pen().line([(x, y), ((x + u) / 2 + rng.uniform(-5, 5), (y + v) / 2)], 1.6, light)  # type: ignore[arg-type]
+        canvas.pen().line([(x, y), ((x + u) / 2 + rng.uniform(-5, 5), (y + v) / 2)], 1.6, light)
     return canvas.pixels()
 
 

@@ -77,8 +77,8 @@ def _building(canvas: Canvas, rng: random.Random, lot: tuple[float, float, float
     pen = canvas.pen(x, y, 1, rng.choice((0, 90)))
     shadow = canvas.pen(x + 3, y + 3, 1, round(np.degrees(pen.turn)))
     shadow.box(-a, -b, a, b, (62, 66, 62))
-    pen.box(-a, -b, a, 0, tuple(min(round(c * 1.15), 255) for c in roof))  # type: ignore[arg-type]
-    pen.box(-a, 0, a, b, tuple(round(c * 0.88) for c in roof))  # type: ignore[arg-type]
+    pen.box(-a, -b, a, 0, tuple(min(round(c * 1.15), 255) for c in roof))
+    pen.box(-a, 0, a, b, tuple(round(c * 0.88) for c in roof))
 
 
 def _tree(canvas: Canvas, x: float, y: float, r: float) -> None:

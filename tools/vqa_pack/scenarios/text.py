@@ -38,8 +38,8 @@ def scenes() -> list[Scene]:
 
 def _tilt(pixels: Any, rng: random.Random) -> Any:
     """Return the picture as a hand-held camera would see it."""
-    corners = np.float32([(0, 0), (WIDTH, 0), (WIDTH, HEIGHT), (0, HEIGHT)])
-    moved = np.float32([(x + rng.uniform(-12, 12), y + rng.uniform(-9, 9)) for x, y in corners])
+    corners = np.array([(0, 0), (WIDTH, 0), (WIDTH, HEIGHT), (0, HEIGHT)], np.float32)
+    moved = np.array([(x + rng.uniform(-12, 12), y + rng.uniform(-9, 9)) for x, y in corners.tolist()], np.float32)
     matrix = cv2.getPerspectiveTransform(corners, moved)
     return cv2.warpPerspective(pixels, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
@@ -143,7 +143,7 @@ def _crane(canvas: Canvas, rng: random.Random, noise: np.random.Generator, word:
     for u in (70, 250):
         pen.polygon([(u - 12, 214), (u - 6, 84), (u + 6, 84), (u + 12, 214)], tone)
         for v in range(100, 210, 18):
-            pen.line([(u - 9, v), (u + 9, v + 14)], 2.5, tuple(round(c * 0.7) for c in tone))  # type: ignore[arg-type]
+            pen.line([(u - 9, v), (u + 9, v + 14)], 2.5, tuple(round(c * 0.7) for c in tone))
     pen.box(14, 40, 306, 96, tone)
     pen.text(160, 68, word, 42, WHITE if tone[0] != 225 else INK, 0.8)
     pen.line([(200, 96), (200, 150)], 2, INK)
@@ -165,7 +165,7 @@ def _site(canvas: Canvas, rng: random.Random, noise: np.random.Generator, word: 
     pen.text(0, -53, word, 30, WHITE, 0.4)
     for v in range(-14, 84, 16):
         pen.box(-118, v, rng.uniform(-30, 0), v + 6, (200, 204, 210))
-    pen.box(20, -14, 118, 74, tuple((c + 255) // 2 for c in tone))  # type: ignore[arg-type]
+    pen.box(20, -14, 118, 74, tuple((c + 255) // 2 for c in tone))
     phrasings = (
         "Which web site is open on this screen?",
         "Read the name of the web page.",
