@@ -19,12 +19,20 @@ def build():
     return nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 25, 5))
 """
 
-#: Door → a spec that opens it without the network; {mine} and {onnx} are files.
+ANSWERS = """
+import numpy as np
+
+def logits(pictures):
+    return pictures.reshape(len(pictures), -1)[:, :430].reshape(len(pictures), 5, 86).mean(axis=2)
+"""
+
+#: Door → a spec that opens it without the network; {mine}, {answers} and {onnx} are files.
 SPECS = {
     "timm": "timm/test_resnet.r160_in1k:pretrained=false,size=32,classes=7",
     "torchvision": "torchvision/squeezenet1_1:pretrained=false,size=48,classes=6",
     "python": "python:{mine}#build,size=12",
     "onnx": "onnx:{onnx},size=12,mean=imagenet,std=imagenet",
+    "black-box": "black-box:{answers}#logits,size=12",
     "efficientnet-lite0": "efficientnet-lite0",
     "efficientnet-lite1": "efficientnet-lite1",
     "efficientnet-lite2": "efficientnet-lite2",
@@ -44,6 +52,13 @@ SPECS = {
 def mine(tmp_path_factory):
     path = tmp_path_factory.mktemp("contract") / "mine.py"
     path.write_text(MINE)
+    return path
+
+
+@pytest.fixture(scope="session")
+def answers(tmp_path_factory):
+    path = tmp_path_factory.mktemp("contract") / "answers.py"
+    path.write_text(ANSWERS)
     return path
 
 
@@ -68,7 +83,7 @@ def test_network(door, check, request):
     if door == "onnx":
         pytest.importorskip("onnx", reason="onnx is not installed")
         pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    files = {name: request.getfixturevalue(name) for name in ("mine", "onnx") if f"{{{name}}}" in SPECS[door]}
+    files = {name: request.getfixturevalue(name) for name in ("mine", "answers", "onnx") if f"{{{name}}}" in SPECS[door]}
     try:
         check(functools.partial(load, SPECS[door].format(**files)))
     except MissingExtra as missing:
