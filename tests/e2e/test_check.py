@@ -76,6 +76,8 @@ def test_rows_that_no_run_could_write_are_found(copy, change, name, part):
 def test_cells_that_are_left_out_or_of_another_grid_are_found(copy):
     next((copy / "rows").iterdir()).unlink()
     assert {name for name, state in states(copy, cells=0).items() if state == "failed"} == {"complete"}
+    shutil.rmtree(copy / "variants" / bp.results.variants(copy)["variant"][0])
+    assert any("variants have rows and no record" in each.said for each in check(copy, cells=0))
     grid = copy / "grid.yaml"
     grid.write_text(grid.read_text().replace("batch_size: 8", "batch_size: 4"))
     assert {name for name, state in states(copy, cells=0).items() if state == "failed"} == {"complete", "ids"}

@@ -15,7 +15,7 @@ from chat_server import Oracle, items, raw, serving, write_pack
 from typer.testing import CliRunner
 
 from bitproof import analysis, results
-from bitproof.bench import Plan, parse_grids, predict, run
+from bitproof.bench import Plan, check, parse_grids, predict, run
 from bitproof.cli import app
 from bitproof.core import DataError, SpecError
 from bitproof.results import Store
@@ -250,3 +250,11 @@ def test_scenarios_can_be_chosen_and_subsets_are_stratified(pack):
     plan = Plan(parse_grids(yaml.safe_dump(asked))[0])
     samples = plan.samples(plan.cells[0])
     assert sorted(sample.item.scenario for sample in samples) == ["presence"] * 3 + ["text"] * 3
+
+
+def test_a_run_of_answers_is_verified_without_asking_again(finished):
+    found = check(finished[0])  # its server is gone
+    assert {(each.name, each.state) for each in found} == {
+        *((name, "ok") for name in ("files", "rows", "figures", "ids", "complete", "samples")),
+        ("again", "skipped"),
+    }, found

@@ -21,8 +21,9 @@ def contradictions(rows: pl.DataFrame) -> list[str]:
     faults = {
         "say 'correct' where prediction and label differ, or the other way round": pl.col("correct")
         != (pl.col("prediction") == pl.col("label")),
-        "have a margin whose sign contradicts 'correct'": ((pl.col("margin") > 0) & ~pl.col("correct"))
-        | ((pl.col("margin") < 0) & pl.col("correct")),
+        "have a margin whose sign contradicts 'correct'": ~pl.col("margin").is_nan()
+        & (pl.col("margin") != 0)
+        & ((pl.col("margin") > 0) != pl.col("correct")),
         "have a confidence outside 0 to 1": ~pl.col("confidence").is_nan() & ~pl.col("confidence").is_between(0, 1),
         "have a loss below 0": pl.col("loss") < 0,
         "are named otherwise than their noise": pl.col("name") != pl.col("noise").str.extract(r"^([^:+]+)"),
@@ -40,10 +41,10 @@ def _across(rows: pl.DataFrame) -> Iterator[str]:
     mixed = rows.group_by("cell").agg(pl.col(_SHARED).n_unique()).filter(pl.any_horizontal(pl.col(_SHARED) > 1))
     if mixed.height:
         yield f"{mixed.height} cells mix rows of different noises or networks, the first: {mixed['cell'].sort()[0]}"
-    twice = rows.filter(pl.struct("cell", "sample").is_duplicated())
+    twice = rows.filter(pl.struct("cell", "sample", "trial").is_duplicated())
     if twice.height:
         yield f"{twice.height} rows repeat a sample of their cell, the first: cell {twice['cell'][0]} sample {twice['sample'][0]}"
-    labels = rows.group_by("task", "sample").agg(pl.col("label").n_unique()).filter(pl.col("label") > 1)
+    labels = rows.group_by("task", "sample", "trial").agg(pl.col("label").n_unique()).filter(pl.col("label") > 1)
     if labels.height:
         yield f"{labels.height} samples have several labels, the first: {labels['sample'].sort()[0]}"
 
@@ -51,14 +52,15 @@ def _across(rows: pl.DataFrame) -> Iterator[str]:
 def agreement(told: pl.DataFrame, again: pl.DataFrame) -> tuple[list[str], str]:
     """Compare the rows of one cell with those computed again: what disagrees beyond the tolerance, and a sentence on the rest.
 
-    Clean and noisy predictions may differ only where the margin is below ``MARGIN`` in one of the two. The accuracy under an
-    attack, whose steps amplify rounding, must lie within its own 95 % interval.
+    Clean and noisy predictions may differ only where the margin is below ``MARGIN`` in one of the two, and nowhere where a network
+    tells labels alone. The accuracy under an attack, whose steps amplify rounding, must lie within its own 95 % interval.
     """
-    both = told.join(again, on="sample", how="inner", suffix="_again")
+    told, again = (rows.with_columns(pl.col("trial").fill_null(0)) for rows in (told, again))
+    both = told.join(again, on=["sample", "trial"], how="inner", suffix="_again")
     if both.height < told.height or told.height < again.height:
         return [f"{told.height} rows were submitted, {again.height} computed, {both.height} samples are in both"], ""
     same = both.filter((pl.col("prediction") == pl.col("prediction_again")) & (pl.col("margin") == pl.col("margin_again"))).height
-    largest = float((both["margin"] - both["margin_again"]).abs().max() or 0.0)  # type: ignore[arg-type]
+    largest = float((both["margin"] - both["margin_again"]).abs().drop_nans().max() or 0.0)  # type: ignore[arg-type]
     rest = f"{same} of {both.height} rows equal to the last bit, margins within {largest:.2g}"
     if told["success"].is_not_null().any():
         return _attacked(told, again), rest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,17 +47,12 @@ def check(path: str | Path, cells: int = 2, draw: int = 0, reporter: Reporter | 
     if told[0].state == FAILED:
         return told
     store, rows = Store.open(path), load(path)
-    told += [_rows(path, rows), _figures(path, rows)]
+    told += [_rows(rows), _figures(path, rows)]
     try:
         plans = [Plan(grid) for text in [store.grid(), *store.grids()] if text for grid in parse_grids(text, str(path))]
     except BitproofError as error:
-        return [
-            *told,
-            *(
-                Check(name, SKIPPED, f"the request cannot be planned here: {error}")
-                for name in ("ids", "complete", "samples", "again")
-            ),
-        ]
+        said = f"the request cannot be planned here: {error}"
+        return [*told, *(Check(name, SKIPPED, said) for name in ("ids", "complete", "samples", "again"))]
     planned = {cell.id: (plan, cell) for plan in plans for cell in plan.cells}
     told += [_ids(planned, rows), _complete(planned, rows, store), _samples(planned, rows)]
     return [*told, *_again(path, planned, rows, cells, draw, reporter or Silent())]
@@ -78,12 +74,8 @@ def _verdict(name: str, faults: Sequence[str], well: str) -> Check:
     return Check(name, FAILED if faults else OK, "; ".join(faults) or well)
 
 
-def _rows(path: Path, rows: pl.DataFrame) -> Check:
-    faults = analysis.contradictions(rows)
-    known, made = set(variants(path)["variant"]), set(rows["variant"])
-    if made - known:
-        faults.append(f"{len(made - known)} variants have rows and no record, the first: {min(made - known)}")
-    return _verdict("rows", faults, "predictions, margins, labels and names agree with each other")
+def _rows(rows: pl.DataFrame) -> Check:
+    return _verdict("rows", analysis.contradictions(rows), "predictions, margins, labels and names agree with each other")
 
 
 def _figures(path: Path, rows: pl.DataFrame) -> Check:
@@ -114,20 +106,25 @@ def _complete(planned: dict[str, tuple[Plan, Cell]], rows: pl.DataFrame, store: 
             f"{len(missing)} cells that the grid asks for today have no rows, "
             f"the first: {missing[0]} ({cell.variant.recipe} {cell.noise})"
         )
+    known = set(variants(store.path)["variant"])
+    made = {cell.variant.id for plan, cell in planned.values() if not plan.endpoints} & set(rows["variant"])
+    if made - known:
+        faults.append(f"{len(made - known)} variants have rows and no record, the first: {min(made - known)}")
     return _verdict(
         "complete", faults, f"nothing of {len(planned)} cells is missing" + (f", {len(failed)} failed" if failed else "")
     )
 
 
 def _samples(planned: dict[str, tuple[Plan, Cell]], rows: pl.DataFrame) -> Check:
-    """Every cell holds the samples that the grid asks for, with the labels of the data."""
+    """Every cell holds the samples that the grid asks for, with the labels of the data; those of questions come with the trial."""
     faults, seen = [], 0
     for (name,), part in rows.group_by("cell"):
         if str(name) in planned:
             plan, cell = planned[str(name)]
             wanted = {sample.id: sample.label for sample in plan.samples(cell)}
             seen += 1
-            if dict(part.select("sample", "label").iter_rows()) != wanted:
+            other = set(part["sample"]) != wanted.keys()
+            if other or (not plan.endpoints and dict(part.select("sample", "label").iter_rows()) != wanted):
                 faults.append(f"cell {name} ({cell.variant.recipe} {cell.noise}) holds other samples or labels than the data")
     return _verdict("samples", faults[:3], f"{seen} cells hold the samples and labels of the data")
 
@@ -136,14 +133,7 @@ def _again(
     path: Path, planned: dict[str, tuple[Plan, Cell]], rows: pl.DataFrame, count: int, draw: int, reporter: Reporter
 ) -> Iterator[Check]:
     done = sorted(planned.keys() & set(rows["cell"].unique()))
-    able = [name for name in done if all(_obtainable(path, variant) for variant in _networks(*planned[name]))]
-    if count and not able:
-        yield Check(
-            "again",
-            SKIPPED,
-            "every cell is of a trained variant whose weights are not in the directory" if done else "no cell to compute",
-        )
-        return
+    able = [name for name in done if not _obstacle(path, *planned[name])]
     chosen = sorted(Random(seed("check", draw)).sample(able, min(count, len(able))))
     with TemporaryDirectory(prefix="bitproof-check-") as folder:
         store = Store.create(Path(folder) / "again")
@@ -152,16 +142,24 @@ def _again(
             _take_over(path, store, _networks(plan, cell))
             rerun(plan, [cell], store, reporter)
             yield _compared(cell, rows.filter(cell=name), load(store.path).filter(cell=name), store)
-    if left := len(done) - len(able):
-        yield Check("again", SKIPPED, f"{left} cells are of trained variants whose weights are not in the directory")
+    left = Counter(filter(None, (_obstacle(path, *planned[name]) for name in done)))
+    yield from (Check("again", SKIPPED, f"{n} cells {why}") for why, n in left.items())
+    if count and not done:
+        yield Check("again", SKIPPED, "there is no cell to compute")
+
+
+def _obstacle(path: Path, plan: Plan, cell: Cell) -> str:
+    """Why a cell is not computed again; "" where it can be."""
+    if plan.endpoints:
+        return "are answers of a chat endpoint, which is not asked again"
+    missing = any(
+        v.recipe.trains and not all((path / "variants" / v.id / name).is_file() for name in _FILES) for v in _networks(plan, cell)
+    )
+    return "are of trained variants whose weights are not in the directory" if missing else ""
 
 
 def _networks(plan: Plan, cell: Cell) -> list[Variant]:
     return [cell.variant, *plan.others(cell).values()]
-
-
-def _obtainable(path: Path, variant: Variant) -> bool:
-    return not variant.recipe.trains or all((path / "variants" / variant.id / name).is_file() for name in _FILES)
 
 
 def _take_over(path: Path, store: Store, networks: Sequence[Variant]) -> None:
