@@ -58,6 +58,13 @@ def test_the_file_says_what_it_is():
     assert about["licence"] == "CC0-1.0" and about["version"].isdigit()
 
 
+def test_its_readme_counts_right(items):
+    about = EMBEDDED.with_name("README.md").read_text()
+    least = min(Counter(item.scenario for item in items).values())
+    assert f"{len(items):,} questions about {len({item.group for item in items})} generated pictures" in about
+    assert f"at least {least} each" in about
+
+
 def test_one_picture_a_group(questions):
     files = defaultdict(set)
     for question in questions:

@@ -419,6 +419,7 @@ def test_csv_and_json_lines_give_the_same_items(tmp_path):
     one, two = (load(f"folder:{tmp_path / name}") for name in "ab")
     assert [each.item for each in one.samples] == [each.item for each in two.samples] and one.digest == two.digest
     assert one.samples[0].item.questions == ("Is there a dog?", "Do you see a dog?") and one.samples[0].item.negative
+    assert one.samples[0].item.group == "a.jpg"
 
 
 @pytest.mark.parametrize(

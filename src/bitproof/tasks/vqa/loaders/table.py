@@ -24,6 +24,7 @@ class Folder(Loader):
 
     A row has the fields of a pack's record (``vqa.items.Item``); ``image`` is a file's path from the folder, a JPEG or PNG. In CSV
     the entries of a list are joined by ``|``, an empty cell is a field that is not given, ``negative`` is true or false.
+    Without ``group``, rows of one picture are a group.
     """
 
     name: ClassVar[str] = "folder"
@@ -42,7 +43,7 @@ class Folder(Loader):
             path = (root / image).resolve()
             if not path.is_relative_to(root.resolve()):
                 raise DataError(f"{where}: the picture {image!r} lies outside {str(root)!r}. Put it inside.")
-            yield question(as_item(record, where), FileBytes(root / image))
+            yield question(as_item({"group": image} | record, where), FileBytes(root / image))
 
 
 def _jsonl(path: Path, layout: str) -> Iterator[tuple[str, dict[str, Any]]]:
