@@ -83,7 +83,8 @@ def test_cells_that_are_left_out_or_of_another_grid_are_found(copy):
     assert {name for name, state in states(copy, cells=0).items() if state == "failed"} == {"complete", "ids"}
 
 
-def test_a_damaged_file_and_a_foreign_folder_are_found(copy, tmp_path):
+def test_a_damaged_file_a_foreign_folder_and_an_empty_run_are_found(copy, tmp_path):
+    assert states(Store.create(tmp_path / "empty").path) == {"files": "failed"}
     file = next((copy / "rows").iterdir())
     file.write_bytes(file.read_bytes()[:-9])
     assert states(copy) == {"files": "failed"}

@@ -67,6 +67,8 @@ def _files(path: Path) -> Check:
             return Check("files", FAILED, str(error))
     if caught:
         return Check("files", FAILED, "; ".join(str(warning.message) for warning in caught))
+    if rows.is_empty():
+        return Check("files", FAILED, "there is no row, so there is nothing to verify")
     return Check("files", OK, f"{rows.height} rows of {rows['cell'].n_unique()} cells and {made.height} variants are whole")
 
 
