@@ -110,31 +110,55 @@ def test_a_stored_network_comes_back(method):
     assert torch.equal(fresh(x), layer(x))
 
 
-@pytest.mark.parametrize("kind", ["conv2d", "depthwise", "linear"])
-@pytest.mark.parametrize("method", METHODS)
-def test_packed_bits_give_the_same_outputs(method, kind):
-    """Only what the layer tells is used: codes and scale of the weight, threshold and lowest code of the input, gain and bias."""
-    layer, x = binarized(method, kind)
+def packed(layer, x):
+    """The layer on bits, from what it tells alone: codes and scale of the weight, threshold and low code of the input, gain."""
     plain, w_info, x_info = layer.layer, layer.weight_quantizer.info(), layer.input_quantizer.info()
     signs = layer.weight_quantizer.codes(plain.weight).numpy()
-    groups = getattr(plain, "groups", 1)
-    packed = kernels.pack_weight(signs, groups)
-    assert np.array_equal(packed.unpack().reshape(signs.shape), signs)
-    threshold = x_info.threshold.reshape(-1).numpy() if x_info.threshold.numel() > 1 else float(x_info.threshold)
-    pad = 0 if x_info.low == -1 else -1
-    bits = kernels.pack(x.numpy(), axis=1 if kind != "linear" else -1, threshold=threshold)
-    if kind == "linear":
-        y = torch.from_numpy(kernels.gemm(bits, packed))
+    w = kernels.pack_weight(signs, getattr(plain, "groups", 1))
+    assert np.array_equal(w.unpack().reshape(signs.shape), signs)
+    threshold, each = x_info.threshold.reshape(-1).numpy(), (-1, *[1] * (signs.ndim - 2))
+    bits = kernels.pack(x.numpy(), axis=1 if signs.ndim > 2 else -1, threshold=threshold)
+    if signs.ndim == 2:
+        y = torch.from_numpy(kernels.gemm(bits, w))
     else:
         steps = {"stride": plain.stride, "padding": plain.padding, "dilation": plain.dilation}
-        y = torch.from_numpy(kernels.conv2d(bits, packed, pad=pad, **steps)).permute(0, 3, 1, 2)
+        y = torch.from_numpy(kernels.conv2d(bits, w, pad=0 if x_info.low == -1 else -1, **steps)).permute(0, 3, 1, 2)
     if x_info.low == 0:
-        y = (y + torch.from_numpy(signs.sum(tuple(range(1, signs.ndim)))).reshape(-1, *[1] * (signs.ndim - 2))) / 2
-    y = y * w_info.scale.reshape(-1, *[1] * (signs.ndim - 2)) * x_info.scale
+        y = (y + torch.from_numpy(signs.sum(tuple(range(1, signs.ndim)))).reshape(each)) / 2
+    y = y * w_info.scale.reshape(each) * x_info.scale
+    y = y if layer.gain is None else layer.gain(x, y, layer._mean)
+    return y if plain.bias is None else y + plain.bias.reshape(each)
+
+
+@pytest.mark.parametrize("kind", ["conv2d", "depthwise", "linear"])
+@pytest.mark.parametrize("method", METHODS)
+@torch.no_grad()
+def test_packed_bits_give_the_same_outputs(method, kind):
+    layer, x = binarized(method, kind)
+    torch.testing.assert_close(packed(layer, x), layer(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_trained_network_on_packed_bits_gives_the_same_logits(method, monkeypatch):
+    """Weights have moved, thresholds, scales and gains too; where a sum ends within rounding of 0, the next sign may differ."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        convs = nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 16, 3, 2, 1, groups=2), nn.BatchNorm2d(16)
+        rest = nn.ReLU(), nn.Conv2d(16, 8, 1), nn.Flatten(), nn.Linear(128, 24), nn.BatchNorm1d(24), nn.Linear(24, 3)
+        x, y = torch.randn(32, 3, 8, 8), torch.arange(32) % 3
+        model = quantize(nn.Sequential(*convs, *rest), f"{method}:w1a1", [x]).model.train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(5):
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    model.eval()
+    assert all(not torch.equal(before[key], value) for key, value in model.state_dict().items() if key.endswith("layer.weight"))
     with torch.no_grad():
-        y = y if layer.gain is None else layer.gain(x, y, layer._mean)
-        y = y if plain.bias is None else y + plain.bias.reshape(-1, *[1] * (signs.ndim - 2))
-        torch.testing.assert_close(y, layer(x), rtol=1e-5, atol=1e-5)
+        simulated = model(x)
+        monkeypatch.setattr(QuantLayer, "forward", packed)
+        torch.testing.assert_close(model(x), simulated, rtol=1e-4, atol=1e-4)
 
 
 def test_a_side_may_stay_float():
@@ -145,6 +169,10 @@ def test_a_side_may_stay_float():
         assert weights.input_quantizer is None and len(weights.weight[0].abs().unique()) == 1
         inputs = only(plain, "bireal:w32a1", [x])
         torch.testing.assert_close(inputs(x), F.conv2d(torch.where(x < 0, -1.0, 1.0), plain.weight, plain.bias))
+    assert (Recipe.parse("bireal:w1a32").relu, Recipe.parse("bireal:w1a1").relu) == ("keep", "hardtanh")
+    assert (
+        "weights symmetric per channel, activations float" in insert(plain, "bireal:w1a32,first=same,last=same", x).report.defaults
+    )
     with pytest.raises(SpecError, match="w32a32"):
         Recipe.parse("bnn:w32a32")
 

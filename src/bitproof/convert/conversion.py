@@ -179,7 +179,9 @@ def _defaults(recipe: Recipe) -> str:
     rounding = QUANTIZERS.load(recipe.method).at_width(recipe.w_bits or WHOLE).rounding
     kept = f", kept float by name: {recipe.keep}" if recipe.keep and recipe.keeps_by_custom else ""
     relu = ", ReLU made Hardtanh" if recipe.relu == "hardtanh" else ""
-    ranges = f"weights symmetric per {recipe.per}, activations {symmetric} per tensor"
+    weights = "float" if recipe.w_bits == WHOLE else f"symmetric per {recipe.per}"
+    inputs = "float" if recipe.a_bits == WHOLE else f"{symmetric} per tensor"
+    ranges = f"weights {weights}, activations {inputs}"
     return f"{ranges}, {ends}{kept}, {folding}{relu}, rounding {rounding}"
 
 

@@ -79,7 +79,8 @@ class Recipe:
                     self.quantizer(role, bits)
 
     def _defaults(self) -> dict[str, Any]:
-        return {**_AROUND, **_method(self.method).at_width(self.w_bits or WHOLE).defaults}
+        found = {**_AROUND, **_method(self.method).at_width(self.w_bits or WHOLE).defaults}
+        return {**found, "relu": "keep"} if self.a_bits == WHOLE else found  # a float input may well be of one sign
 
     def _settings(self) -> dict[str, Any]:
         own = own_settings(self.method)

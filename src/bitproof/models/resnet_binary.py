@@ -20,7 +20,7 @@ Activation = Callable[[int], nn.Module]
 class Shift(nn.Module):
     """x + b, b learned per channel, 0 at first; N×C×… → the same. With a sign behind it, it is ReActNet's RSign.
 
-    Source: arXiv 2003.03488, section 4.2. Differs from the paper: b is added, there the threshold −b is taken off.
+    Source: arXiv 2003.03488, section 4. Differs from the paper: b is added, there the threshold −b is taken off.
     """
 
     def __init__(self, channels: int) -> None:
@@ -36,7 +36,7 @@ class RPReLU(nn.Sequential):
     """ReActNet's activation: a shift, a slope for what is negative, another shift, each learned per channel; N×C×… → the same.
 
     y = x − γ + ζ where x > γ, else β·(x − γ) + ζ; γ = ζ = 0 and β = 0.25 at first.
-    Source: arXiv 2003.03488, section 4.2, equation 6.
+    Source: arXiv 2003.03488, section 4 (RPReLU).
     """
 
     def __init__(self, channels: int) -> None:

@@ -67,7 +67,7 @@ class DoReFa1(MeanScaled):
     Backward, weights: dw = g: all of it, and E|w| is a constant. Inputs: dx = g where 0 ≤ x ≤ 1, else 0.
     Shapes: any → the same. Negative inputs are lost, so there a ReLU may stay what it is.
 
-    Source: arXiv 1606.06160, equations 7 and 11 and section 2.3.
+    Source: arXiv 1606.06160, section 2.
     Differs from the paper: sign(0) = +1; no gradient quantization. Differs from BiBench: its inputs are −1 and +1, its weights
     have a scale per channel (``per=channel``), and their gradient is clipped.
     """

@@ -59,7 +59,7 @@ class FDA(MeanScaled):
     training. s is a constant; what flows through η is its true derivative.
     Shapes: any → the same, an input's channels at ``axis``. 1 bit. Raises SpecError unless order ≥ 0 and 0 < omega < 1.
 
-    Source: arXiv 2103.00841, sections 3.2 and 3.3; ω, n, a and the cut at 1 as BiBench's code.
+    Source: arXiv 2103.00841, section 3; ω, n, a and the cut at 1 as BiBench's code.
     Differs from the paper: sign(0) = +1. Differs from BiBench: what is evaluated is binary, η stays in training; η of an input is
     trained too, and has at least one hidden number; the schedules move at each step.
     """

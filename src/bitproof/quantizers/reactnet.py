@@ -19,7 +19,7 @@ class ReActNet(MeanScaled):
     Backward, weights: dw = α·g where |w| ≤ 1, else 0; α is a constant. Inputs, u = x − θ: dx = g·max(0, 2 − 2·|u|), dθ = −Σ dx.
     Shapes: any → the same, the channels at ``axis``. 1 bit. RPReLU and the shortcuts are the network's: reactnet-resnet20.
 
-    Source: arXiv 2003.03488, section 4.2, equations 4 and 5.
+    Source: arXiv 2003.03488, section 4 (RSign).
     Differs from the paper: sign(0) = +1. Differs from BiBench: θ is taken off, not added, and linear layers have it too.
     """
 

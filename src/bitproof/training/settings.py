@@ -34,7 +34,7 @@ class Training:
 
     Source: ``epochs=100, batch_size=512, lr=4e-3, warmup_lr=1e-4, warmup_epochs=1, label_smoothing=0.1`` is the recipe of
     ModelTC/mqbench-paper for ResNet-18 (its crop and colour jitter aside); MobileNetV2 adds ``lr=1e-2, weight_decay=1e-5,
-    decay_norm=False``. ``two_stage`` is arXiv 2003.03488, section 5.1, there in halves. ``adversarial`` is arXiv 1706.06083
+    decay_norm=False``. ``two_stage`` is arXiv 2003.03488's, there in halves. ``adversarial`` is arXiv 1706.06083
     (PGD-AT), ``trades`` β of arXiv 1901.08573, equation 5.
     """
 
