@@ -145,6 +145,19 @@ def test_tables_and_the_compact_form(finished, tmp_path):
     assert results.replies(tmp_path / "small").equals(results.replies(out))
 
 
+def test_a_run_is_verified_from_its_replies(finished, tmp_path):
+    told = {each.name: each.state for each in check(finished[0], 1)}
+    assert set(told.values()) == {"ok", "skipped"}, told
+    assert (told["replies"], told["again"]) == ("ok", "skipped")
+    results.compact(finished[0], tmp_path / "run")
+    file = tmp_path / "run" / "replies.parquet"
+    first = pl.col("sample") == pl.col("sample").first()
+    pl.read_parquet(file).with_columns(reply=pl.when(first).then(pl.lit("I do not know.")).otherwise("reply")).write_parquet(file)
+    (fault,) = [each for each in check(tmp_path / "run", 0) if each.name == "replies"]
+    assert fault.state == "failed"
+    assert "judged otherwise" in fault.said
+
+
 def test_a_failing_server_ends_a_cell_and_what_was_answered_is_kept(pack, tmp_path):
     oracle, broken = Oracle(items(8), {"big": 1.0, "small": 1.0}), [True]
 
@@ -255,6 +268,6 @@ def test_scenarios_can_be_chosen_and_subsets_are_stratified(pack):
 def test_a_run_of_answers_is_verified_without_asking_again(finished):
     found = check(finished[0])  # its server is gone
     assert {(each.name, each.state) for each in found} == {
-        *((name, "ok") for name in ("files", "rows", "figures", "ids", "complete", "samples")),
+        *((name, "ok") for name in ("files", "rows", "figures", "ids", "complete", "samples", "replies")),
         ("again", "skipped"),
     }, found

@@ -16,10 +16,11 @@ import polars as pl
 from bitproof import analysis
 from bitproof.bench.grid import parse_grids
 from bitproof.bench.plan import Cell, Plan, Variant
+from bitproof.bench.rejudging import misjudged
 from bitproof.bench.reporter import Reporter, Silent
 from bitproof.bench.runner import rerun
 from bitproof.core import BitproofError, seed
-from bitproof.results import Store, imagenet, load, variants
+from bitproof.results import Store, imagenet, load, replies, variants
 
 OK, FAILED, SKIPPED = "ok", "failed", "skipped"
 
@@ -54,7 +55,7 @@ def check(path: str | Path, cells: int = 2, draw: int = 0, reporter: Reporter | 
         said = f"the request cannot be planned here: {error}"
         return [*told, *(Check(name, SKIPPED, said) for name in ("ids", "complete", "samples", "again"))]
     planned = {cell.id: (plan, cell) for plan in plans for cell in plan.cells}
-    told += [_ids(planned, rows), _complete(planned, rows, store), _samples(planned, rows)]
+    told += [_ids(planned, rows), _complete(planned, rows, store), _samples(planned, rows), *_replies(path, planned, rows)]
     return [*told, *_again(path, planned, rows, cells, draw, reporter or Silent())]
 
 
@@ -118,17 +119,24 @@ def _complete(planned: dict[str, tuple[Plan, Cell]], rows: pl.DataFrame, store: 
 
 
 def _samples(planned: dict[str, tuple[Plan, Cell]], rows: pl.DataFrame) -> Check:
-    """Every cell holds the samples that the grid asks for, with the labels of the data; those of questions come with the trial."""
+    """Every cell holds the samples that the grid asks for, with the labels of the data."""
     faults, seen = [], 0
     for (name,), part in rows.group_by("cell"):
         if str(name) in planned:
             plan, cell = planned[str(name)]
-            wanted = {sample.id: sample.label for sample in plan.samples(cell)}
+            wanted = {sample.id: plan.tasks[cell.variant.task].truth(sample) for sample in plan.samples(cell)}
             seen += 1
-            other = set(part["sample"]) != wanted.keys()
-            if other or (not plan.endpoints and dict(part.select("sample", "label").iter_rows()) != wanted):
+            if dict(part.select("sample", "label").iter_rows()) != wanted:
                 faults.append(f"cell {name} ({cell.variant.recipe} {cell.noise}) holds other samples or labels than the data")
     return _verdict("samples", faults[:3], f"{seen} cells hold the samples and labels of the data")
+
+
+def _replies(path: Path, planned: dict[str, tuple[Plan, Cell]], rows: pl.DataFrame) -> list[Check]:
+    """Where chat models were asked: what they said gives the verdicts that stand there."""
+    said = replies(path)
+    if said.is_empty() and rows["trial"].null_count() == rows.height:
+        return []
+    return [_verdict("replies", misjudged(planned, rows, said), f"{said.height} replies are judged as today's rules do")]
 
 
 def _again(

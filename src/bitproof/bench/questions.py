@@ -117,7 +117,7 @@ def sample_row(cell: Cell, task: VqaTask, model: str, recipe: str, answered: Ans
         defense=cell.defense,
         seed=cell.variant.seed,
         sample=answered.sample.id,
-        label=task.label(item),
+        label=task.truth(answered.sample),
         prediction=task.prediction(item, verdict),
         correct=verdict.status == "right",
         margin=math.nan,

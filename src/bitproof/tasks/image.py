@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypedDict
 import numpy as np
 
 from bitproof.core import SITES, Geometry, ModelError
-from bitproof.tasks.data import ImageData
+from bitproof.tasks.data import ImageData, Sample
 
 
 class Score(TypedDict):
@@ -75,6 +75,10 @@ class ImageTask:
     def rules(self) -> tuple[str, ...]:
         """Nothing: the version says it all."""
         return ()
+
+    def truth(self, sample: Sample) -> int:
+        """The sample's class."""
+        return sample.label
 
     def clean(self, geometry: Geometry) -> dict[str, str]:
         """Site → name of the occupant that stands there where no noise does; sites without one pass the picture on."""

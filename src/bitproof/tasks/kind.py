@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Protocol
 
 from bitproof.core import Geometry
-from bitproof.tasks.data import ImageData
+from bitproof.tasks.data import ImageData, Sample
 
 
 class Task(Protocol):
@@ -30,6 +30,9 @@ class Task(Protocol):
     @property
     def rules(self) -> tuple[str, ...]:
         """What a score depends on beside the task's version."""
+
+    def truth(self, sample: Sample) -> int:
+        """The label of a sample's rows."""
 
     def clean(self, geometry: Geometry) -> dict[str, str]:
         """Site → name of the occupant that stands there where no noise does."""

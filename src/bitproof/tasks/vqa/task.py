@@ -102,9 +102,9 @@ class VqaTask:
         """Judge the reply to one asking."""
         return judge(item, reply, trial.prompt.options, filtered)
 
-    def label(self, item: Item) -> int:
+    def truth(self, sample: Sample) -> int:
         """A number for the right answer."""
-        return code(item.answer)
+        return code(self.item(sample).answer)
 
     def prediction(self, item: Item, verdict: Verdict) -> int:
         """A number for the answer that was read: the label where it is right, else one of its own for each text."""
