@@ -151,7 +151,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         parts = body["messages"][0]["content"]
-        url = next(part["image_url"]["url"] for part in parts if part["type"] == "image_url")
+        url = next((part["image_url"]["url"] for part in parts if part["type"] == "image_url"), "")
         prompt = next(part["text"] for part in parts if part["type"] == "text")
         png = base64.b64decode(url.partition("base64,")[2])
         request = Asked(body["model"], prompt, png, self.headers.get("Authorization", ""), body)

@@ -78,7 +78,7 @@ def cifar(tmp_path, monkeypatch):
 
 
 def test_every_source_is_here():
-    assert list(SPECS) == list(SOURCES._own)
+    assert list(SPECS) == [name for name in SOURCES._own if SOURCES.load(name).task == "image"]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

@@ -1,5 +1,6 @@
 """Questions about pictures, from grid to figures, against a server on loopback that reads the pictures and errs as planted."""
 
+import json
 import os
 import signal
 import subprocess
@@ -15,10 +16,12 @@ from chat_server import Oracle, items, raw, serving, write_pack
 from typer.testing import CliRunner
 
 from bitproof import analysis, results
-from bitproof.bench import Plan, check, parse_grids, predict, run
+from bitproof.bench import Plan, check, judge, parse_grids, predict, run
 from bitproof.cli import app
 from bitproof.core import DataError, SpecError
+from bitproof.report import write as write_report
 from bitproof.results import Store
+from bitproof.tasks import LABELLED
 
 pytest.importorskip("openai", reason="the extra chat is not installed")
 
@@ -156,6 +159,28 @@ def test_a_run_is_verified_from_its_replies(finished, tmp_path):
     (fault,) = [each for each in check(tmp_path / "run", 0) if each.name == "replies"]
     assert fault.state == "failed"
     assert "judged otherwise" in fault.said
+
+
+def test_a_judge_is_asked_and_its_agreement_told(finished, tmp_path):
+    def opinion(request):
+        data = json.loads(request.prompt[request.prompt.index("{") : request.prompt.rindex("}") + 1])
+        said = [answer.lower() in data["reply"].lower() for answer in data["right answers"]]
+        return "Right." if any(said) else "none" if "cannot" in data["reply"] else "wrong" if len(data["reply"]) % 7 else "Hm."
+
+    results.compact(finished[0], tmp_path / "run")
+    with serving(opinion) as server:
+        found = judge(tmp_path / "run", f"chat:{server.url}#judge", n=30)
+        asked = len(server.asked)
+        told = CliRunner().invoke(app, ["judge", str(tmp_path / "run"), f"chat:{server.url}#judge", "-n", "30"]).output
+    assert all(not request.png for request in server.asked)
+    assert len(server.asked) == asked  # the second time nothing was asked
+    assert (found.labelled.n, found.rules.n) == (len(LABELLED), 30)
+    assert 50 < found.labelled.value < 100
+    assert found.labelled.low < found.labelled.value < found.labelled.high
+    assert 0 < found.labelled.kappa < 1
+    assert f"{found.rules.value:.1f} %" in told
+    write_report(tmp_path / "run", tmp_path / "page.html")
+    assert "A second opinion" in (tmp_path / "page.html").read_text()
 
 
 def test_a_failing_server_ends_a_cell_and_what_was_answered_is_kept(pack, tmp_path):

@@ -6,6 +6,7 @@ from bitproof.bench.comparison import fidelity
 from bitproof.bench.environment import doctor
 from bitproof.bench.exporting import Comparison, Export, export
 from bitproof.bench.grid import Grid, load_grids, parse_grids, schema
+from bitproof.bench.judging import Agreement, Judgement, judge
 from bitproof.bench.kind import Prediction, Price, predict
 from bitproof.bench.lowbit import quantize
 from bitproof.bench.memory import keep_freed_memory
@@ -17,11 +18,13 @@ from bitproof.bench.suites import audited
 
 __all__ = [
     "PIPELINE",
+    "Agreement",
     "Cell",
     "Check",
     "Comparison",
     "Export",
     "Grid",
+    "Judgement",
     "Outcome",
     "Plan",
     "Prediction",
@@ -35,6 +38,7 @@ __all__ = [
     "doctor",
     "export",
     "fidelity",
+    "judge",
     "keep_freed_memory",
     "load_grids",
     "parse_grids",

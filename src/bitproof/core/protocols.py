@@ -55,8 +55,8 @@ class Reply:
 class Chat(Protocol):
     """A model that answers questions about pictures. Raises ModelError where there is no answer to be had."""
 
-    def ask(self, picture: bytes, prompt: str, repeat: int) -> Reply:
-        """Ask once; ``picture`` is a PNG file, ``repeat`` tells the askings of one question apart. Called from several threads."""
+    def ask(self, picture: bytes | None, prompt: str, repeat: int) -> Reply:
+        """Ask once, from any thread; ``picture`` is a PNG file or None, ``repeat`` tells the askings of one question apart."""
 
 
 class Noise(Protocol):

@@ -63,7 +63,7 @@ class OpenAiChat:
             http_client=http_client(self.timeout_s),
         )
 
-    def ask(self, picture: bytes, prompt: str, repeat: int) -> Reply:
+    def ask(self, picture: bytes | None, prompt: str, repeat: int) -> Reply:
         """Ask once, and again where the server is busy, fails, resets, hangs or answers no JSON.
 
         The library waits 0.5 s · 2^i with jitter, at most 8 s, or what Retry-After says, up to 2 min. Raises ModelError.
@@ -86,7 +86,7 @@ class OpenAiChat:
     def _who(self) -> str:
         return f"The model {self.asking.model!r} at {self.asking.url}"
 
-    def _once(self, picture: bytes, prompt: str, repeat: int) -> Reply:
+    def _once(self, picture: bytes | None, prompt: str, repeat: int) -> Reply:
         import openai
 
         try:
@@ -156,9 +156,12 @@ def _message(error: Any) -> str:
     return said if isinstance(said, str) else str(error.message)
 
 
-def _content(picture: bytes, prompt: str) -> list[dict[str, Any]]:
+def _content(picture: bytes | None, prompt: str) -> list[dict[str, Any]]:
+    text = {"type": "text", "text": prompt}
+    if picture is None:
+        return [text]
     url = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-    return [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": prompt}]
+    return [{"type": "image_url", "image_url": {"url": url}}, text]
 
 
 def _parts(content: Any) -> str:

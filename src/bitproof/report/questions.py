@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -117,6 +118,20 @@ def usage(section: Section) -> str:
     times = [row["latency_ms"] for row in lines if row["latency_ms"] is not None]
     speed = f"; a reply took {number(sorted(times)[len(times) // 2] / 1e3)} s at the median" if times else ""
     return f"{count(asked, 'asking')}, {tokens:,} tokens as the servers count them{money}{speed}."
+
+
+def second_opinion(found: Mapping[str, Any]) -> str:
+    """How far a judge model agrees with people and with the rules, or nothing where none was asked."""
+    if not found:
+        return ""
+    people, rules = (
+        f"{number(each['value'])} % {interval(each['low'], each['high'])} (kappa {each['kappa']:.2f}) of {each['n']}"
+        for each in (found["labelled"], found["rules"])
+    )
+    return (
+        f"A second opinion: {found['judge']} agrees with a person's labels on {people} labelled replies, "
+        f"and with the rules on {rules} replies of this run."
+    )
 
 
 def _alone(section: Section, row: Row) -> bool:

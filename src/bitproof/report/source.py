@@ -131,6 +131,7 @@ class Run:
     log: tuple[Row, ...]
     choices: tuple[Choice, ...]
     replies: pl.DataFrame
+    judgement: Mapping[str, Any]
     gallery: tuple[Row, ...]
 
 
@@ -160,6 +161,7 @@ def read(path: Path) -> Run:
         log=tuple(store.log()),
         choices=tuple(choices),
         replies=said,
+        judgement=store.judgement(),
         gallery=pictures,
     )
 

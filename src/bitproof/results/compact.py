@@ -30,6 +30,8 @@ def compact(src: str | Path, dst: str | Path, *, pictures: bool = True) -> Store
         (target / layout.COMPACT_REPLIES).unlink(missing_ok=True)
     else:
         write_bytes(target / layout.COMPACT_REPLIES, encode(replies))
+    if judgement := source.judgement():
+        write_json(target / layout.JUDGEMENT, judgement)
     write_json(target / f"{layout.VARIANTS}.json", reading.variant_records(source.path))
     write_json(target / f"{layout.FAILURES}.json", {failure["cell"]: failure for failure in source.failures()})
     gallery = reading.records(source.path, layout.GALLERY) if pictures else {}

@@ -24,6 +24,9 @@ REPLIES, COMPACT_REPLIES = "replies", "replies.parquet"
 #: Every answer that was had of a chat model, so that nothing is asked twice.
 ASKED = "asked.sqlite"
 
+#: What a judge model said of the replies.
+JUDGEMENT = "judgement.json"
+
 #: Where time went; no result.
 LOG = "log.jsonl"
 

@@ -7,6 +7,7 @@
     begun/CELL/           the finished batches of a cell that is not
     variants/ID/          row.json, report.json and what the runner puts beside them
     replies/CELL-HASH.parquet, asked.sqlite   what chat models said: of each finished cell, and every answer that was had
+    judgement.json        a second opinion on them
     gallery/DIGEST.json   one picture of a noise
     log.jsonl             a line a cell: where its time went
 
@@ -131,6 +132,15 @@ class Store:
     def write_replies(self, cell: str, rows: Sequence[ReplyRow]) -> None:
         """Store what was said in a cell; before ``write_cell``, so that a cell that is done has its replies."""
         said.write(self.path / layout.REPLIES, layout.check_id("cell", cell), rows)
+
+    def write_judgement(self, judgement: dict[str, Any]) -> None:
+        """Store a judge model's second opinion; an earlier one gives way."""
+        write_json(self.path / layout.JUDGEMENT, judgement)
+
+    def judgement(self) -> dict[str, Any]:
+        """The second opinion, or {} where none was asked for."""
+        path = self.path / layout.JUDGEMENT
+        return read_object(path) if path.is_file() else {}
 
     def asked(self) -> Asked:
         """Open the record of every answer that was had."""

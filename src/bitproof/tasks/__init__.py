@@ -9,7 +9,7 @@ from bitproof.core import Registry, Spec, SpecError, UnknownName, bind
 from bitproof.tasks.data import ImageData, Sample
 from bitproof.tasks.image import ImageTask, Score
 from bitproof.tasks.kind import Task
-from bitproof.tasks.vqa import LOADERS, Trial, Verdict, VqaTask
+from bitproof.tasks.vqa import JUDGE_VERSION, LABELLED, LOADERS, Trial, Verdict, VqaTask, judge_prompt, read_judgement
 
 _SOURCES = "bitproof.tasks.sources"
 
@@ -33,6 +33,8 @@ SOURCES = Registry(
 )
 
 __all__ = [
+    "JUDGE_VERSION",
+    "LABELLED",
     "SOURCES",
     "TASKS",
     "ImageData",
@@ -43,8 +45,10 @@ __all__ = [
     "Trial",
     "Verdict",
     "VqaTask",
+    "judge_prompt",
     "load",
     "load_any",
+    "read_judgement",
 ]
 
 
