@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bitproof.convert import QuantLayer
 from bitproof.core import ModelError
+from bitproof.export.capture import capture
+from bitproof.export.fusing import fused
 from bitproof.export.numbers import low_bit_layers
 from bitproof.export.packed_layer import PackedLayer
 from bitproof.export.signs import border, signs
@@ -29,9 +33,10 @@ class DeployedLayer:
 
 @dataclass(frozen=True)
 class DeployReport:
-    """What became of every layer with weights."""
+    """What became of every layer with weights; ``fused``: how many steps of each kind went, as ``fusing.fused`` says."""
 
     layers: tuple[DeployedLayer, ...]
+    fused: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def packed(self) -> int:
@@ -43,7 +48,9 @@ class DeployReport:
         name = max(len(layer.name) for layer in self.layers)
         lines = [f"{layer.name:{name}}  {layer.reason or 'packed':s}  {layer.size_bytes:,} bytes" for layer in self.layers]
         total, floats = sum(layer.size_bytes for layer in self.layers), sum(layer.float_bytes for layer in self.layers)
-        return "\n".join([*lines, f"{self.packed} of {len(self.layers)} layers packed; {floats:,} → {total:,} bytes"])
+        went = "".join(f", {count} {kind}" for kind, count in self.fused.items())
+        fused = f"; fused away{went[1:]}" if went else ""
+        return "\n".join([*lines, f"{self.packed} of {len(self.layers)} layers packed; {floats:,} → {total:,} bytes{fused}"])
 
 
 class Deployed(NamedTuple):
@@ -53,14 +60,26 @@ class Deployed(NamedTuple):
     report: DeployReport
 
 
-@torch.no_grad()
-def deploy(model: nn.Module) -> Deployed:
+def deploy(model: nn.Module, sample: Tensor | None = None) -> Deployed:
     """Return a copy of ``model`` whose binarized layers, weights and inputs both, run on packed 1-bit kernels.
 
-    Conv2d with every stride, padding, dilation and number of groups, and linear layers; what else there is stays as it is, and the
-    report says why. A layer's output differs from the simulation's by the rounding of its scale and bias alone; sums are exact.
-    The given model is not changed. Raises ModelError where no layer can be packed.
+    Conv2d with every stride, padding, dilation and number of groups, and linear layers; what else there is stays as it is, and
+    the report says why. With a ``sample``, float N×… of two or more, the copy is a ``Program``: batch norms go into scales,
+    clips before a sign go, and between consecutive binary layers only bits do.
+    A layer's sums are exact; its output differs from the simulation's by the rounding of scale, bias and norm alone. A value
+    nearer to the next threshold than that may change its sign there.
+    The given model is not changed. Raises ModelError where no layer can be packed, or with a sample where the network cannot be
+    written as steps.
     """
+    found = _swapped(model)
+    if sample is None:
+        return found
+    program, counts = fused(capture(found.model, sample))
+    return Deployed(program.eval(), dataclasses.replace(found.report, fused=dict(counts)))
+
+
+@torch.no_grad()
+def _swapped(model: nn.Module) -> Deployed:
     result = copy.deepcopy(model).cpu().eval()
     layers = low_bit_layers(result)
     if not layers:

@@ -1,0 +1,142 @@
+"""A deployed network → its program, as torch.export sees it."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bitproof.core import ModelError
+from bitproof.export.numbers import low_bit_layers
+from bitproof.export.product import PRODUCT, Product
+from bitproof.export.program import OPERATIONS, Named, Program, Ref, Step, array, leaves, mapped
+from bitproof.export.signs import Signs, Window
+from bitproof.kernels import PackedWeight
+
+_SIGNS = "bitproof.sign_conv2d.default"
+_NORM = "aten._native_batch_norm_legit_no_training.default"
+_COPY = "aten._to_copy.default"
+#: What leaves its input as it is, in evaluation.
+_NOTHING = {
+    f"aten.{name}.default"
+    for name in ("detach", "detach_", "alias", "dropout", "feature_dropout", "contiguous", "clone", "lift_fresh_copy")
+}
+
+
+def capture(model: nn.Module, sample: Tensor) -> Program:
+    """Return the steps of ``model``; layers that were left low-bit in simulation keep the float values of their weights.
+
+    ``sample``: float N×…, N ≥ 2; its values do not matter, and the program takes any N. Raises ModelError where torch cannot
+    export the network, or it calls what a program does not know.
+    """
+    reader = _Reader(_exported(_plain(model), sample))
+    return Program(reader.steps, reader.tensors, reader.products, reader.output)
+
+
+def _plain(model: nn.Module) -> nn.Module:
+    """Return a copy in which simulated weights are values: what a cache remembers is nothing that can be exported."""
+    result = copy.deepcopy(model).cpu().eval().requires_grad_(False)
+    for layer in low_bit_layers(result).values():
+        with torch.no_grad():
+            layer.layer.weight = nn.Parameter(layer.weight.clone(), requires_grad=False)
+        layer.weight_quantizer = None
+        if layer.input_quantizer is not None:
+            layer.input_quantizer.info()  # so that it has read its buffers: their values steer Python
+    return result
+
+
+def _exported(model: nn.Module, sample: Tensor) -> Any:
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            found = torch.export.export(model, (sample,), dynamic_shapes=({0: torch.export.Dim("n")},), strict=False)
+            mutable = any(getattr(getattr(n.target, "_schema", None), "is_mutable", False) for n in found.graph.nodes)
+            return found.run_decompositions({}) if mutable else found
+    except Exception as error:  # whatever torch raises about somebody's module
+        reason = str(error).strip().partition("\n")[0]
+        raise ModelError(f"torch cannot export {type(model).__name__}: {type(error).__name__}: {reason}") from error
+
+
+class _Reader:
+    """Reads an exported graph node by node; what depends on no input is computed at once."""
+
+    def __init__(self, exported: Any) -> None:
+        self.steps: list[Step] = []
+        self.products: dict[str, Product] = {}
+        self.tensors: dict[str, Tensor] = {**exported.state_dict, **exported.constants}
+        self.values: dict[Any, Any] = {}
+        self._names = {spec.arg.name: spec.target for spec in exported.graph_signature.input_specs}
+        for node in exported.graph.nodes:
+            if node.op == "placeholder":
+                target = self._names[node.name]
+                self.values[node] = Ref(0) if target is None else Named(target)
+            elif node.op == "call_function":
+                self._call(node)
+            elif node.op == "output":
+                self.output = self._output(node)
+
+    def _output(self, node: Any) -> int:
+        found = [self.values[leaf] for leaf in leaves(node.args)]
+        if len(found) != 1 or not isinstance(found[0], Ref):
+            raise ModelError(f"A packed network has one output that depends on its input; this one has {len(found)}.")
+        return found[0].id
+
+    def _call(self, node: Any) -> None:
+        name = _name(node.target)
+        if name.startswith("aten._assert") or name == "aten.sym_constrain_range_for_size.default":
+            return
+        args = mapped(list(node.args), self._value)
+        kwargs = {key: mapped(value, self._value) for key, value in node.kwargs.items() if value is not None}
+        if name in _NOTHING or name == "getitem" or _same_type(name, node):
+            self.values[node] = args[0]  # the only tuple read is a batch norm's
+            return
+        if name == _SIGNS:
+            name, args, kwargs = PRODUCT, [args[0], self._product(node, args)], {}
+        elif name == _NORM:
+            name, args = "aten.batch_norm.default", [*args[:5], False, *args[5:], False]
+        elif name == _COPY and set(kwargs) == {"dtype"}:
+            name, args, kwargs = "aten.to.dtype", [args[0], kwargs["dtype"]], {}
+        elif name not in OPERATIONS:
+            raise ModelError(
+                f"The network calls {name}, which a packed network cannot; it knows {len(OPERATIONS)} operations of torch."
+            )
+        self.values[node] = self._kept(node.name, name, args, kwargs)
+
+    def _kept(self, node: str, name: str, args: list[Any], kwargs: dict[str, Any]) -> Ref | Named:
+        if name != PRODUCT and not any(isinstance(leaf, Ref) for leaf in leaves((args, list(kwargs.values())))):
+            given = mapped(args, lambda leaf: self.tensors[leaf.name] if isinstance(leaf, Named) else leaf)
+            self.tensors[f"constant.{node}"] = OPERATIONS[name](*given, **kwargs)
+            return Named(f"constant.{node}")
+        self.steps.append(Step(len(self.steps) + 1, name, tuple(args), kwargs))
+        return Ref(len(self.steps))
+
+    def _value(self, leaf: Any) -> Any:
+        if isinstance(leaf, torch.fx.Node):
+            return self.values[leaf]
+        if leaf is None or isinstance(leaf, (bool, int, float, str, torch.dtype)):
+            return leaf
+        raise ModelError(f"The network calls an operation with {leaf!r}, which a packed network cannot hold.")
+
+    def _product(self, node: Any, args: list[Any]) -> str:
+        """Keep the product of a ``sign_conv2d``, and return its name."""
+        blocks, sums, scale, bias, threshold = (array(self.tensors[args[i].name]) for i in (1, 2, 3, 4, 12))
+        (out, channels, kh, kw), groups = args[5], args[6]
+        weight = PackedWeight(blocks.view(np.uint32), sums, (out, channels, kh, kw), groups)
+        window = Window(tuple(args[7]), tuple(args[8]), tuple(args[9]), args[10])
+        name = args[1].name.rpartition(".")[0] or "model"
+        self.products[name] = Product(Signs(weight, scale, bias, threshold, window))
+        return name
+
+
+def _same_type(name: str, node: Any) -> bool:
+    return name in ("aten.to.dtype", _COPY) and node.args[0].meta["val"].dtype == node.meta["val"].dtype
+
+
+def _name(target: Any) -> str:
+    if isinstance(target, torch._ops.OpOverload):
+        return str(target)
+    return "getitem" if target.__name__ == "getitem" else f"size.{target.__name__}"

@@ -1,0 +1,159 @@
+"""A network as a list of steps: torch's own operations by name, and packed products between them. No code is in it."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bitproof.core import ModelError
+from bitproof.export.product import PRODUCT, Product
+
+#: What a step may call beside ``PRODUCT``: operations of torch without a side effect, ``NAME`` or ``NAME.OVERLOAD``.
+_NAMES = """
+conv1d conv2d.default conv2d.padding conv3d conv_transpose2d.input linear matmul bmm mm addmm batch_norm layer_norm group_norm
+relu relu6 hardtanh clamp leaky_relu prelu gelu silu sigmoid tanh hardswish hardsigmoid elu softmax.int log_softmax.int
+scaled_dot_product_attention add.Tensor add.Scalar sub.Tensor sub.Scalar mul.Tensor mul.Scalar div.Tensor div.Scalar neg abs sqrt
+rsqrt exp log pow.Tensor_Scalar sin lt.Scalar ge.Scalar gt.Scalar le.Scalar to.dtype mean mean.dim sum.dim_IntList amax max_pool1d
+max_pool2d avg_pool1d avg_pool2d adaptive_avg_pool1d adaptive_avg_pool2d cat stack view reshape flatten.using_ints
+unflatten.int permute transpose.int squeeze.dim squeeze.dims unsqueeze expand slice.Tensor select.int pad constant_pad_nd
+upsample_nearest2d.vec upsample_bilinear2d.vec embedding sym_size.int
+"""
+
+
+def _found(name: str) -> Callable[..., Any]:
+    packet, _, overload = name.partition(".")
+    found: Callable[..., Any] = getattr(getattr(torch.ops.aten, packet), overload or "default")
+    return found
+
+
+#: name → function; sizes are computed by the few of Python.
+OPERATIONS: Mapping[str, Callable[..., Any]] = {
+    **{f"aten.{name if '.' in name else f'{name}.default'}": _found(name) for name in _NAMES.split()},
+    **{f"size.{name}": getattr(operator, name) for name in ("add", "sub", "mul", "floordiv")},
+}
+
+
+@dataclass(frozen=True)
+class Ref:
+    """The result of step ``id``; 0 is the network's input."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class Named:
+    """A tensor that the program holds."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """``op`` of ``OPERATIONS``, or ``PRODUCT``, whose arguments are its input and the name of the product.
+
+    Arguments are numbers, strings, None, ``torch.dtype``, ``Ref``, ``Named`` and lists of those.
+    """
+
+    id: int
+    op: str
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def refs(self) -> list[int]:
+        """Return the steps whose results it takes."""
+        return [leaf.id for leaf in leaves((self.args, list(self.kwargs.values()))) if isinstance(leaf, Ref)]
+
+
+def leaves(value: Any) -> list[Any]:
+    """Return what lists and tuples hold in the end."""
+    return [leaf for part in value for leaf in leaves(part)] if isinstance(value, (list, tuple)) else [value]
+
+
+def mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return ``value`` with ``change`` of every leaf."""
+    return type(value)(mapped(part, change) for part in value) if isinstance(value, (list, tuple)) else change(value)
+
+
+class Program(nn.Module):
+    """Steps run one after the other, each result dropped after its last use. On the CPU, without a gradient.
+
+    Pictures are kept channels last: packed products write them so, and pooling is faster.
+    Shapes: as of the network that it was captured from, with any batch size.
+
+    Args:
+        steps: in order; a step takes results of earlier ones.
+        tensors: the float rest, by name.
+        products: the packed products, by name.
+        output: the step whose result is the network's.
+
+    Raises:
+        ModelError: where a step calls what is not in ``OPERATIONS``, or takes what there is not.
+    """
+
+    def __init__(self, steps: Sequence[Step], tensors: Mapping[str, Tensor], products: Mapping[str, Product], output: int) -> None:
+        super().__init__()
+        used = {leaf.name for step in steps for leaf in leaves((step.args, list(step.kwargs.values()))) if isinstance(leaf, Named)}
+        self.steps, self.output = tuple(steps), output
+        self.products = {str(step.args[1]): products[str(step.args[1])] for step in steps if step.op == PRODUCT}
+        self._slots = {name: f"t{i}" for i, name in enumerate(sorted(used))}
+        for name, slot in self._slots.items():
+            self.register_buffer(slot, _channels_last(tensors[name].detach()))
+        self._check()
+        last = {ref: step.id for step in steps for ref in step.refs()}
+        self._dead = {step.id: [ref for ref, at in last.items() if at == step.id and ref != output] for step in steps}
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The float rest, by name."""
+        return {name: getattr(self, slot) for name, slot in self._slots.items()}
+
+    def _check(self) -> None:
+        known = {0}
+        for step in self.steps:
+            if step.op != PRODUCT and step.op not in OPERATIONS:
+                raise ModelError(f"A packed network cannot call {step.op!r}; it knows {len(OPERATIONS)} operations of torch.")
+            if not known.issuperset(step.refs()) or step.id in known:
+                raise ModelError(f"Step {step.id} ({step.op}) of the packed network takes results that there are not yet.")
+            known.add(step.id)
+        if self.output not in known:
+            raise ModelError(f"The packed network has no step {self.output}, which should be its output.")
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        """Run all steps."""
+        values: dict[int, Any] = {0: _channels_last(x.detach())}
+        tensors, threads = self.tensors, torch.get_num_threads()
+
+        def given(leaf: Any) -> Any:
+            return values[leaf.id] if isinstance(leaf, Ref) else tensors[leaf.name] if isinstance(leaf, Named) else leaf
+
+        for step in self.steps:
+            if step.op == PRODUCT:
+                values[step.id] = self.products[step.args[1]](values[step.args[0].id], threads)
+            else:
+                kwargs = {key: mapped(value, given) for key, value in step.kwargs.items()}
+                values[step.id] = OPERATIONS[step.op](*mapped(step.args, given), **kwargs)
+            for dead in self._dead[step.id]:
+                del values[dead]
+        found: Tensor = values[self.output]
+        return found
+
+    def extra_repr(self) -> str:
+        """Return what it holds for ``print(model)``."""
+        return f"{len(self.steps)} steps, {len(self.products)} packed products"
+
+
+def _channels_last(value: Tensor) -> Tensor:
+    return value.contiguous(memory_format=torch.channels_last) if value.ndim == 4 else value
+
+
+def array(value: Tensor) -> np.ndarray[Any, Any]:
+    """Return a tensor's values."""
+    found: np.ndarray[Any, Any] = value.detach().cpu().numpy()
+    return found
