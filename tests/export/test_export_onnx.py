@@ -72,12 +72,28 @@ def test_signed_and_affine_inputs_at_every_width(bits, symmetric):
         assert found.dtype == np.int8 and np.array_equal(found, codes if found.shape == codes.shape else codes.T)
 
 
-@pytest.mark.parametrize("method", QUANTIZERS)
-def test_every_method_can_be_exported(method):
-    model, x = low_bit(network(MIDDLES["conv"]), f"{method}:w4a4"), pictures()
+SEVERAL_BITS = [method for method in QUANTIZERS if 4 in QUANTIZERS.load(method).widths]
+
+
+@pytest.mark.parametrize("recipe", [*(f"{method}:w4a4" for method in SEVERAL_BITS), "dorefa:w1a1"])
+def test_every_method_can_be_exported(recipe):
+    model, x = low_bit(network(MIDDLES["conv"]), recipe), pictures()
     found = gap(model, to_onnx(model, x[:2], bias="float"), [x])
     assert max(difference.share for difference in found.layers.values()) < 0.01
     assert found.logits.sqnr_db > 30
+
+
+@pytest.mark.parametrize(
+    ("recipe", "says"),
+    [
+        *((f"{m}:w1a1", "more than scale|further factor") for m in QUANTIZERS if m not in SEVERAL_BITS),
+        ("mse:w4a32", "side of it is float"),
+    ],
+)
+def test_what_is_no_integer_product_is_refused(recipe, says):
+    model, x = low_bit(network(MIDDLES["conv"]), recipe), pictures()
+    with pytest.raises(ModelError, match=says):
+        to_onnx(model, x[:2])
 
 
 @pytest.mark.parametrize("activation", [nn.ReLU6, lambda: nn.Hardtanh(-0.4, 0.3)])
