@@ -34,6 +34,7 @@ EXAMPLES = {
     "frame": 3,
     "eps": "0.1",
     "where": "folder",
+    "folder": "model",
     "endpoint": "http://127.0.0.1:8080/v1#model",
     "file": "net.py#build",
     "size": 8,

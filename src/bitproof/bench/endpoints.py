@@ -37,7 +37,7 @@ class EndpointKind:
         if plan.networks:
             raise SpecError(
                 f"{next(iter(plan.networks))!r} gives logits and answers no questions. A vqa task takes chat endpoints: "
-                "models: ['chat:http://HOST:PORT/v1#MODEL']."
+                "models: ['chat:http://HOST:PORT/v1#MODEL'] or [vlm:DIR]."
             )
         if set(map(str, plan.recipes)) != {"fp32"}:
             raise SpecError(

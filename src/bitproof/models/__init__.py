@@ -22,6 +22,7 @@ MODELS = Registry(
         "onnx": "bitproof.models.onnx_file:OnnxFile",
         "black-box": "bitproof.models.black_box_file:BlackBoxFile",
         "chat": "bitproof.models.chat:ChatModel",
+        "vlm": "bitproof.models.vlm:LocalVlm",
         "efficientnet-lite0": "bitproof.models.efficientnet_lite:EfficientNetLite0",
         "efficientnet-lite1": "bitproof.models.efficientnet_lite:EfficientNetLite1",
         "efficientnet-lite2": "bitproof.models.efficientnet_lite:EfficientNetLite2",
