@@ -105,6 +105,7 @@ def test_both_pages_are_written_and_know_each_other(page):
     assert f'href="{page.name}"' in answers.read_text()
     assert "Scenario by scenario" in page.read_text()
     assert "n too small" in page.read_text()
+    assert "served:q4 of chat:http://h/v1#big: it does not say" in page.read_text()
     assert "24 askings, 264 tokens as the servers count them, 12.00 by the prices given" in page.read_text()
 
 

@@ -92,6 +92,7 @@ def context(run: Run) -> dict[str, Any]:
         "sections": [_section(section) for section in run.sections],
         "choosing": choosing(run),
         "recipes": cards(run),
+        "servers": questions.servers(run.replies),
         "opinion": questions.second_opinion(run.judgement),
         "errors": tables.errors(run),
         "failures": tables.failures(run),

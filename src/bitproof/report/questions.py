@@ -120,6 +120,12 @@ def usage(section: Section) -> str:
     return f"{count(asked, 'asking')}, {tokens:,} tokens as the servers count them{money}{speed}."
 
 
+def servers(replies: pl.DataFrame) -> list[str]:
+    """What the server of each recipe says it is, a line each."""
+    told = replies.select("model", "recipe", "server").unique().sort("model", "recipe", "server")
+    return [f"{row['recipe']} of {row['model']}: {row['server'] or 'it does not say'}" for row in told.iter_rows(named=True)]
+
+
 def second_opinion(found: Mapping[str, Any]) -> str:
     """How far a judge model agrees with people and with the rules, or nothing where none was asked."""
     if not found:
