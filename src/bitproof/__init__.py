@@ -17,10 +17,12 @@ _NAMES = {
     "Victim": "bitproof.core",
     "corrupt": "bitproof.noises",
     "deploy": "bitproof.export",
+    "load_packed": "bitproof.export",
     "model": "bitproof.models",
     "noise": "bitproof.noises",
     "quantize": "bitproof.convert",
     "run": "bitproof.bench",
+    "save_packed": "bitproof.export",
     "task": "bitproof.tasks",
     "train": "bitproof.training",
     "wrap": "bitproof.models",
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from bitproof.bench import run
     from bitproof.convert import Recipe, quantize
     from bitproof.core import BitproofError, Victim
-    from bitproof.export import deploy
+    from bitproof.export import deploy, load_packed, save_packed
     from bitproof.models import load as model
     from bitproof.models import wrap
     from bitproof.noises import corrupt, noise
@@ -49,12 +51,14 @@ __all__ = [
     "analysis",
     "corrupt",
     "deploy",
+    "load_packed",
     "model",
     "noise",
     "quantize",
     "report",
     "results",
     "run",
+    "save_packed",
     "task",
     "train",
     "wrap",

@@ -9,7 +9,9 @@ import torch
 from contract_networks import CHECKS
 from torch import nn
 
+from bitproof.convert import quantize
 from bitproof.core import Geometry, MissingExtra
+from bitproof.export import deploy, save_packed
 from bitproof.models import MODELS, Network, load
 
 MINE = """
@@ -26,13 +28,14 @@ def logits(pictures):
     return pictures.reshape(len(pictures), -1)[:, :430].reshape(len(pictures), 5, 86).mean(axis=2)
 """
 
-#: Door → a spec that opens it without the network; {mine}, {answers} and {onnx} are files.
+#: Door → a spec that opens it without the network; {mine}, {answers}, {bits} and {onnx} are files.
 SPECS = {
     "timm": "timm/test_resnet.r160_in1k:pretrained=false,size=32,classes=7",
     "torchvision": "torchvision/squeezenet1_1:pretrained=false,size=48,classes=6",
     "python": "python:{mine}#build,size=12",
     "onnx": "onnx:{onnx},size=12,mean=imagenet,std=imagenet",
     "black-box": "black-box:{answers}#logits,size=12",
+    "packed": "packed:{bits}",
     "efficientnet-lite0": "efficientnet-lite0",
     "efficientnet-lite1": "efficientnet-lite1",
     "efficientnet-lite2": "efficientnet-lite2",
@@ -73,6 +76,17 @@ def onnx(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def bits(tmp_path_factory):
+    path, x = tmp_path_factory.mktemp("contract") / "bits.safetensors", torch.rand(2, 3, 12, 12)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(4 * 9, 5))
+    program = deploy(quantize(net, "bireal:w1a1", [x - 0.5]).model, x).model
+    save_packed(program, path, {"size": 12, "resize": 12, "mode": "shorter", "interpolation": "pil-bilinear"})
+    return path
+
+
 def test_every_door_is_here():
     assert list(SPECS) == [door for door in MODELS._own if door not in ("chat", "vlm")]  # no layers here, and checks of their own
 
@@ -83,7 +97,7 @@ def test_network(door, check, request):
     if door == "onnx":
         pytest.importorskip("onnx", reason="onnx is not installed")
         pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    files = {name: request.getfixturevalue(name) for name in ("mine", "answers", "onnx") if f"{{{name}}}" in SPECS[door]}
+    files = {name: request.getfixturevalue(name) for name in ("mine", "answers", "bits", "onnx") if f"{{{name}}}" in SPECS[door]}
     try:
         check(functools.partial(load, SPECS[door].format(**files)))
     except MissingExtra as missing:

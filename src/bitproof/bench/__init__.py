@@ -10,6 +10,7 @@ from bitproof.bench.judging import Agreement, Judgement, judge
 from bitproof.bench.kind import Prediction, Price, predict
 from bitproof.bench.lowbit import quantize
 from bitproof.bench.memory import keep_freed_memory
+from bitproof.bench.packing import Packed, export_packed
 from bitproof.bench.plan import PIPELINE, Cell, Plan, Variant
 from bitproof.bench.reporter import Reporter
 from bitproof.bench.runner import Outcome, run
@@ -26,6 +27,7 @@ __all__ = [
     "Grid",
     "Judgement",
     "Outcome",
+    "Packed",
     "Plan",
     "Prediction",
     "Price",
@@ -37,6 +39,7 @@ __all__ = [
     "check",
     "doctor",
     "export",
+    "export_packed",
     "fidelity",
     "judge",
     "keep_freed_memory",

@@ -54,7 +54,7 @@ class Export:
             "geometry": dataclasses.asdict(self.subject.network.geometry),
             "layers": [dataclasses.asdict(layer) for layer in self.exported.layers],
             "left_float": dict(self.subject.left_float),
-            "comparisons": [_plain(comparison) for comparison in self.comparisons],
+            "comparisons": [plain(comparison) for comparison in self.comparisons],
         }
 
 
@@ -65,7 +65,7 @@ def export(subject: Subject, out: Path, noises: Sequence[str] = (), limit: int =
     data, on two pictures of random values. Raises SpecError for a noise that is not one on pictures, ModelError where the
     network cannot be written, StoreError where ``out`` cannot, MissingExtra without onnx or onnxruntime.
     """
-    specs = ["clean", *_on_pictures(noises, subject)]
+    specs = ["clean", *noises_on_pictures(noises, subject)]
     described = str(engine())
     exported = settled(to_onnx(subject.module, probe(subject.network.geometry.size), bias))
     comparisons = tuple(_compared(subject, exported, spec, limit) for spec in dict.fromkeys(specs))
@@ -79,7 +79,8 @@ def export(subject: Subject, out: Path, noises: Sequence[str] = (), limit: int =
     return found
 
 
-def _on_pictures(noises: Sequence[str], subject: Subject) -> list[str]:
+def noises_on_pictures(noises: Sequence[str], subject: Subject) -> list[str]:
+    """Return the specs that ``noises`` stand for. Raises SpecError for one that is not on pictures, and where there are none."""
     specs = [spec for text in noises for spec in expand(text)]
     for spec in specs:
         if {"tensor", "model"} & set(standing(spec)):
@@ -90,12 +91,13 @@ def _on_pictures(noises: Sequence[str], subject: Subject) -> list[str]:
 
 
 def _compared(subject: Subject, exported: Exported, spec: str, limit: int) -> Comparison:
-    found = gap(subject.module, exported, _pictures(subject, spec, limit))
+    found = gap(subject.module, exported, pictures_of(subject, spec, limit))
     low, high = wilson(found.flipped, found.n)
     return Comparison(spec, found, float(low), float(high))
 
 
-def _pictures(subject: Subject, spec: str, limit: int) -> Iterator[torch.Tensor]:
+def pictures_of(subject: Subject, spec: str, limit: int) -> Iterator[torch.Tensor]:
+    """Yield the subject's pictures under the noise ``spec``, N×3×S×S; two of random values where no data are known."""
     if subject.task is None:
         yield probe(subject.network.geometry.size)
         return
@@ -104,7 +106,8 @@ def _pictures(subject: Subject, spec: str, limit: int) -> Iterator[torch.Tensor]
         yield x
 
 
-def _plain(comparison: Comparison) -> dict[str, Any]:
+def plain(comparison: Comparison) -> dict[str, Any]:
+    """Return plain values, for JSON."""
     found = comparison.gap
     flips = {"n": found.n, "flipped": found.flipped, "flipped_low_percent": comparison.low, "flipped_high_percent": comparison.high}
     layers = {name: _numbers(difference) for name, difference in found.layers.items()}

@@ -12,7 +12,7 @@ NAME = "export"
 
 def command(
     what: Annotated[str, typer.Argument(help="A results directory, or a model such as efficientnet-lite0.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Write model.onnx and export.json here.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Write model.onnx, or packed.safetensors, and export.json here.")],
     recipe: Annotated[
         str | None, typer.Argument(help="METHOD:wNaM or fp32; of a run, one of its recipes or the first digits of a variant's id.")
     ] = None,
@@ -26,10 +26,21 @@ def command(
         list[str] | None, typer.Option("--compare", help="Compare under this noise too, e.g. fog:3; may be repeated.")
     ] = None,
     bias: Annotated[str, typer.Option("--bias", help="int32: rounded inside fused kernels; float: exact, and slower.")] = "int32",
+    packed: Annotated[
+        bool, typer.Option("--packed", help="Write 1-bit layers as bits for bitproof's own kernels, not ONNX.")
+    ] = False,
 ) -> None:
-    """Write a network as ONNX, low-bit ones on integers, and compare it in onnxruntime with the simulation."""
-    from bitproof.bench import export, subject
-    from bitproof.cli.exported import lines
+    """Write a network as ONNX, low-bit ones on integers, or with 1-bit layers packed, and compare it with the simulation."""
+    from bitproof.bench import export, export_packed, subject
+    from bitproof.cli.exported import lines, packed_lines
+    from bitproof.core import SpecError
 
-    for line in lines(export(subject(what, recipe, calibration, n, pictures), out, noises or (), limit, bias)):
+    if packed and bias != "int32":
+        raise SpecError("--bias is for ONNX files; a packed network rounds no bias. Leave one of the two out.")
+    found = subject(what, recipe, calibration, n, pictures)
+    if packed:
+        told = packed_lines(export_packed(found, out, noises or (), limit))
+    else:
+        told = lines(export(found, out, noises or (), limit, bias))
+    for line in told:
         typer.echo(line)

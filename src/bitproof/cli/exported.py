@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bitproof.bench import Comparison, Export
+    from bitproof.bench import Comparison, Export, Packed
 
 
 def lines(export: Export) -> Iterator[str]:
@@ -22,6 +22,17 @@ def lines(export: Export) -> Iterator[str]:
         yield from _table(_rows(export.comparisons, {layer.name: layer.kernel or "float" for layer in export.exported.layers}))
     at = network.geometry
     yield f"In a grid: onnx:{export.path},size={at.size},resize={at.resize},mode={at.mode},interpolation={at.interpolation}"
+
+
+def packed_lines(packed: Packed) -> Iterator[str]:
+    """Say what was written, what became of each layer, and how far the packed kernels are from the simulation."""
+    network, recipe = packed.subject.network, packed.subject.recipe
+    times = packed.float_bytes / packed.size_bytes
+    yield f"{network.spec}  {recipe}: {packed.path}, {packed.size_bytes:,} bytes on disk, {times:.1f} times smaller than float32"
+    yield from str(packed.report).splitlines()
+    yield f"kernels: {packed.kernels}"
+    yield from map(_flips, packed.comparisons)
+    yield f"In a grid: packed:{packed.path}"
 
 
 def _layers(export: Export) -> Iterator[str]:

@@ -1,10 +1,12 @@
 """Networks as files and as sessions of other engines: ONNX, integers in onnxruntime, and packed 1-bit layers."""
 
-from bitproof.export.comparing import Difference, Gap, gap
+from bitproof.export.comparing import Difference, Gap, gap, gap_between
 from bitproof.export.deploying import Deployed, DeployedLayer, DeployReport, deploy
 from bitproof.export.exported import Codes, Exported, ExportedLayer
 from bitproof.export.numbers import low_bit_layers
 from bitproof.export.onnx_file import to_onnx
+from bitproof.export.packed_file import load_packed, save_packed
+from bitproof.export.program import Program
 from bitproof.export.sessions import Deployment, Engine, cpuinfo, engine, features, session, settled
 
 __all__ = [
@@ -18,12 +20,16 @@ __all__ = [
     "Exported",
     "ExportedLayer",
     "Gap",
+    "Program",
     "cpuinfo",
     "deploy",
     "engine",
     "features",
     "gap",
+    "gap_between",
+    "load_packed",
     "low_bit_layers",
+    "save_packed",
     "session",
     "settled",
     "to_onnx",

@@ -101,6 +101,15 @@ def gap(simulated: nn.Module, exported: Exported, batches: Iterable[Tensor]) -> 
     return found
 
 
+@torch.inference_mode()
+def gap_between(simulated: nn.Module, other: nn.Module, batches: Iterable[Tensor]) -> Gap:
+    """Compare the logits and predictions of two networks on the same pictures, N×3×S×S in [0, 1]."""
+    found = Gap()
+    for x in batches:
+        _tell(found, simulated(x), other(x))
+    return found
+
+
 def _tell(found: Gap, logits: Tensor, integer: Tensor) -> None:
     found.n += len(logits)
     found.flipped += int((logits.argmax(1) != integer.argmax(1)).sum())

@@ -21,6 +21,7 @@ MODELS = Registry(
         "python": "bitproof.models.python_file:PythonFile",
         "onnx": "bitproof.models.onnx_file:OnnxFile",
         "black-box": "bitproof.models.black_box_file:BlackBoxFile",
+        "packed": "bitproof.export.packed_door:PackedFile",  # the room export has doors too
         "chat": "bitproof.models.chat:ChatModel",
         "vlm": "bitproof.models.vlm:LocalVlm",
         "efficientnet-lite0": "bitproof.models.efficientnet_lite:EfficientNetLite0",

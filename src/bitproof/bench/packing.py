@@ -1,0 +1,82 @@
+"""A binarized network as ``packed.safetensors``, and how its packed kernels compare with the simulation on pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from bitproof.analysis import wilson
+from bitproof.bench.exporting import Comparison, noises_on_pictures, pictures_of, plain
+from bitproof.bench.pictures import probe
+from bitproof.bench.subjects import Subject
+from bitproof.core import ModelError, StoreError
+from bitproof.export import DeployReport, Program, deploy, gap_between, load_packed, save_packed
+from bitproof.kernels import status
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was written, its bytes on disk and those of the float network's tensors, and the gaps, the clean one first."""
+
+    path: Path
+    subject: Subject
+    report: DeployReport
+    size_bytes: int
+    float_bytes: int
+    kernels: str
+    comparisons: tuple[Comparison, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        return {
+            "model": self.subject.network.spec,
+            "recipe": self.subject.recipe,
+            "size_bytes": self.size_bytes,
+            "float_bytes": self.float_bytes,
+            "kernels": self.kernels,
+            "geometry": dataclasses.asdict(self.subject.network.geometry),
+            "layers": [dataclasses.asdict(layer) for layer in self.report.layers],
+            "fused": dict(self.report.fused),
+            "left_float": dict(self.subject.left_float),
+            "comparisons": [plain(comparison) for comparison in self.comparisons],
+        }
+
+
+def export_packed(subject: Subject, out: Path, noises: Sequence[str] = (), limit: int = 64) -> Packed:
+    """Write ``subject`` to ``out/packed.safetensors`` and what is known of it to ``out/export.json``.
+
+    The file is read again, and that is what is compared with the simulation: on ``limit`` clean pictures and on the same ones
+    under each of ``noises``; without data, on two pictures of random values. Raises SpecError for a noise that is not one on
+    pictures, ModelError where no layer can be packed or the network cannot be written, StoreError where ``out`` cannot.
+    """
+    specs = ["clean", *noises_on_pictures(noises, subject)]
+    geometry, path = subject.network.geometry, out / "packed.safetensors"
+    model, report = deploy(subject.module, probe(geometry.size))
+    if not isinstance(model, Program):
+        raise ModelError(f"{type(model).__name__} is no list of steps.")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{str(out)!r} cannot be written: {error}.") from None
+    size = save_packed(model, path, dataclasses.asdict(geometry))
+    again = load_packed(path)
+    comparisons = tuple(_compared(subject, again, spec, limit) for spec in dict.fromkeys(specs))
+    found = Packed(path, subject, report, size, _bytes(subject.network.module), status(), comparisons)
+    (out / "export.json").write_text(json.dumps(found.to_dict(), indent=2, ensure_ascii=False), encoding="utf-8")
+    return found
+
+
+def _compared(subject: Subject, packed: Program, spec: str, limit: int) -> Comparison:
+    found = gap_between(subject.module, packed, pictures_of(subject, spec, limit))
+    low, high = wilson(found.flipped, found.n)
+    return Comparison(spec, found, float(low), float(high))
+
+
+def _bytes(module: nn.Module) -> int:
+    return sum(value.numel() * value.element_size() for value in module.state_dict().values())

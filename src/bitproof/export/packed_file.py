@@ -1,0 +1,149 @@
+"""One file of a packed network: safetensors with its steps as JSON in the header. Reading it runs nothing that it holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from bitproof.core import BitproofError, ModelError, StoreError
+from bitproof.export.product import Product
+from bitproof.export.program import Named, Program, Ref, Step, array, mapped
+from bitproof.export.signs import Signs, Window
+from bitproof.kernels import Cut, pack, pack_weight, unpack
+
+#: The key of the header, and the version of what stands there.
+KEY, VERSION = "bitproof.packed", 1
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def save_packed(program: Program, path: str | Path, about: Mapping[str, Any] | None = None) -> int:
+    """Write ``program`` to ``path`` and return the bytes on disk.
+
+    Signs are stored eight to a byte in the order of the weight ``[o, c / groups, kh, kw]``, first in the lowest bit, 1 for −1; a
+    product with a cut keeps its thresholds and no scale. ``about``: plain values that are kept with it.
+    Raises StoreError where ``path`` cannot be written.
+    """
+    arrays: Arrays = {f"tensor.{name}": np.ascontiguousarray(array(value)) for name, value in program.tensors.items()}
+    products = {}
+    for name, product in program.products.items():
+        arrays |= {f"product.{name}.{key}": value for key, value in _arrays(product).items()}
+        weight, window = product.signs.weight, product.signs.window
+        products[name] = {"shape": weight.shape, "groups": weight.groups, **dataclasses.asdict(window)}
+    steps = [[step.id, step.op, _plain(list(step.args)), {k: _plain(v) for k, v in step.kwargs.items()}] for step in program.steps]
+    header = {"version": VERSION, "about": dict(about or {}), "output": program.output, "products": products, "steps": steps}
+    try:
+        save_file(arrays, path, {KEY: json.dumps(header)})
+        return Path(path).stat().st_size
+    except (OSError, SafetensorError) as error:
+        raise StoreError(f"{str(path)!r} cannot be written: {error}.") from None
+
+
+def load_packed(path: str | Path) -> Program:
+    """Read a network that ``save_packed`` or ``bitproof export --packed`` wrote. Raises ModelError where it is none, or damaged."""
+    return read_packed(path)[0]
+
+
+def read_packed(path: str | Path) -> tuple[Program, dict[str, Any]]:
+    """Return the network and what was kept about it. Raises ModelError where the file is none, or damaged."""
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(f"The packed network {str(path)!r} does not exist.")
+    try:
+        with safe_open(path, framework="np") as file:
+            header, arrays = (file.metadata() or {}).get(KEY), {key: file.get_tensor(key) for key in file.keys()}
+    except Exception as error:  # the library raises its own types for every way in which a file can be broken
+        raise ModelError(f"{str(path)!r} is no packed network: {error}.") from None
+    if header is None:
+        raise ModelError(f"{str(path)!r} is no packed network; 'bitproof export … --packed' writes one.")
+    try:
+        return _read(json.loads(header), arrays)
+    except (BitproofError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise ModelError(f"The packed network {str(path)!r} is damaged: {type(error).__name__}: {error}.") from None
+
+
+def _read(header: Any, arrays: Arrays) -> tuple[Program, dict[str, Any]]:
+    if header["version"] != VERSION:
+        raise ValueError(f"it is of version {header['version']!r}, this bitproof reads {VERSION}")
+    tensors = {key.removeprefix("tensor."): torch.from_numpy(value) for key, value in arrays.items() if key.startswith("tensor.")}
+    products = {name: _product(name, about, arrays) for name, about in header["products"].items()}
+    steps = [
+        Step(int(number), str(op), tuple(_value(args)), {str(key): _value(value) for key, value in kwargs.items()})
+        for number, op, args, kwargs in header["steps"]
+    ]
+    return Program(steps, tensors, products, int(header["output"])).eval(), dict(header["about"])
+
+
+# A product as arrays.
+
+
+def _arrays(product: Product) -> Arrays:
+    found, cut = product.signs, product.cut
+    negative = found.weight.unpack().reshape(-1) < 0
+    after: Arrays = {"scale": found.scale, "bias": found.bias} if cut is None else {"at": cut.at, "flip": cut.flip}
+    return {"signs": np.packbits(negative, bitorder="little"), "threshold": found.threshold, **after}
+
+
+def _product(name: str, about: Mapping[str, Any], arrays: Arrays) -> Product:
+    def given(key: str, kind: Any, *sizes: int) -> NDArray[Any]:
+        value = arrays[f"product.{name}.{key}"]
+        if value.dtype != kind or value.ndim != 1 or value.size not in sizes:
+            raise ValueError(f"{key} of {name} is {value.dtype} {value.shape}; {np.dtype(kind)} {sizes} is needed")
+        return value
+
+    out, channels, kh, kw = shape = tuple(map(int, about["shape"]))
+    groups, count = int(about["groups"]), out * channels * kh * kw
+    if min(*shape, groups) < 1:
+        raise ValueError(f"{name} has the shape {shape}, groups {groups}")
+    octets = given("signs", np.uint8, -(-count // 8))
+    weight = pack_weight(1 - 2 * np.unpackbits(octets, count=count, bitorder="little").astype(np.int8).reshape(shape), groups)
+    window = Window(_pair(about["stride"]), _pair(about["padding"]), _pair(about["dilation"]), int(about["pad"]))
+    threshold = given("threshold", np.float32, 1, channels * groups)
+    if f"product.{name}.at" not in arrays:
+        return Product(Signs(weight, given("scale", np.float32, out), given("bias", np.float32, out), threshold, window))
+    flip = pack(unpack(given("flip", np.uint64, -(-out // 64)), out))  # bits beyond the outputs are dropped
+    nothing = np.zeros(0, np.float32)
+    return Product(Signs(weight, nothing, nothing, threshold, window), Cut(given("at", np.int32, out), flip))
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    first, second = map(int, value)
+    return first, second
+
+
+# Arguments as JSON.
+
+
+def _plain(value: Any) -> Any:
+    def leaf(found: Any) -> Any:
+        if isinstance(found, Ref):
+            return {"step": found.id}
+        if isinstance(found, Named):
+            return {"tensor": found.name}
+        return {"dtype": str(found).removeprefix("torch.")} if isinstance(found, torch.dtype) else found
+
+    return mapped(value, leaf)
+
+
+def _value(value: Any) -> Any:
+    def leaf(found: Any) -> Any:
+        if not isinstance(found, dict):
+            return found
+        ((kind, what),) = found.items()
+        if kind == "dtype":
+            dtype = getattr(torch, what)
+            if not isinstance(dtype, torch.dtype):
+                raise ValueError(f"{what!r} is no type of numbers")
+            return dtype
+        return {"step": Ref, "tensor": Named}[kind](what)
+
+    return mapped(value, leaf)
