@@ -15,6 +15,7 @@ _NAMES = {
     "Recipe": "bitproof.convert",
     "Training": "bitproof.training",
     "Victim": "bitproof.core",
+    "adopt": "bitproof.export",
     "corrupt": "bitproof.noises",
     "deploy": "bitproof.export",
     "load_packed": "bitproof.export",
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from bitproof.bench import run
     from bitproof.convert import Recipe, quantize
     from bitproof.core import BitproofError, Victim
-    from bitproof.export import deploy, load_packed, save_packed
+    from bitproof.export import adopt, deploy, load_packed, save_packed
     from bitproof.models import load as model
     from bitproof.models import wrap
     from bitproof.noises import corrupt, noise
@@ -48,6 +49,7 @@ __all__ = [
     "Training",
     "Victim",
     "__version__",
+    "adopt",
     "analysis",
     "corrupt",
     "deploy",

@@ -3,13 +3,17 @@
 from bitproof.export.comparing import Difference, Gap, gap, gap_between
 from bitproof.export.deploying import Deployed, DeployedLayer, DeployReport, deploy
 from bitproof.export.exported import Codes, Exported, ExportedLayer
+from bitproof.export.foreign import adopt
 from bitproof.export.numbers import low_bit_layers
 from bitproof.export.onnx_file import to_onnx
 from bitproof.export.packed_file import load_packed, save_packed
-from bitproof.export.program import Program
+from bitproof.export.product import PRODUCT
+from bitproof.export.program import OPERATIONS, Named, Program, Ref, Step, mapped
 from bitproof.export.sessions import Deployment, Engine, cpuinfo, engine, features, session, settled
 
 __all__ = [
+    "OPERATIONS",
+    "PRODUCT",
     "Codes",
     "DeployReport",
     "Deployed",
@@ -20,7 +24,11 @@ __all__ = [
     "Exported",
     "ExportedLayer",
     "Gap",
+    "Named",
     "Program",
+    "Ref",
+    "Step",
+    "adopt",
     "cpuinfo",
     "deploy",
     "engine",
@@ -29,6 +37,7 @@ __all__ = [
     "gap_between",
     "load_packed",
     "low_bit_layers",
+    "mapped",
     "save_packed",
     "session",
     "settled",
