@@ -21,6 +21,15 @@ def flips(frame, recipe):
     return {row["figure"].removeprefix("flips:"): row for row in part.iter_rows(named=True)}
 
 
+def test_a_resize_on_another_decoder_is_one_setting_and_no_flip():
+    noises = {**NOISES} | {
+        name: (name, "system", None, 0.1) for name in ("decode-fast", "cv-area", "decode-fast+cv-area", "torch-cubic")
+    }
+    assert set(flips(summary(make(noises, n=40)), "lsq:w4a4")) == {"int8-ort", "fog:3+int8-ort"}
+    noises["decode-fast+bf16"] = ("decode-fast", "system", None, 0.1)
+    assert set(flips(summary(make(noises, n=40)), "lsq:w4a4")) == {"int8-ort", "fog:3+int8-ort", "bf16", "decode-fast+bf16"}
+
+
 @pytest.mark.parametrize("missing", [0.0, 0.2])
 def test_flips_are_counted_against_what_was_joined(missing):
     rows = make(NOISES, missing=missing, seeds=(0, 1), n=60)

@@ -9,7 +9,7 @@ from bitproof.analysis.fidelity import apart, features
 from bitproof.analysis.fidelity import lines as fidelity_lines
 from bitproof.analysis.intervals import wilson
 from bitproof.analysis.measures import Figure
-from bitproof.analysis.naming import parsed, recipe_bits
+from bitproof.analysis.naming import RESIZES, parsed, recipe_bits
 from bitproof.analysis.pareto import Choice, Wishes, pareto
 from bitproof.analysis.questions import questions
 from bitproof.analysis.regressions import regressions
@@ -20,6 +20,7 @@ from bitproof.analysis.summary import FIGURES, summary
 __all__ = [
     "FIDELITY_LIMIT",
     "FIGURES",
+    "RESIZES",
     "Budget",
     "Choice",
     "Figure",

@@ -11,6 +11,7 @@ from bitproof.analysis.blocks import Block, Cells
 from bitproof.analysis.budgets import NORMS
 from bitproof.analysis.estimates import EACH, EACH_SIGNED, Tally
 from bitproof.analysis.measures import Figure, Measure
+from bitproof.analysis.naming import RESIZES
 from bitproof.core import Spec, split
 
 FIGURES = {
@@ -41,7 +42,8 @@ FIGURES = {
 def measures(block: Block, cells: Cells, told: Mapping[Ball, Finding]) -> Iterator[Measure]:
     """Yield ``flips:A+B`` for each joined noise whose part A has a cell too, and ``flips:B``.
 
-    B is the last noise on a sample's way, so both meet the very same pictures up to it. Of an attack A on the network that B made
+    B is the last noise on a sample's way, so both meet the very same pictures up to it. A resize on another decoder is no such
+    B: the two are one setting of the pipeline, and a map of the report shows all of them. Of an attack A on the network that B made
     ``robust_joined:A+B`` and, where A has a cell, ``robust_change:A+B``; the verdict is that of A's ball on the network itself.
     """
     for column, base in _pairs(block, cells).items():
@@ -86,7 +88,8 @@ def _pairs(block: Block, cells: Cells) -> dict[int, int]:
     seen = [block.noises[i].noise for i in range(len(block.noises)) if cells.seen[:, i].any()]
     columns = {noise.noise: i for i, noise in enumerate(block.noises)}
     at = {noise: columns[noise] for noise in seen if _attack(noise) is None and cells.gradient[columns[noise]] is None}
-    pairs = {at[noise]: at[base] for noise in at if (base := _joined(noise)) in at}
-    last = {split(noise, "+")[-1] for noise in seen if _joined(noise) in seen}
+    joined = [noise for noise in at if _joined(noise) in at and not split(noise, "+")[-1].startswith(RESIZES)]
+    pairs = {at[noise]: at[_joined(noise)] for noise in joined}
+    last = {split(noise, "+")[-1] for noise in joined}
     alone = [at[noise] for noise in at if noise in last]
     return {**({i: block.clean for i in alone} if block.clean is not None else {}), **pairs}

@@ -1,4 +1,4 @@
-"""What the name of a recipe says: its method and its bits."""
+"""What names say: a recipe's its method and its bits, a noise's that it is a resize."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from bitproof.core import Spec, SpecError
+
+#: How the names of resizes start: the library whose arithmetic they are.
+RESIZES = ("pil-", "cv-", "torch-")
 
 _BITS = re.compile(r"w(\d+)a(\d+)\b")
 

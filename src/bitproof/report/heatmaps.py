@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bitproof.analysis import RESIZES
 from bitproof.core import split
 from bitproof.report.plots import GREY, Plot, axis
 from bitproof.report.source import Row, Section
@@ -14,9 +15,6 @@ DIVERGING = [[0.0, "#2166ac"], [0.25, "#92c5de"], [0.5, "#f7f7f7"], [0.75, "#fdb
 
 #: A recipe, and what divides it: a severity or a decoder.
 Column = tuple[str, int | str | None]
-
-#: How the names of resizers start.
-RESIZERS = ("pil-", "cv-", "torch-")
 
 
 def heatmaps(section: Section) -> list[Plot]:
@@ -35,7 +33,7 @@ def _paired(cell: Row) -> Row | None:
     """A cell with its resize as name and its decoder as severity, ``clean`` where the clean one stands; None for another noise."""
     place = {"name": "clean", "severity": "clean"}
     for part in split(cell["noise"], "+") if cell["family"] == "system" else ():
-        key = "severity" if part.startswith("decode-") else "name" if part.startswith(RESIZERS) else None
+        key = "severity" if part.startswith("decode-") else "name" if part.startswith(RESIZES) else None
         if key is None:
             return None
         place[key] = part.removeprefix("decode-")
