@@ -4,7 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -26,9 +28,14 @@ def checkout(tmp_path):
 
 
 def python(checkout, *arguments):
-    """Run a module on the copy."""
-    here = {**os.environ, "PYTHONPATH": str(checkout / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run([sys.executable, "-m", *arguments], cwd=checkout, env=here, capture_output=True, text=True, check=False)
+    """Run a module on the copy: without ``site``, whose hook for editable installations would lead to the original."""
+    path = os.pathsep.join([str(checkout / "src"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
+    return run(checkout, [sys.executable, "-S", "-m", *arguments], {"PYTHONPATH": path})
+
+
+def run(checkout, command, more=MappingProxyType({})):
+    here = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **more}
+    return subprocess.run(command, cwd=checkout, env=here, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(("kind", "name", "title"), [("quantizer", "my-method", "MyMethod"), ("noise", "rain", "Rain")])
@@ -44,7 +51,7 @@ def test_what_is_begun_is_listed_and_fails_until_it_is_written(checkout, kind, n
     tests = python(checkout, "pytest", "-q", "-p", "no:cacheprovider", "-x", KINDS[kind].tests.format(module))
     assert tests.returncode == 1 and "NotImplementedError" in tests.stdout, tests.stdout
     for check in (["check"], ["format", "--check"]):
-        assert python(checkout, "ruff", *check, *written).returncode == 0
+        assert run(checkout, [sys.executable, "-m", "ruff", *check, *written]).returncode == 0
 
 
 @pytest.fixture

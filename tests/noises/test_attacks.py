@@ -159,6 +159,8 @@ def test_eps_zero_gives_the_input_back(text):
 def test_a_large_budget_fools_everything_that_an_attack_can(text):
     x, y = pictures(40)
     settings = {"step": 0.3 if norm_of(text) == "linf" else 3, "restarts": 5} if text in WALKS else {}
+    if text.startswith("hopskipjump"):
+        settings = {"queries": 60}  # fewer would not pay for the way back to the boundary, so no start is tried
     robust = 1 - noise(spec_of(text, eps=1000, **settings))(TorchVictim(net()), x, y, range(40)).success.float().mean()
     assert robust == 0 if text in WALKS else robust < 1
 
