@@ -116,9 +116,34 @@ def test_a_network_that_is_no_list_of_steps_says_what_it_calls():
     with pytest.raises(ModelError, match="fft"):
         bp.deploy(model, X)
 
+    class Length(Net):
+        def forward(self, x):
+            return self.net(x).reshape(len(x), -1)
+
+    with pytest.raises(ModelError, match="shape\\[0\\]"):
+        bp.deploy(bp.quantize(Length(), "bireal:w1a1", [X]).model, X)
+
     class Branch(Net):
         def forward(self, x):
             return self.net(x) if x.sum() > 0 else x
 
     with pytest.raises(ModelError, match="cannot export Branch"):
         bp.deploy(bp.quantize(Branch(), "bireal:w1a1", [X.abs()]).model, X)
+
+
+def test_parts_of_a_result_and_layers_that_run_twice():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.mix, self.norm, self.last = nn.Linear(9, 12), nn.Linear(12, 12), nn.LayerNorm(12), nn.Linear(4, 3)
+
+        def forward(self, x):
+            a, b, c = self.mix(self.norm(self.mix(self.first(x)))).clone(memory_format=torch.contiguous_format).chunk(3, -1)
+            y = (a * b + c).transpose(1, 2).transpose(1, 2)
+            return self.last(y.view(x.shape[0], -1, 4).mean(1))
+
+    model = bp.quantize(Net(), "reactnet:w1a1", [X]).model
+    found = bp.deploy(model, X)
+    assert len(found.model.products) == 1 and found.report.packed == 1
+    with torch.no_grad():
+        torch.testing.assert_close(found.model(X), model(X))

@@ -20,6 +20,8 @@ from bitproof.kernels import PackedWeight
 _SIGNS = "bitproof.sign_conv2d.default"
 _NORM = "aten._native_batch_norm_legit_no_training.default"
 _COPY = "aten._to_copy.default"
+#: What needs another layout in memory than a program keeps.
+_VIEWS = {f"aten.{name}.default" for name in ("view", "_unsafe_view")}
 #: What leaves its input as it is, in evaluation.
 _NOTHING = {
     f"aten.{name}.default"
@@ -58,7 +60,9 @@ def _exported(model: nn.Module, sample: Tensor) -> Any:
             return found.run_decompositions({}) if mutable else found
     except Exception as error:  # whatever torch raises about somebody's module
         reason = str(error).strip().partition("\n")[0]
-        raise ModelError(f"torch cannot export {type(model).__name__}: {type(error).__name__}: {reason}") from error
+        fixed = "specialized it to be a constant" in str(error)
+        hint = " Its batch size became a constant: read it by x.shape[0], not len(x)." if fixed else ""
+        raise ModelError(f"torch cannot export {type(model).__name__}: {type(error).__name__}: {reason}{hint}") from error
 
 
 class _Reader:
@@ -89,17 +93,19 @@ class _Reader:
         name = _name(node.target)
         if name.startswith("aten._assert") or name == "aten.sym_constrain_range_for_size.default":
             return
+        if name in _NOTHING or _same_type(name, node) or _first_of_norm(name, node):
+            self.values[node] = self.values[node.args[0]]
+            return
         args = mapped(list(node.args), self._value)
         kwargs = {key: mapped(value, self._value) for key, value in node.kwargs.items() if value is not None}
-        if name in _NOTHING or name == "getitem" or _same_type(name, node):
-            self.values[node] = args[0]  # the only tuple read is a batch norm's
-            return
         if name == _SIGNS:
-            name, args, kwargs = PRODUCT, [args[0], self._product(node, args)], {}
+            name, args, kwargs = PRODUCT, [args[0], self._product(args)], {}
         elif name == _NORM:
             name, args = "aten.batch_norm.default", [*args[:5], False, *args[5:], False]
         elif name == _COPY and set(kwargs) == {"dtype"}:
             name, args, kwargs = "aten.to.dtype", [args[0], kwargs["dtype"]], {}
+        elif name in _VIEWS:
+            name = "aten.reshape.default"
         elif name not in OPERATIONS:
             raise ModelError(
                 f"The network calls {name}, which a packed network cannot; it knows {len(OPERATIONS)} operations of torch."
@@ -108,8 +114,8 @@ class _Reader:
 
     def _kept(self, node: str, name: str, args: list[Any], kwargs: dict[str, Any]) -> Ref | Named:
         if name != PRODUCT and not any(isinstance(leaf, Ref) for leaf in leaves((args, list(kwargs.values())))):
-            given = mapped(args, lambda leaf: self.tensors[leaf.name] if isinstance(leaf, Named) else leaf)
-            self.tensors[f"constant.{node}"] = OPERATIONS[name](*given, **kwargs)
+            given, named = mapped([args, list(kwargs.values())], self._held)
+            self.tensors[f"constant.{node}"] = OPERATIONS[name](*given, **dict(zip(kwargs, named, strict=True)))
             return Named(f"constant.{node}")
         self.steps.append(Step(len(self.steps) + 1, name, tuple(args), kwargs))
         return Ref(len(self.steps))
@@ -121,7 +127,10 @@ class _Reader:
             return leaf
         raise ModelError(f"The network calls an operation with {leaf!r}, which a packed network cannot hold.")
 
-    def _product(self, node: Any, args: list[Any]) -> str:
+    def _held(self, leaf: Any) -> Any:
+        return self.tensors[leaf.name] if isinstance(leaf, Named) else leaf
+
+    def _product(self, args: list[Any]) -> str:
         """Keep the product of a ``sign_conv2d``, and return its name."""
         blocks, sums, scale, bias, threshold = (array(self.tensors[args[i].name]) for i in (1, 2, 3, 4, 12))
         (out, channels, kh, kw), groups = args[5], args[6]
@@ -136,7 +145,12 @@ def _same_type(name: str, node: Any) -> bool:
     return name in ("aten.to.dtype", _COPY) and node.args[0].meta["val"].dtype == node.meta["val"].dtype
 
 
+def _first_of_norm(name: str, node: Any) -> bool:
+    """A decomposed batch norm is three results, the step is one."""
+    return name == "python.getitem" and _name(node.args[0].target) == _NORM
+
+
 def _name(target: Any) -> str:
     if isinstance(target, torch._ops.OpOverload):
         return str(target)
-    return "getitem" if target.__name__ == "getitem" else f"size.{target.__name__}"
+    return f"python.{target.__name__}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -67,7 +68,8 @@ def deploy(model: nn.Module, sample: Tensor | None = None) -> Deployed:
     the report says why. With a ``sample``, float N×… of two or more, the copy is a ``Program``: batch norms go into scales,
     clips before a sign go, and between consecutive binary layers only bits do.
     A layer's sums are exact; its output differs from the simulation's by the rounding of scale, bias and norm alone. A value
-    nearer to the next threshold than that may change its sign there.
+    nearer to the next threshold than that may change its sign there. In an untrained network, whose norms shift nothing, many
+    sums of 0 lie on the threshold itself: there the simulation's rounding decides, and logits differ by more.
     The given model is not changed. Raises ModelError where no layer can be packed, or with a sample where the network cannot be
     written as steps.
     """
@@ -93,9 +95,9 @@ def _swapped(model: nn.Module) -> Deployed:
         if packed is not None:
             result = _put(result, layer, packed)
     if not any(line.packed for line in told):
-        raise ModelError(
-            f"{type(model).__name__} has no layer that can be packed. {' '.join(t.reason for t in told if t.name in layers)}"
-        )
+        reasons = Counter(line.reason for line in told if line.name in layers)
+        why = "; ".join(f"{count} of {len(layers)} low-bit layers: {reason}" for reason, count in reasons.most_common())
+        raise ModelError(f"{type(model).__name__} has no layer that can be packed. {why}.")
     order = {name or "model": i for i, (name, _) in enumerate(model.named_modules())}
     return Deployed(result, DeployReport(tuple(sorted(told, key=lambda line: order[line.name]))))
 
@@ -103,7 +105,7 @@ def _swapped(model: nn.Module) -> Deployed:
 def _packed(name: str, layer: QuantLayer) -> tuple[PackedLayer | None, DeployedLayer]:
     size = _bytes(layer.layer)
     try:
-        found = signs(name, layer)
+        found = signs(layer)
     except ModelError as error:
         return None, DeployedLayer(name, False, str(error), size, size)
     linear = isinstance(layer.layer, nn.Linear)

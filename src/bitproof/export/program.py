@@ -20,9 +20,9 @@ conv1d conv2d.default conv2d.padding conv3d conv_transpose2d.input linear matmul
 relu relu6 hardtanh clamp leaky_relu prelu gelu silu sigmoid tanh hardswish hardsigmoid elu softmax.int log_softmax.int
 scaled_dot_product_attention add.Tensor add.Scalar sub.Tensor sub.Scalar mul.Tensor mul.Scalar div.Tensor div.Scalar neg abs sqrt
 rsqrt exp log pow.Tensor_Scalar sin lt.Scalar ge.Scalar gt.Scalar le.Scalar to.dtype mean mean.dim sum.dim_IntList amax max_pool1d
-max_pool2d avg_pool1d avg_pool2d adaptive_avg_pool1d adaptive_avg_pool2d cat stack view reshape flatten.using_ints
+max_pool2d avg_pool1d avg_pool2d adaptive_avg_pool1d adaptive_avg_pool2d cat stack reshape flatten.using_ints
 unflatten.int permute transpose.int squeeze.dim squeeze.dims unsqueeze expand slice.Tensor select.int pad constant_pad_nd
-upsample_nearest2d.vec upsample_bilinear2d.vec embedding sym_size.int
+upsample_nearest2d.vec upsample_bilinear2d.vec embedding sym_size.int unbind.int split.Tensor split_with_sizes chunk
 """
 
 
@@ -32,10 +32,10 @@ def _found(name: str) -> Callable[..., Any]:
     return found
 
 
-#: name → function; sizes are computed by the few of Python.
+#: name → function; sizes and parts of a result are taken by the few of Python.
 OPERATIONS: Mapping[str, Callable[..., Any]] = {
     **{f"aten.{name if '.' in name else f'{name}.default'}": _found(name) for name in _NAMES.split()},
-    **{f"size.{name}": getattr(operator, name) for name in ("add", "sub", "mul", "floordiv")},
+    **{f"python.{name}": getattr(operator, name) for name in ("add", "sub", "mul", "floordiv", "getitem")},
 }
 
 

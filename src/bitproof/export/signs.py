@@ -47,16 +47,16 @@ class Signs:
         return -(-self.weight.terms * self.weight.shape[0] // 8) + self.scale.nbytes + self.bias.nbytes + self.threshold.nbytes
 
 
-def signs(name: str, layer: QuantLayer) -> Signs:
+def signs(layer: QuantLayer) -> Signs:
     """Read ``layer`` by ``info()`` and ``codes``: y = s_w·s_x·Σ q_w·q_x + bias.
 
     Where an input's codes are 0 and 1, q_x = (b + 1)/2 with b in {−1, +1}: y = ½·s·Σ q_w·b + (bias + ½·s·Σ q_w), the border −1.
-    Raises ModelError saying why the layer is no product of signs.
+    Raises ModelError with the reason alone, where the layer is no product of signs.
     """
     plain: Any = layer.layer
-    x, s_x = _input(name, layer)
-    q, s_w = _weight(name, layer)
-    window = _window(name, plain, -1 if x.low == 0 else 0)
+    x, s_x = _input(layer)
+    q, s_w = _weight(layer)
+    window = _window(plain, -1 if x.low == 0 else 0)
     bias = np.zeros(len(q)) if plain.bias is None else _numpy(plain.bias).astype(np.float64)
     scale = np.broadcast_to(s_w.astype(np.float64) * s_x, bias.shape)
     if x.low == 0:
@@ -66,52 +66,53 @@ def signs(name: str, layer: QuantLayer) -> Signs:
     return Signs(weight, scale.astype(np.float32), bias.astype(np.float32), _numpy(x.threshold).reshape(-1), window)
 
 
-def _input(name: str, layer: QuantLayer) -> tuple[Info, float]:
+def _input(layer: QuantLayer) -> tuple[Info, float]:
     """Return the numbers of the layer's input, whose codes are −1 and 1 or 0 and 1, and its scale."""
     quantizer = layer.input_quantizer
     if quantizer is None:
-        raise _no(name, "its input is float")
+        raise ModelError("its input is float")
     info = quantizer.info()
     if info.threshold is None or (info.low, info.high, info.levels) not in ((-1, 1, 2), (0, 1, 2)):
-        raise _no(name, f"its input has {info.levels} codes from {info.low} to {info.high} and no sign")
+        raise ModelError(f"its input has {info.levels} codes from {info.low} to {info.high} and no sign")
     if info.scale.numel() > 1 or bool(info.zero_point.any()):
-        raise _no(name, "its input has several scales or a zero point")
+        raise ModelError("its input has several scales or a zero point")
     if layer.gain is not None:
-        raise _no(name, "its output is multiplied by a further factor in float, beside the scales of input and weight")
+        extra = "its output is multiplied by a further factor in float, beside the scales of input and weight"
+        raise ModelError(f"{extra}; where the method allows it, leave that out: xnor:w1a1,k=false or xnorpp:w1a1,spatial=false")
     return info, float(info.scale)
 
 
-def _weight(name: str, layer: QuantLayer) -> tuple[NDArray[np.int8], NDArray[Any]]:
+def _weight(layer: QuantLayer) -> tuple[NDArray[np.int8], NDArray[Any]]:
     """Return the signs ``[o, k]`` or ``[o, c / groups, kh, kw]`` of the layer's weight and its scale, 1 value or o."""
     quantizer = layer.weight_quantizer
     if quantizer is None or layer.float_weight:
-        raise _no(name, "its weight is float")
+        raise ModelError("its weight is float")
     w = layer.layer.get_parameter("weight").detach()
     codes, info = quantizer.codes(w), quantizer.info()  # codes first: info tells the scale of the weight seen last
     if not isinstance(codes, Tensor) or not bool((codes.abs() == 1).all()) or bool(info.zero_point.any()):
-        raise _no(name, "its weight has other codes than −1 and +1")
+        raise ModelError("its weight has other codes than −1 and +1")
     if info.scale.numel() > 1 and info.scale.shape != (len(w), *[1] * (w.ndim - 1)):
-        raise _no(name, f"its weight has scales of shape {tuple(info.scale.shape)}; there may be one, or one an output")
+        raise ModelError(f"its weight has scales of shape {tuple(info.scale.shape)}; there may be one, or one an output")
     return _numpy(codes).astype(np.int8), _numpy(info.scale).reshape(-1)
 
 
-def _window(name: str, plain: Any, pad: int) -> Window:
+def _window(plain: Any, pad: int) -> Window:
     if plain._forward_hooks or plain._forward_pre_hooks:
-        raise _no(name, "hooks are attached to it")
+        raise ModelError("hooks are attached to it")
     kind = type(plain)
     if kind.forward is nn.Linear.forward:
         return Window()
     if kind.forward is not nn.Conv2d.forward or kind._conv_forward is not nn.Conv2d._conv_forward:
-        raise _no(name, f"it is a {kind.__name__}; convolutions over two axes and linear layers are packed")
+        raise ModelError(f"it is a {kind.__name__}; convolutions over two axes and linear layers are packed")
     if plain.padding_mode != "zeros":  # put there as values, in front
         return Window(plain.stride, (0, 0), plain.dilation, pad)
-    return Window(plain.stride, _padding(name, plain), plain.dilation, pad)
+    return Window(plain.stride, _padding(plain), plain.dilation, pad)
 
 
-def _padding(name: str, plain: nn.Conv2d) -> Pair:
+def _padding(plain: nn.Conv2d) -> Pair:
     left, right, top, bottom = plain._reversed_padding_repeated_twice
     if (left, top) != (right, bottom):
-        raise _no(name, f"it pads unevenly: {top} above, {bottom} below, {left} left, {right} right")
+        raise ModelError(f"it pads unevenly: {top} above, {bottom} below, {left} left, {right} right")
     return top, left
 
 
@@ -119,10 +120,6 @@ def border(plain: Any) -> tuple[tuple[int, ...], str]:
     """Return the positions and the way of a padding that copies values (reflect, …); () and "" where there is none."""
     mode = getattr(plain, "padding_mode", "zeros")
     return ((), "") if mode == "zeros" else (tuple(plain._reversed_padding_repeated_twice), mode)
-
-
-def _no(name: str, reason: str) -> ModelError:
-    return ModelError(f"Layer {name!r} cannot be packed: {reason}.")
 
 
 def _numpy(value: Any) -> NDArray[Any]:
