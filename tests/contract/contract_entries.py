@@ -15,16 +15,16 @@ from bitproof.noises import ATTACKS, NOISES, PROBES
 from bitproof.quantizers import BACKWARDS, QUANTIZERS
 from bitproof.tasks import SOURCES, TASKS
 
-#: Registry → the room whose things it may name.
+#: Registry → the rooms whose things it may name.
 ROOMS = {
-    QUANTIZERS: "quantizers",
-    BACKWARDS: "quantizers",
-    NOISES: "noises",
-    ATTACKS: "noises",
-    PROBES: "noises",
-    MODELS: "models",
-    TASKS: "tasks",
-    SOURCES: "tasks",
+    QUANTIZERS: ("quantizers",),
+    BACKWARDS: ("quantizers",),
+    NOISES: ("noises",),
+    ATTACKS: ("noises",),
+    PROBES: ("noises",),
+    MODELS: ("models", "export"),
+    TASKS: ("tasks",),
+    SOURCES: ("tasks",),
 }
 
 #: A value for each setting that some entry cannot do without.
@@ -52,7 +52,7 @@ class Entry:
 
     name: str
     registry: Registry
-    room: str
+    rooms: tuple[str, ...]
 
     @property
     def target(self) -> str:
@@ -106,7 +106,8 @@ def pickled(thing: Any) -> Any:
 
 
 def check_target_is_in_its_own_room(entry: Entry) -> None:
-    assert entry.target.startswith(f"bitproof.{entry.room}."), f"{entry.target} is no module of bitproof.{entry.room}"
+    rooms = tuple(f"bitproof.{room}." for room in entry.rooms)
+    assert entry.target.startswith(rooms), f"{entry.target} is no module of {' or '.join(rooms)}"
 
 
 def check_loads_the_class_that_its_module_defines(entry: Entry) -> None:

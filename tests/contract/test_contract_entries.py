@@ -117,9 +117,9 @@ WRONG = {
 def test_check_finds_a_wrong_entry(check):
     names = {name: f"{__name__}:{WRONG[check.__name__]}" for name in ("wrong", "wrongx")}
     with pytest.raises(BAD):
-        check(Entry("wrong", Registry("noise", names), "noises"))
+        check(Entry("wrong", Registry("noise", names), ("noises",)))
 
 
 @pytest.mark.parametrize("check", [*NAMED[1:], *BUILT], ids=lambda check: check.__name__)
 def test_check_lets_a_good_entry_pass(check):
-    check(Entry("good", Registry("noise", {"good": f"{__name__}:Good"}), "noises"))
+    check(Entry("good", Registry("noise", {"good": f"{__name__}:Good"}), ("noises",)))
