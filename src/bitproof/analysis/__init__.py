@@ -2,6 +2,7 @@
 
 from bitproof.analysis.accuracy import accuracy
 from bitproof.analysis.audit import audit
+from bitproof.analysis.bibench import bibench
 from bitproof.analysis.budgets import Budget, budget, free
 from bitproof.analysis.consistency import agreement, contradictions
 from bitproof.analysis.fidelity import LIMIT as FIDELITY_LIMIT
@@ -29,6 +30,7 @@ __all__ = [
     "agreement",
     "apart",
     "audit",
+    "bibench",
     "budget",
     "contradictions",
     "features",

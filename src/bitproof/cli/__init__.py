@@ -10,6 +10,7 @@ import typer
 
 from bitproof.cli import (
     audit,
+    bibench,
     check,
     demo,
     diff,
@@ -43,6 +44,7 @@ for module in (
     audit,
     findings,
     pareto,
+    bibench,
     diff,
     check,
     judge,

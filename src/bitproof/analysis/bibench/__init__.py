@@ -1,0 +1,77 @@
+"""BiBench's six tracks for every binarized recipe of a run: overall metrics, what they rest on, and what is missing for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from bitproof.analysis.bibench import accuracy, efficiency
+from bitproof.analysis.bibench.families import checked
+from bitproof.analysis.bibench.places import Place, places
+from bitproof.analysis.bibench.radar import radar
+from bitproof.analysis.bibench.track import FORMULAS, SOURCE, Outcome
+from bitproof.analysis.blocks import CONTROLS, blocks
+from bitproof.analysis.naming import parsed, recipe_bits
+from bitproof.analysis.selection import select
+from bitproof.core import SpecError
+
+COLUMNS = pl.Schema(
+    {name: pl.String() for name in ("recipe", "method", "track", "status")}
+    | {name: pl.Float64() for name in ("value", "low", "high")}
+    | {"n": pl.Int64(), "computed_from": pl.String(), "lacks": pl.String(), "radar": pl.Float64()}
+    | {"formula": pl.String(), "source": pl.String()}
+)
+
+_IDENTITY = ["task", "model", "recipe", "seed", "variant"]
+
+
+def bibench(rows: pl.DataFrame, variants: pl.DataFrame, families: Mapping[str, str] | None = None) -> pl.DataFrame:
+    """Return one line a binarized recipe and track, with ``COLUMNS``.
+
+    ``rows`` have the columns of ``core.SampleRow``, ``variants`` those of ``core.VariantRow``; both may hold several runs.
+    ``families``: model → cnn, transformer or mlp, where its name does not tell. A recipe of w1a1 counts as binarized; its control
+    is ``float``, else ``fp32``, of the same task and model. Rows behind a defense do not enter. ``value`` is a ratio, 1 = as the
+    control, more is better, over the parts that are there (``status`` whole, part or missing; ``lacks`` says what to run);
+    ``low`` and ``high`` are its 95 % interval over samples, null where a track is not made of samples. ``n``: the fewest samples
+    behind one of its ratios. ``radar``: the published figure, read off, for orders alone. Raises SpecError.
+    """
+    rows = select(rows.filter(defense="none").unique(["cell", "sample", "trial"], keep="first", maintain_order=True))
+    recipes = sorted(recipe for recipe in rows["recipe"].unique() if recipe_bits(recipe) == (1, 1))
+    if not recipes:
+        found = ", ".join(sorted(rows["recipe"].unique())) or "no rows"
+        raise SpecError(f"No binarized recipe to evaluate: found {found}. Add one to recipes of the grid, such as bireal:w1a1.")
+    said = checked(families or {}, rows["model"].unique())
+    measured = variants.unique("variant", keep="first").drop("task", "model", "recipe", "seed")
+    networks = rows.select(_IDENTITY).unique().join(measured, on="variant", how="left").sort(_IDENTITY)
+    found_at = places(blocks(rows.filter(pl.col("recipe").is_in([*recipes, *CONTROLS]))), recipes)
+    lines = [_line(recipe, *each) for recipe in recipes for each in _outcomes(recipe, found_at[recipe], networks, said).items()]
+    return pl.DataFrame(lines, schema=COLUMNS)
+
+
+def _outcomes(recipe: str, found: list[Place], networks: pl.DataFrame, said: Mapping[str, str]) -> dict[str, Outcome]:
+    none = Outcome(lacks=_uncontrolled(networks))
+    return {
+        "task": accuracy.task(found) if found else none,
+        "architecture": accuracy.architecture(found, said) if found else none,
+        "robustness": accuracy.robustness(found) if found else none,
+        "training": efficiency.training(recipe, networks),
+        "complexity": efficiency.complexity(recipe, networks),
+        "hardware": efficiency.hardware(),
+    }
+
+
+def _uncontrolled(networks: pl.DataFrame) -> str:
+    """Why a recipe has nothing to be compared with."""
+    if several := sorted(name for name in networks["recipe"].unique() if name.startswith(tuple(f"{each} [" for each in CONTROLS))):
+        return f"several trainings of the control ({', '.join(several)}): read their directories one at a time"
+    return "no clean samples in common with a float control; add clean to noises and float to recipes of the grid"
+
+
+def _line(recipe: str, track: str, outcome: Outcome) -> dict[str, Any]:
+    method = parsed(recipe).name
+    figures = {"value": outcome.value, "low": outcome.low, "high": outcome.high, "n": outcome.n}
+    told = {"computed_from": outcome.parts or None, "lacks": outcome.lacks or None, "radar": radar(method, track)}
+    name = {"recipe": recipe, "method": method, "track": track, "status": outcome.status}
+    return {**name, **figures, **told, "formula": FORMULAS[track], "source": SOURCE}

@@ -1,0 +1,73 @@
+"""BiBench's three tracks of accuracy: learning task, neural architecture, corruption robustness."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bitproof.analysis.bibench.families import FAMILIES, family
+from bitproof.analysis.bibench.places import Place
+from bitproof.analysis.bibench.track import Outcome, quadratic_mean, sampled, sentence
+from bitproof.analysis.corruption import ALEXNET, GRID
+from bitproof.analysis.intervals import Array
+
+#: The data sets of BiBench's learning tasks.
+DATA_SETS = 9
+
+
+def task(found: Sequence[Place]) -> Outcome:
+    """Formula: √((1/N) Σ_tasks E²(A_bi/A_fp)), E over the models of a task. Differs from the paper: accuracy on every task."""
+    means = _means([(place.task, place.accuracy) for place in found])
+    few = len(means) < DATA_SETS
+    lacks = (
+        f"{len(means)} of BiBench's {DATA_SETS} data sets; name more under tasks of the grid, or more directories" if few else ""
+    )
+    controls = " or ".join(sorted({place.control for place in found}))
+    return _sampled(means, found, f"accuracy, tasks: {len(means)}, against {controls}", lacks)
+
+
+def architecture(found: Sequence[Place], said: Mapping[str, str]) -> Outcome:
+    """Formula: √((1/F) Σ_families E²(A_bi/A_fp)) over the F ≤ 3 families that are there."""
+    placed = [(family(place.model, said), place) for place in found]
+    unknown = sorted({place.model for kind, place in placed if kind is None})
+    ask = f"no family known of {', '.join(unknown)}: --family MODEL={'|'.join(FAMILIES)}" if unknown else ""
+    known = [(kind, place) for kind, place in placed if kind]
+    if not known:
+        return Outcome(lacks=ask)
+    means = _means([(kind, place.accuracy) for kind, place in known])
+    absent = [kind for kind in FAMILIES if kind not in means]
+    lacks = f"no {', no '.join(absent)}: add models of that kind" if absent else ""
+    parts = f"{len(means)} of {len(FAMILIES)} families, models: {len({place.model for _, place in known})}"
+    return _sampled(means, [place for _, place in known], parts, sentence(lacks, ask))
+
+
+def robustness(found: Sequence[Place]) -> Outcome:
+    """Formula: √((1/C) Σ_c E²(G_fp/G_bi)), G the gap to clean accuracy, mean over severities; a network at chance has no gap.
+
+    Differs from the paper: gaps are on the samples that met both; one below half a sample counts as half a sample.
+    """
+    gaps = [place.gaps for place in found if place.gaps.ratios]
+    means = _means([(name, ratio) for each in gaps for name, ratio in each.ratios.items()])
+    if not means:
+        return Outcome(lacks="no corruption that both networks met; add 'corruptions' to noises of the grid")
+    few = any(each.cells < len(GRID) for each in gaps)
+    lacks = f"{len(means)} of {len(ALEXNET)} corruptions, or not all at severities 1 to 5; add 'corruptions' to noises of the grid"
+    small = sorted({name for each in gaps for name in each.small})
+    note = f"; gaps below half a sample, counted as half: {', '.join(small)}" if small else ""
+    parts = f"{len(means)} corruptions, {sum(each.cells for each in gaps)} cells, networks: {len(gaps)}{note}"
+    return sampled(quadratic_mean(np.stack(list(means.values()))), min(each.n for each in gaps), parts, lacks if few else "")
+
+
+def _means(pairs: Sequence[tuple[str, Array]]) -> dict[str, Array]:
+    """E: the mean of what has one name."""
+    groups: dict[str, list[Array]] = defaultdict(list)
+    for name, values in pairs:
+        groups[name].append(values)
+    return {name: np.asarray(np.mean(values, axis=0)) for name, values in sorted(groups.items())}
+
+
+def _sampled(means: dict[str, Array], found: Sequence[Place], parts: str, lacks: str) -> Outcome:
+    each = ", ".join(f"{name} {values[0]:.3f}" for name, values in means.items())
+    return sampled(quadratic_mean(np.stack(list(means.values()))), min(place.n for place in found), f"{parts}: {each}", lacks)

@@ -1,0 +1,84 @@
+"""``bitproof bibench``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import polars as pl
+
+NAME = "bibench"
+
+
+def command(
+    paths: Annotated[list[Path], typer.Argument(help="Results directories, read as one.")],
+    family: Annotated[
+        list[str] | None, typer.Option("--family", help="MODEL=cnn|transformer|mlp, where the model's name does not tell.")
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated, every column.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON list, every column.")] = False,
+) -> None:
+    """Evaluate binarized recipes on BiBench's six tracks: overall metrics, and what a run lacks for them."""
+    if as_csv and as_json:
+        raise typer.BadParameter("--csv or --json, not both")
+    import polars as pl
+
+    from bitproof import analysis, results
+
+    rows, variants = (pl.concat([read(path) for path in paths]) for read in (results.load, results.variants))
+    frame = analysis.bibench(rows, variants, dict(map(_family, family or ())))
+    if as_csv:
+        typer.echo(frame.write_csv(), nl=False)
+    elif as_json:
+        typer.echo(frame.write_json())
+    else:
+        _print(frame)
+
+
+def _family(text: str) -> tuple[str, str]:
+    model, _, kind = text.rpartition("=")
+    if not model:
+        raise typer.BadParameter(f"{text!r} is no MODEL=FAMILY, such as mynet=cnn", param_hint="--family")
+    return model, kind
+
+
+def _print(frame: pl.DataFrame) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from bitproof.cli.console import wide
+
+    for part in frame.partition_by("recipe", maintain_order=True):
+        rows = [_shown(row) for row in part.iter_rows(named=True)]
+        table = Table(*rows[0], title=escape(part["recipe"][0]), title_justify="left", box=None, header_style="bold")
+        for row in rows:
+            table.add_row(*map(escape, row.values()))
+        wide().print(table)
+    typer.echo(
+        "Ratios to the float control: 1 = as it, more is better; 95 % intervals over samples where a track is made of samples. A "
+        "part is no overall metric of BiBench. Radar: read off the published figure (± 0.03 of the disc, its scale unknown), so "
+        "compare orders of methods, never values. A network at chance has no gap to lose: read robustness beside task. "
+        f"Formulas: --json. Source: {frame['source'][0]}."
+    )
+
+
+def _shown(row: dict[str, Any]) -> dict[str, str]:
+    return {
+        "track": row["track"],
+        "status": row["status"],
+        "value": _value(row),
+        "n": "–" if row["n"] is None else str(row["n"]),
+        "radar": "–" if row["radar"] is None else f"{row['radar']:.2f}",
+        "computed from": row["computed_from"] or "–",
+        "lacks": row["lacks"] or "–",
+    }
+
+
+def _value(row: dict[str, Any]) -> str:
+    if row["value"] is None:
+        return "–"
+    bounds = "" if row["low"] is None else f" [{row['low']:.3f}, {row['high']:.3f}]"
+    return f"{row['value']:.3f}{bounds}"

@@ -1,0 +1,143 @@
+"""BiBench's overall metrics against values worked out by hand from planted rows."""
+
+import math
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from bibench_rows import both, cell, costs
+
+from bitproof.analysis import bibench
+from bitproof.core import SpecError
+from bitproof.results.schema import VARIANTS
+
+NOTHING = pl.DataFrame(schema=VARIANTS)
+
+
+def lines(rows, variants=NOTHING, families=None, recipe="bireal:w1a1"):
+    frame = bibench(pl.concat(rows) if isinstance(rows, list) else rows, variants, families)
+    return {row["track"]: row for row in frame.filter(recipe=recipe).iter_rows(named=True)}
+
+
+def test_task_is_the_quadratic_mean_over_tasks_of_the_mean_over_models():
+    rows = both([8], [6], ["clean"]) + both([10], [5], ["clean"], model="vgg") + both([5], [5], ["clean"], task="parquet:b")
+    line = lines(rows)["task"]
+    assert line["value"] == pytest.approx(math.sqrt(((0.75 + 0.5) ** 2 / 4 + 1) / 2))
+    assert line["low"] < line["value"] < line["high"] and line["n"] == 10
+    assert line["status"] == "part" and "2 of BiBench's 9" in line["lacks"] and "parquet:a 0.625" in line["computed_from"]
+
+
+def test_nine_tasks_are_the_whole_track():
+    assert lines([part for i in range(9) for part in both([8], [6], ["clean"], task=f"parquet:{i}")])["task"]["status"] == "whole"
+
+
+def test_fp32_is_the_control_where_there_is_no_float():
+    line = lines([cell("fp32", 8), cell("bireal:w1a1", 4)])["task"]
+    assert line["value"] == pytest.approx(0.5) and "against fp32" in line["computed_from"]
+    assert lines([cell("fp32", 8), cell("float", 10), cell("bireal:w1a1", 4)])["task"]["value"] == pytest.approx(0.4)
+
+
+def test_seeds_are_pooled_and_only_those_in_common_count():
+    rows = [
+        cell("float", 8),
+        cell("float", 10, seed=1),
+        cell("bireal:w1a1", 4),
+        cell("bireal:w1a1", 5, seed=1),
+        cell("bireal:w1a1", 0, seed=2),
+    ]
+    assert lines(rows)["task"]["value"] == pytest.approx(0.5)
+
+
+def test_the_interval_is_paired():
+    alike = lines([cell("float", 50, 100), cell("bireal:w1a1", 50, 100)])["task"]
+    unseen = 1.959963984540054**2 / (100 + 1.959963984540054**2)
+    assert (alike["value"], alike["low"], alike["high"]) == pytest.approx((1, 1 - unseen, 1 + unseen))
+
+
+def test_architecture_goes_by_family():
+    rows = both([8], [6], ["clean"]) + both([10], [5], ["clean"], model="timm/vit_tiny") + both([10], [10], ["clean"], model="mine")
+    two = lines(rows)["architecture"]
+    assert two["value"] == pytest.approx(math.sqrt((0.75**2 + 0.5**2) / 2))
+    assert "no mlp" in two["lacks"] and "mine: --family MODEL=cnn|transformer|mlp" in two["lacks"]
+    three = lines(rows, families={"mine": "mlp"})["architecture"]
+    assert three["value"] == pytest.approx(math.sqrt((0.75**2 + 0.5**2 + 1) / 3)) and three["status"] == "whole"
+    moved = lines(rows, families={"mine": "cnn"})["architecture"]
+    assert moved["value"] == pytest.approx(math.sqrt((0.875**2 + 0.5**2) / 2)) and "cnn 0.875" in moved["computed_from"]
+
+
+@pytest.mark.parametrize(
+    ("said", "word"), [({"resnet20": "rnn"}, "none of cnn, transformer, mlp"), ({"resnet": "cnn"}, "No model 'resnet'")]
+)
+def test_families_that_cannot_be(said, word):
+    with pytest.raises(SpecError, match=word):
+        lines(both([8], [6], ["clean"]), families=said)
+
+
+def test_robustness_averages_gaps_over_severities_first():
+    line = lines(both([8, 6, 4, 6], [6, 5, 3, 2], ["clean", "fog:1", "fog:3", "frost:2"]))["robustness"]
+    assert line["value"] == pytest.approx(math.sqrt((1.5**2 + 0.5**2) / 2))
+    assert line["status"] == "part" and "2 of 15 corruptions" in line["lacks"] and "2 corruptions, 3 cells" in line["computed_from"]
+
+
+def test_a_gap_is_taken_on_the_samples_that_met_both_noises():
+    rows = [cell("float", 10, 20), cell("bireal:w1a1", 10, 20), cell("float", 8, 10, "fog:1"), cell("bireal:w1a1", 6, 10, "fog:1")]
+    line = lines(rows)["robustness"]
+    assert line["value"] == pytest.approx(0.2 / 0.4) and line["n"] == 10
+
+
+def test_a_network_without_a_gap_stays_finite_and_is_named():
+    line = lines(both([8, 6], [1, 2], ["clean", "fog:1"]))["robustness"]
+    assert line["value"] == pytest.approx(0.2 / 0.05) and "counted as half: fog" in line["computed_from"]
+
+
+def test_corruptions_beyond_the_fifteen_do_not_enter():
+    assert lines(both([8, 6], [6, 2], ["clean", "spatter:1"]))["robustness"]["status"] == "missing"
+
+
+def test_efficiency_comes_from_variant_rows():
+    rows = pl.concat([*both([8], [6], ["clean"]), *both([8], [6], ["clean"], model="vgg"), cell("fp32", 8)])
+    found = lines(rows, costs(rows, {"float": 30.0, "bireal:w1a1": 40.0, "fp32": 1.0}, {"bireal:w1a1": 160}))
+    assert found["training"]["value"] == pytest.approx(0.75) and "trainings: 2" in found["training"]["computed_from"]
+    assert found["complexity"]["value"] == pytest.approx(20) and "operation counts" in found["complexity"]["lacks"]
+    assert all(found[track]["low"] is None and found[track]["status"] == "part" for track in ("training", "complexity"))
+    assert found["hardware"]["status"] == "missing" and "export" in found["hardware"]["lacks"]
+
+
+def test_fp32_is_no_control_of_training():
+    rows = pl.concat([cell("fp32", 8), cell("bireal:w1a1", 6)])
+    assert lines(rows, costs(rows, {"fp32": 1.0, "bireal:w1a1": 40.0}, {}))["training"]["status"] == "missing"
+
+
+def test_what_is_missing_without_a_control():
+    found = lines([cell("bireal:w1a1", 6), cell("lsq:w4a4", 6)])
+    assert {row["status"] for row in found.values()} == {"missing"} and "add clean to noises and float" in found["task"]["lacks"]
+    again = lines([cell("bireal:w1a1", 6), cell("float", 6, variant="aaaaaaaa"), cell("float", 6, variant="bbbbbbbb")])
+    assert "several trainings of the control (float [aaaaaa]" in again["task"]["lacks"]
+
+
+def test_a_control_that_is_never_right():
+    assert lines(both([0], [6], ["clean"]))["task"]["status"] == "missing"
+
+
+def test_no_binarized_recipe():
+    with pytest.raises(SpecError, match="found float, lsq:w4a4"):
+        lines([cell("float", 8), cell("lsq:w4a4", 6)])
+
+
+def test_order_repetition_and_defended_rows_change_nothing():
+    rows = pl.concat(both([8, 6, 4], [6, 5, 3], ["clean", "fog:1", "frost:3"]))
+    variants = costs(rows, {"float": 30.0, "bireal:w1a1": 40.0}, {})
+    behind = cell("bireal:w1a1", 0, defense="jpeg")
+    mixed = pl.concat([rows, behind, rows]).sample(fraction=1, shuffle=True, seed=0)
+    assert bibench(mixed, pl.concat([variants, variants])).equals(bibench(rows, variants))
+
+
+def test_the_published_order_stands_beside_known_methods():
+    found = bibench(pl.concat([cell("float", 8), cell("xnorpp:w1a1", 6), cell("mine:w1a1", 6)]), NOTHING)
+    radar = {(row["method"], row["track"]): row["radar"] for row in found.iter_rows(named=True)}
+    assert radar["xnorpp", "hardware"] == 0 and radar["xnorpp", "task"] == 0.78 and radar["mine", "task"] is None
+    assert found["source"].str.contains("2301.11233").all() and found.height == 12
