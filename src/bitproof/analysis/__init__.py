@@ -5,6 +5,7 @@ from bitproof.analysis.audit import audit
 from bitproof.analysis.bibench import bibench
 from bitproof.analysis.budgets import Budget, budget, free
 from bitproof.analysis.consistency import agreement, contradictions
+from bitproof.analysis.drops import accuracies, drops
 from bitproof.analysis.fidelity import LIMIT as FIDELITY_LIMIT
 from bitproof.analysis.fidelity import apart, features
 from bitproof.analysis.fidelity import lines as fidelity_lines
@@ -26,6 +27,7 @@ __all__ = [
     "Choice",
     "Figure",
     "Wishes",
+    "accuracies",
     "accuracy",
     "agreement",
     "apart",
@@ -33,6 +35,7 @@ __all__ = [
     "bibench",
     "budget",
     "contradictions",
+    "drops",
     "features",
     "fidelity_lines",
     "findings",

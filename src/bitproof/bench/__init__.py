@@ -14,6 +14,7 @@ from bitproof.bench.packing import Packed, export_packed
 from bitproof.bench.plan import PIPELINE, Cell, Plan, Variant
 from bitproof.bench.reporter import Reporter
 from bitproof.bench.runner import Outcome, run
+from bitproof.bench.sensitivity import Measured, Score, Sensitivity, sensitivity
 from bitproof.bench.subjects import Subject, subject
 from bitproof.bench.suites import audited
 
@@ -26,12 +27,15 @@ __all__ = [
     "Export",
     "Grid",
     "Judgement",
+    "Measured",
     "Outcome",
     "Packed",
     "Plan",
     "Prediction",
     "Price",
     "Reporter",
+    "Score",
+    "Sensitivity",
     "Subject",
     "Times",
     "Variant",
@@ -49,5 +53,6 @@ __all__ = [
     "quantize",
     "run",
     "schema",
+    "sensitivity",
     "subject",
 ]

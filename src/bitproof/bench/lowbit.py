@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from bitproof.bench.pictures import PictureCache, Pipeline, to_tensor
 from bitproof.bench.weights import write_weights
@@ -33,11 +34,15 @@ def quantize(model: str, recipe: str, calibration: str, n: int, out: Path | None
 def low_bit(model: str, recipe: Recipe, calibration: str, n: int, batch_size: int = 32) -> tuple[Network, ImageTask, Converted]:
     """Return the float network, the data that it was calibrated on, and the low-bit network."""
     network, task = load_model(model), load_task(calibration)
+    return network, task, convert(network.module, recipe, calibration_batches(network, task, n, batch_size))
+
+
+def calibration_batches(network: Network, task: ImageTask, n: int, batch_size: int = 32) -> list[Tensor]:
+    """Return ``n`` clean pictures of ``task`` in batches N×3×S×S, in [0, 1]."""
     pipeline = Pipeline(task, network.geometry, (), 0, PictureCache(0))
     samples = task.data.calibration(n, seed=0)
     chunks = (samples[i : i + batch_size] for i in range(0, n, batch_size))
-    batches = (to_tensor(np.stack([pipeline.picture(sample) for sample in chunk])) for chunk in chunks)
-    return network, task, convert(network.module, recipe, list(batches))
+    return [to_tensor(np.stack([pipeline.picture(sample) for sample in chunk])) for chunk in chunks]
 
 
 def _write_report(path: Path, report: Report) -> None:

@@ -27,6 +27,7 @@ from bitproof.cli import (
     results,
     run,
     schema,
+    sensitivity,
 )
 
 app = typer.Typer(
@@ -49,6 +50,7 @@ for module in (
     check,
     judge,
     quantize,
+    sensitivity,
     export,
     listing,
     fidelity,

@@ -6,6 +6,7 @@ from bitproof.convert.layers import QuantLayer
 from bitproof.convert.recipe import Recipe, recipe_cards
 from bitproof.convert.report import LayerReport, Report
 from bitproof.convert.rewrite import Rewriter
+from bitproof.convert.switching import Switch, Switched, check_budget, chosen, keeping, kept_recipe, switches, with_own
 
 __all__ = [
     "Converted",
@@ -14,9 +15,17 @@ __all__ = [
     "Recipe",
     "Report",
     "Rewriter",
+    "Switch",
+    "Switched",
     "calibrate",
+    "check_budget",
+    "chosen",
     "fused",
     "insert",
+    "keeping",
+    "kept_recipe",
     "quantize",
     "recipe_cards",
+    "switches",
+    "with_own",
 ]

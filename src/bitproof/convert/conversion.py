@@ -178,11 +178,12 @@ def _defaults(recipe: Recipe) -> str:
     ends = f"first layer {_end(recipe.first)}, last layer {_end(recipe.last)}"
     rounding = QUANTIZERS.load(recipe.method).at_width(recipe.w_bits or WHOLE).rounding
     kept = f", kept float by name: {recipe.keep}" if recipe.keep and recipe.keeps_by_custom else ""
+    own = "".join(f", {pattern} w{w}a{a}" for pattern, (w, a) in recipe.own_bits)
     relu = ", ReLU made Hardtanh" if recipe.relu == "hardtanh" else ""
     weights = "float" if recipe.w_bits == WHOLE else f"symmetric per {recipe.per}"
     inputs = "float" if recipe.a_bits == WHOLE else f"{symmetric} per tensor"
     ranges = f"weights {weights}, activations {inputs}"
-    return f"{ranges}, {ends}{kept}, {folding}{relu}, rounding {rounding}"
+    return f"{ranges}, {ends}{own}{kept}, {folding}{relu}, rounding {rounding}"
 
 
 def _end(value: str | None) -> str:

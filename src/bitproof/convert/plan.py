@@ -33,10 +33,14 @@ class Decision:
 def decide(model: nn.Module, recipe: Recipe, flow: Flow) -> list[Decision]:
     """Return a decision for each module that has parameters of its own, in order of registration.
 
-    Raises SpecError when ``keep`` names no layer.
+    Raises SpecError when ``keep`` or a pattern of ``layers`` names no layer.
     """
-    if recipe.keep and not recipe.keeps_by_custom and not any(re.search(recipe.keep, name) for name in flow.order):
-        raise SpecError(f"keep={recipe.keep!r} is found in no layer's name. Layers: {', '.join(flow.order)}.")
+    patterns = [(pattern, f"layers: {pattern!r}") for pattern, _ in recipe.own_bits]
+    if recipe.keep and not recipe.keeps_by_custom:
+        patterns.append((recipe.keep, f"keep={recipe.keep!r}"))
+    for pattern, where in patterns:
+        if not any(re.search(pattern, name) for name in flow.order):
+            raise SpecError(f"{where} is found in no layer's name. Layers: {', '.join(flow.order)}.")
     names = Counter(id(module) for _, module in model.named_modules(remove_duplicate=False))
     tied = _tied(model)
     decisions = []
@@ -59,6 +63,9 @@ def _one(name: str, module: nn.Module, recipe: Recipe, flow: Flow) -> tuple[tupl
     for refuses, reason in _refusals(name, module, recipe, flow):
         if refuses:
             return None, reason
+    for pattern, own in recipe.own_bits:
+        if re.search(pattern, name):
+            return own, f"bits by layers: {pattern}"
     for end, at in (("first", 0), ("last", -1)):
         if name == flow.order[at]:
             bits = recipe.at(end)

@@ -17,9 +17,9 @@ FLOAT = ("fp32", "float")
 #: In w32aM and wNa32: that side stays float.
 WHOLE = 32
 _BITS = re.compile(r"w(\d+)a(\d+)")
-_KEYS = ("per", "symmetric", "first", "last", "fold", "keep", "relu")
+_KEYS = ("per", "symmetric", "first", "last", "fold", "keep", "relu", "layers")
 #: What a method that does not say otherwise does with the network around its layers.
-_AROUND = {"keep": "", "relu": "keep"}
+_AROUND = {"keep": "", "relu": "keep", "layers": ""}
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,9 @@ class Recipe:
     ``per``: tensor or channel, of weights. ``symmetric``: of activations. ``first``, ``last``: the first and last weighted
     layer in execution order get 8 (a number of bits), same or float, weights and input alike. ``fold``: batch norms go
     into the convs before them. ``keep``: a regular expression; layers in whose name it is found stay float. ``relu``: keep, or
-    hardtanh, which then stands for every nn.ReLU. 32 bits leave weights or activations float.
+    hardtanh, which then stands for every nn.ReLU. ``layers``: bits of their own for layers in whose name a regular expression is
+    found, ``PATTERN=wNaM``, several with ``;`` between; the first that is found counts, before ``first`` and ``last`` and after
+    ``keep``. 32 bits leave weights or activations float.
     ``settings``: the method's own words, e.g. ``(("q", "99.9"),)``.
 
     Raises SpecError for what does not fit, UnknownName for an unknown method.
@@ -45,11 +47,12 @@ class Recipe:
     fold: bool | None = None
     keep: str | None = None
     relu: str | None = None
+    layers: str | None = None
     settings: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.method in FLOAT:
-            if dataclasses.astuple(self)[1:] != (None,) * 9 + ((),):
+            if dataclasses.astuple(self)[1:] != (None,) * 10 + ((),):
                 raise SpecError(f"The recipe {self.method!r} takes no settings. Type {self.method!r}.")
             return
         for key, value in self._defaults().items():
@@ -65,15 +68,13 @@ class Recipe:
         for key, allowed in (("per", ("tensor", "channel")), ("relu", ("keep", "hardtanh"))):
             if getattr(self, key) not in allowed:
                 raise SpecError(f"{key}={getattr(self, key)!r} is unknown: {' or '.join(allowed)}.")
-        try:
-            re.compile(self.keep or "")
-        except re.error as error:
-            raise SpecError(f"keep={self.keep!r} is not a regular expression: {error}.") from None
+        _check_pattern(self.keep or "", f"keep={self.keep!r}")
+        object.__setattr__(self, "layers", ";".join(f"{pattern}=w{w}a{a}" for pattern, (w, a) in self.own_bits))
         plain = {key: _word(value) for key, value in self._settings().items()}
         default = {field.name: _word(field.default) for field in dataclasses.fields(_method(self.method))}
         kept = tuple((key, plain[key]) for key in sorted(plain) if plain[key] != default[key])
         object.__setattr__(self, "settings", kept)
-        for w_bits, a_bits in filter(None, (self.bits, self.at("first"), self.at("last"))):
+        for w_bits, a_bits in filter(None, (self.bits, self.at("first"), self.at("last"), *(bits for _, bits in self.own_bits))):
             for role, bits in (("weight", w_bits), ("activation", a_bits)):
                 if bits != WHOLE:
                     self.quantizer(role, bits)
@@ -128,6 +129,11 @@ class Recipe:
         return None if self.w_bits is None or self.a_bits is None else (self.w_bits, self.a_bits)
 
     @property
+    def own_bits(self) -> list[tuple[str, tuple[int, int]]]:
+        """The patterns of ``layers`` and the bits of weights and inputs that each gives."""
+        return [_own_bits(part) for part in self.layers.split(";")] if self.layers else []
+
+    @property
     def keeps_by_custom(self) -> bool:
         """Whether ``keep`` is the method's own, which need not find a layer in every network."""
         return bool(self.keep == self._defaults()["keep"])
@@ -180,6 +186,25 @@ def own_settings(method: str) -> list[str]:
     """Return the words that only this method has."""
     shared = {field.name for field in dataclasses.fields(Quantizer)}
     return [field.name for field in dataclasses.fields(QUANTIZERS.load(method)) if field.init and field.name not in shared]
+
+
+def _own_bits(part: str) -> tuple[str, tuple[int, int]]:
+    pattern, _, bits = (word.strip() for word in part.rpartition("="))
+    match = _BITS.fullmatch(bits)
+    if not pattern or match is None:
+        raise SpecError(f'layers: {part!r} is not PATTERN=wNaM. Type for example layers="layer3=w8a8;head=w6a6".')
+    found = int(match[1]), int(match[2])
+    if found == (WHOLE, WHOLE):
+        raise SpecError(f"layers: {part!r} leaves layers float. Type keep={pattern!r}.")
+    _check_pattern(pattern, f"layers: {pattern!r}")
+    return pattern, found
+
+
+def _check_pattern(pattern: str, where: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise SpecError(f"{where} is not a regular expression: {error}.") from None
 
 
 def _word(value: object) -> str:

@@ -1,0 +1,99 @@
+"""``bitproof sensitivity``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from bitproof.bench import Measured, Score, Sensitivity
+
+NAME = "sensitivity"
+_NAMES = {"float": "float network", "kept": "all at 8 bits", "low": "all low-bit", "suggested": "suggested"}
+
+
+def command(
+    model: Annotated[str, typer.Argument(help="A network, as in a grid: timm/NAME, python:FILE.py#factory,…, resnet20:weights=…")],
+    task: Annotated[str, typer.Option("--task", help="The labelled pictures: imagenet:DIR, parquet:FILE, … as in a grid.")],
+    recipe: Annotated[
+        str, typer.Option("--recipe", help="METHOD:wNaM that is only calibrated; what its layers have is compared with 8 bits.")
+    ] = "mse:w4a4",
+    noises: Annotated[
+        list[str] | None, typer.Option("--noise", help="Measure under this too, e.g. fog:3; may be repeated.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many pictures.")] = 500,
+    max_mb: Annotated[
+        float | None, typer.Option("--max-mb", min=0, help="Suggest which layers to keep, in so many MB (10⁶ bytes) of weights.")
+    ] = None,
+    calibration: Annotated[
+        str | None,
+        typer.Option(
+            "--calibration", help="The data whose pictures set the ranges; else the task's, apart from those measured on."
+        ),
+    ] = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many of them, drawn by seed 0.")] = 256,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Write sensitivity.csv here: every network and noise, with its recipe.")
+    ] = None,
+) -> None:
+    """Say which layers must stay at 8 bits: each made low-bit alone, on clean pictures and under noise."""
+    from bitproof.bench import sensitivity
+    from bitproof.cli.progress import Bar
+
+    if out is not None:
+        _make(out)
+    with Bar() as bar:
+        found = sensitivity(model, recipe, task, noises or (), limit=limit, n=n, calibration=calibration, max_mb=max_mb, tell=bar)
+    if out is not None:
+        (out / "sensitivity.csv").write_text(found.frame().write_csv(), encoding="utf-8")
+    _print(found)
+    if out is not None:
+        typer.echo(f"Written: {out / 'sensitivity.csv'}")
+
+
+def _make(out: Path) -> None:
+    """Make the folder before anything long is done."""
+    from bitproof.core import StoreError
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{str(out)!r} cannot be made: {error.strerror}.") from None
+
+
+def _print(found: Sensitivity) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from bitproof.cli.console import wide
+
+    first = found.networks[0].scores
+    columns = [f"{score.noise}: {what}" for score in first for what in ("%", "drop", "loss")]
+    table = Table("network", "bits", "KB", "saves", *columns, box=None, header_style="bold")
+    for one in found.networks:
+        table.add_row(*map(escape, (*_about(one), *(text for score in one.scores for text in _texts(score, one.kind)))))
+    wide().print(table)
+    typer.echo(
+        f"A layer's line: it alone is low-bit, all others at 8 bits. n = {first[0].n}. drop: points below all at 8 bits, paired, "
+        "with a 95 % interval for each line alone; loss: mean cross-entropy above it, nats. KB and saves: 10³ bytes of weights."
+    )
+    for one in found.of("suggested"):
+        typer.echo(f"Suggested, {one.size_bytes / 1e6:.4g} MB: {one.recipe}")
+        if one.recipe == found.of("low")[0].recipe:
+            typer.echo("That is the recipe as given: no layer is worth its bytes, or none fits.")
+        typer.echo("It was chosen on the pictures that it is measured on, which flatters it; a run on others tells.")
+
+
+def _about(one: Measured) -> tuple[str, ...]:
+    name = one.layer or _NAMES[one.kind]
+    bits = "mixed" if one.kind == "suggested" else one.bits
+    return name, bits, f"{one.size_bytes / 1e3:,.1f}", f"{one.saved_bytes / 1e3:,.1f}"
+
+
+def _texts(score: Score, kind: str) -> tuple[str, ...]:
+    if kind == "kept":  # it is what the others are compared with
+        return f"{score.accuracy:.2f}", "–", "–"
+    drop = f"{score.drop:+.2f} [{score.drop_low:.1f}, {score.drop_high:.1f}]"
+    return f"{score.accuracy:.2f}", drop, f"{score.loss_rise:+.4f}"
