@@ -5,13 +5,13 @@ from bitproof.analysis.audit import audit
 from bitproof.analysis.bibench import bibench
 from bitproof.analysis.budgets import Budget, budget, free
 from bitproof.analysis.consistency import agreement, contradictions
-from bitproof.analysis.drops import accuracies, drops
 from bitproof.analysis.fidelity import LIMIT as FIDELITY_LIMIT
 from bitproof.analysis.fidelity import apart, features
 from bitproof.analysis.fidelity import lines as fidelity_lines
 from bitproof.analysis.intervals import wilson
 from bitproof.analysis.measures import Figure
 from bitproof.analysis.naming import RESIZES, parsed, recipe_bits
+from bitproof.analysis.paired import accuracies, drops
 from bitproof.analysis.pareto import Choice, Wishes, pareto
 from bitproof.analysis.questions import questions
 from bitproof.analysis.regressions import regressions
