@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,24 +45,25 @@ def command(
     from bitproof.cli.progress import Bar
 
     if out is not None:
-        _make(out)
+        with _explained("made", out):  # before anything long is done
+            out.mkdir(parents=True, exist_ok=True)
     with Bar() as bar:
         found = sensitivity(model, recipe, task, noises or (), limit=limit, n=n, calibration=calibration, max_mb=max_mb, tell=bar)
-    if out is not None:
-        (out / "sensitivity.csv").write_text(found.frame().write_csv(), encoding="utf-8")
     _print(found)
     if out is not None:
+        with _explained("written", out):
+            (out / "sensitivity.csv").write_text(found.frame().write_csv(), encoding="utf-8")
         typer.echo(f"Written: {out / 'sensitivity.csv'}")
 
 
-def _make(out: Path) -> None:
-    """Make the folder before anything long is done."""
+@contextmanager
+def _explained(action: str, out: Path) -> Iterator[None]:
     from bitproof.core import StoreError
 
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
-        raise StoreError(f"{str(out)!r} cannot be made: {error.strerror}.") from None
+        raise StoreError(f"{str(out)!r} cannot be {action}: {error.strerror}.") from None
 
 
 def _print(found: Sensitivity) -> None:
