@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from bitproof.bench import memory
+
 FAULTS = r"""
 import resource, sys
 from bitproof.bench.memory import keep_freed_memory
@@ -53,3 +55,17 @@ print(held - resident_kb())
 def test_what_is_left_between_kept_blocks_is_given_back_at_a_cells_end():
     done = subprocess.run([sys.executable, "-c", HELD], capture_output=True, text=True, check=True)
     assert int(done.stdout) > 300_000
+
+
+def test_memory_is_given_back_where_the_process_has_grown(monkeypatch):
+    sizes, given = iter([100, 150, 301, 120, 290, 500, 130]), []
+    monkeypatch.setattr(memory, "resident_bytes", lambda: next(sizes))
+    monkeypatch.setattr(memory, "give_back_freed_memory", lambda: given.append(1))
+    heap = memory.Heap(slack_bytes=200)
+    for times in (0, 1, 1, 2):
+        heap.settle()
+        assert len(given) == times
+
+
+def test_what_is_resident_is_told_in_bytes():
+    assert memory.resident_bytes() == 0 or 10 << 20 < memory.resident_bytes() < 1 << 40

@@ -16,7 +16,7 @@ from bitproof.bench.costs import pictures_of
 from bitproof.bench.device import device_named
 from bitproof.bench.environment import environment
 from bitproof.bench.grid import parse_grids, read_grid
-from bitproof.bench.memory import give_back_freed_memory, keep_freed_memory
+from bitproof.bench.memory import Heap, keep_freed_memory
 from bitproof.bench.plan import Cell, Plan, Variant
 from bitproof.bench.reporter import Reporter, Silent
 from bitproof.core import BitproofError, StoreError
@@ -109,11 +109,11 @@ class _Job:
 
     def run(self, *, gallery: bool = True) -> int:
         """Run the cells, return how many failed; then write what the gallery lacks."""
-        failed = 0
+        failed, heap = 0, Heap()
         with self.evaluator:
             for cell, then in zip(self.todo, [*self.todo[1:], None], strict=False):
                 failed += not self._cell(cell, then)
-                give_back_freed_memory()
+                heap.settle()
             if gallery:
                 self.evaluator.finish()
         return failed
