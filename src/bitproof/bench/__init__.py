@@ -6,13 +6,14 @@ from bitproof.bench.comparison import fidelity
 from bitproof.bench.environment import doctor
 from bitproof.bench.exporting import Comparison, Export, export
 from bitproof.bench.grid import Grid, load_grids, parse_grids, schema
+from bitproof.bench.ids import PIPELINE, Cell, Variant
 from bitproof.bench.judging import Agreement, Judgement, judge
 from bitproof.bench.kind import Prediction, Price, predict
 from bitproof.bench.layerwise import Measured, Score, Sensitivity, sensitivity
 from bitproof.bench.lowbit import quantize
 from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.packing import Packed, export_packed
-from bitproof.bench.plan import PIPELINE, Cell, Plan, Variant
+from bitproof.bench.plan import Plan
 from bitproof.bench.reporter import Reporter
 from bitproof.bench.runner import Outcome, run
 from bitproof.bench.subjects import Subject, subject

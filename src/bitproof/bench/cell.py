@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from bitproof.bench.ahead import Job
+from bitproof.bench.ids import Cell
 from bitproof.bench.pictures import PictureCache, Pipeline, draw, finite
-from bitproof.bench.plan import Cell, Plan
+from bitproof.bench.plan import Plan
 from bitproof.bench.specs import on_pictures, parts, standing
 from bitproof.core import Attacked, Comparing, SampleRow, Strike
 from bitproof.models import TorchVictim

@@ -15,7 +15,8 @@ import polars as pl
 
 from bitproof import analysis
 from bitproof.bench.grid import parse_grids
-from bitproof.bench.plan import Cell, Plan, Variant
+from bitproof.bench.ids import Cell, Variant
+from bitproof.bench.plan import Plan
 from bitproof.bench.rejudging import misjudged
 from bitproof.bench.reporter import Reporter, Silent
 from bitproof.bench.runner import rerun

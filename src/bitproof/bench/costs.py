@@ -13,10 +13,11 @@ from typing import Any
 import torch
 
 from bitproof.analysis import Budget, budget
+from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.kind import Prediction, Price
 from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.pictures import PictureCache, Pipeline, to_tensor
-from bitproof.bench.plan import Cell, Plan, Variant
+from bitproof.bench.plan import Plan
 from bitproof.bench.specs import on_pictures, parts, standing
 from bitproof.core import BitproofError
 from bitproof.models import Network, TorchVictim

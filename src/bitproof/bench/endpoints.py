@@ -10,9 +10,10 @@ import torch
 
 from bitproof.bench.ahead import Times
 from bitproof.bench.costs import picture_s, pictures_of
+from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.kind import Prediction, Tell
 from bitproof.bench.pictures import PictureCache, Pipeline
-from bitproof.bench.plan import Cell, Plan, Variant
+from bitproof.bench.plan import Plan
 from bitproof.bench.questions import Asker, ask_all, reply_row, sample_row
 from bitproof.bench.shown import write_shown
 from bitproof.bench.specs import on_pictures

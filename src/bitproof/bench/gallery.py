@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from bitproof.bench.ids import Cell
 from bitproof.bench.pictures import Picture, PictureCache, Pipeline, draw, to_tensor
-from bitproof.bench.plan import Cell, Plan
+from bitproof.bench.plan import Plan
 from bitproof.bench.specs import on_pictures, standing
 from bitproof.bench.victims import Victims
 from bitproof.core import StoreError

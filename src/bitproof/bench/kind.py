@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import torch
 
     from bitproof.bench.ahead import Times
-    from bitproof.bench.plan import Cell, Plan, Variant
+    from bitproof.bench.ids import Cell, Variant
+    from bitproof.bench.plan import Plan
     from bitproof.results import Store
 
 #: Kind of task → what bench does for it.

@@ -14,10 +14,11 @@ from bitproof.bench.cell import pictures_job, run_cell
 from bitproof.bench.costs import NetworkCosts, predict_networks
 from bitproof.bench.fit import check_attackable, misfit
 from bitproof.bench.gallery import write_gallery
+from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.keeping import Keeper
 from bitproof.bench.kind import Prediction, Tell
 from bitproof.bench.pictures import PictureCache
-from bitproof.bench.plan import Cell, Plan, Variant
+from bitproof.bench.plan import Plan
 from bitproof.bench.preprocess import preprocess
 from bitproof.bench.variants import Variants
 from bitproof.bench.victims import Victims

@@ -1,19 +1,20 @@
-"""A grid becomes variants (networks to make) and cells (a network meets a noise), each with an id that holds all it depends on."""
+"""A grid becomes variants (networks to make) and cells (a network meets a noise)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import torch
 
 from bitproof.bench.grid import Grid
+from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.kind import kind_of
 from bitproof.bench.preprocess import preprocess_digest
 from bitproof.bench.specs import check_gradient, deploys, family_of, own_facts, parts, standing
 from bitproof.convert import Recipe
-from bitproof.core import Comparing, Framing, Geometry, SpecError, digest
+from bitproof.core import Comparing, Framing, Geometry, SpecError
 from bitproof.models import Endpoint, Network
 from bitproof.models import load_any as load_model
 from bitproof.noises import expand, noise
@@ -21,51 +22,6 @@ from bitproof.tasks import ImageTask, Sample, Task
 from bitproof.tasks import load as load_task
 from bitproof.tasks import load_any as load_any_task
 from bitproof.training import Training
-
-#: Raised when the code of ``bench`` or ``convert`` changes a number; part of every id.
-PIPELINE = 1
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One network: task × model × recipe × training × seed. ``identity`` lists versions and digests of what it is made from."""
-
-    task: str
-    model: str
-    recipe: Recipe
-    seed: int
-    identity: tuple[str, ...]
-
-    @cached_property
-    def id(self) -> str:
-        """Twelve hex digits; equal ids mean equal networks."""
-        return digest("variant", PIPELINE, self.task, self.model, self.recipe, self.seed, *self.identity)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One variant under one noise (specs joined by ``+``), on the same samples as its siblings."""
-
-    variant: Variant
-    noise: str
-    family: str
-    defense: str
-    limit: int | None
-    held_out: int
-    batch_size: int
-    threads: int
-    identity: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """The first noise without its settings."""
-        return self.noise.partition("+")[0].partition(":")[0]
-
-    @cached_property
-    def id(self) -> str:
-        """Twelve hex digits; equal ids mean equal rows."""
-        numbers = (self.limit, self.held_out, self.batch_size, self.threads)
-        return digest("cell", PIPELINE, self.variant.id, self.noise, self.defense, *numbers, *self.identity)
 
 
 class Plan:

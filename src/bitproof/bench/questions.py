@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from PIL import Image
 
 from bitproof.bench.ahead import Times
+from bitproof.bench.ids import Cell
 from bitproof.bench.pictures import Picture, Pipeline
-from bitproof.bench.plan import Cell
 from bitproof.bench.specs import parts
 from bitproof.core import Reply, ReplyRow, SampleRow, digest
 from bitproof.models import Endpoint

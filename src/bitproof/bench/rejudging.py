@@ -7,7 +7,8 @@ from typing import cast
 
 import polars as pl
 
-from bitproof.bench.plan import Cell, Plan
+from bitproof.bench.ids import Cell
+from bitproof.bench.plan import Plan
 from bitproof.tasks import VqaTask
 
 

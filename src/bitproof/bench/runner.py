@@ -16,8 +16,9 @@ from bitproof.bench.costs import pictures_of
 from bitproof.bench.device import device_named
 from bitproof.bench.environment import environment
 from bitproof.bench.grid import parse_grids, read_grid
+from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.memory import Heap, keep_freed_memory
-from bitproof.bench.plan import Cell, Plan, Variant
+from bitproof.bench.plan import Plan
 from bitproof.bench.reporter import Reporter, Silent
 from bitproof.core import BitproofError, StoreError
 from bitproof.models import Network

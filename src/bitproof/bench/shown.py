@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 from PIL import Image
 
+from bitproof.bench.ids import Cell
 from bitproof.bench.pictures import Picture, PictureCache, Pipeline
-from bitproof.bench.plan import Cell, Plan
+from bitproof.bench.plan import Plan
 from bitproof.bench.specs import on_pictures
 from bitproof.core import BitproofError, StoreError
 from bitproof.results import Store

@@ -9,9 +9,10 @@ from pathlib import Path
 from torch import nn
 
 from bitproof.bench.grid import parse_grids
+from bitproof.bench.ids import Variant
 from bitproof.bench.lowbit import low_bit
 from bitproof.bench.pictures import PictureCache
-from bitproof.bench.plan import Plan, Variant
+from bitproof.bench.plan import Plan
 from bitproof.bench.variants import Variants
 from bitproof.convert import Recipe, insert
 from bitproof.core import SpecError, StoreError

@@ -14,9 +14,10 @@ import torch
 from torch import nn
 
 from bitproof.bench.adversary import adversary
+from bitproof.bench.ids import Variant
 from bitproof.bench.kind import Tell
 from bitproof.bench.pictures import PictureCache, Pipeline, TrainingPictures, probe, to_tensor
-from bitproof.bench.plan import Plan, Variant
+from bitproof.bench.plan import Plan
 from bitproof.bench.weights import read_weights, write_weights
 from bitproof.convert import Converted, insert, quantize
 from bitproof.core import SpecError, StoreError, VariantRow, digest

@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import torch
 
+from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.pictures import probe
-from bitproof.bench.plan import Cell, Variant
 from bitproof.bench.specs import standing
 from bitproof.bench.variants import Variants
 from bitproof.convert import Rewriter, fused

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bitproof.cli.forms import AsCsv, AsJson, check_forms, printed
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -16,12 +18,11 @@ NAME = "audit"
 def command(
     path: Annotated[Path, typer.Argument(help="A results directory to judge, or a grid to run with all that a verdict needs.")],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Results directory of the grid.")] = None,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated, every column.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON list, every column.")] = False,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say whether figures under attack hold, are masked, or undecided; why; and what to run next."""
-    if as_csv and as_json:
-        raise typer.BadParameter("--csv or --json, not both")
+    check_forms(as_csv, as_json)
     if path.is_file():
         path = _run(path, out)
     elif not path.exists():
@@ -31,11 +32,9 @@ def command(
     from bitproof import analysis, results
 
     frame = analysis.audit(results.load(path))
-    if as_csv:
-        typer.echo(frame.write_csv(), nl=False)
-    elif as_json:
-        typer.echo(frame.write_json())
-    elif frame.is_empty():
+    if printed(frame, as_csv, as_json):
+        return
+    if frame.is_empty():
         typer.echo(f"{path} holds no attack with a budget. 'bitproof audit GRID -o DIR' runs the attacks that a verdict needs.")
     else:
         _print(frame)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bitproof.cli.forms import AsCsv, AsJson, check_forms, printed
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -18,23 +20,18 @@ def command(
     family: Annotated[
         list[str] | None, typer.Option("--family", help="MODEL=cnn|transformer|mlp, where the model's name does not tell.")
     ] = None,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated, every column.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON list, every column.")] = False,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
 ) -> None:
     """Evaluate binarized recipes on BiBench's six tracks: overall metrics, and what a run lacks for them."""
-    if as_csv and as_json:
-        raise typer.BadParameter("--csv or --json, not both")
+    check_forms(as_csv, as_json)
     import polars as pl
 
     from bitproof import analysis, results
 
     rows, variants = (pl.concat([read(path) for path in paths]) for read in (results.load, results.variants))
     frame = analysis.bibench(rows, variants, dict(map(_family, family or ())))
-    if as_csv:
-        typer.echo(frame.write_csv(), nl=False)
-    elif as_json:
-        typer.echo(frame.write_json())
-    else:
+    if not printed(frame, as_csv, as_json):
         _print(frame)
 
 

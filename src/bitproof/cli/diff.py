@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bitproof.cli.forms import AsCsv, AsJson, check_forms, printed
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -28,20 +30,15 @@ def command(
         What, typer.Option("--what", help="Compare figures (clean, nr, …) or the accuracy of each cell.")
     ] = What.figures,
     tolerance: Annotated[float, typer.Option("--tolerance", min=0, help="Points that may be lost.")] = 0.0,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated, every line and column.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON list, every line and column.")] = False,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what became worse from one run to another; exit code 1 where something did."""
-    if as_csv and as_json:
-        raise typer.BadParameter("--csv or --json, not both")
+    check_forms(as_csv, as_json)
     from bitproof import analysis, results
 
     frame, notes = analysis.regressions(results.load(before), results.load(after), cells=what is What.cells, tolerance=tolerance)
-    if as_csv:
-        typer.echo(frame.write_csv(), nl=False)
-    elif as_json:
-        typer.echo(frame.write_json())
-    else:
+    if not printed(frame, as_csv, as_json):
         _print(frame, tolerance)
     for note in notes:
         typer.secho(note, fg="yellow", err=True)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bitproof.cli.forms import AsCsv, AsJson, check_forms, printed
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -24,21 +26,16 @@ class What(StrEnum):
 def command(
     path: Annotated[Path, typer.Argument(help="A results directory.")],
     what: Annotated[What, typer.Option("--what", help="One line a statement, or a comparison that it rests on.")] = What.statements,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated, every column.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON list, every column.")] = False,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
 ) -> None:
     """Test what RobustMQ stated of low-bit networks on a run: supported, contradicted or undecided."""
-    if as_csv and as_json:
-        raise typer.BadParameter("--csv or --json, not both")
+    check_forms(as_csv, as_json)
     from bitproof import analysis, results
 
     statements, comparisons = analysis.findings(results.load(path))
     frame = statements if what is What.statements else comparisons
-    if as_csv:
-        typer.echo(frame.write_csv(), nl=False)
-    elif as_json:
-        typer.echo(frame.write_json())
-    else:
+    if not printed(frame, as_csv, as_json):
         _print(frame, what)
 
 

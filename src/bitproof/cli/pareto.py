@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bitproof.cli.forms import AsCsv, AsJson, check_forms, printed
+
 if TYPE_CHECKING:
     from bitproof.analysis import Choice
 
@@ -25,22 +27,18 @@ def command(
         list[str] | None, typer.Option("--min", help="FIGURE=VALUE: another figure's least value, or most where lower is better.")
     ] = None,
     by: Annotated[str | None, typer.Option("--by", help="The figure that decides: nr, system_mean, clean, worst, …")] = None,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated, every column.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON list, every column.")] = False,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
 ) -> None:
     """Recommend a recipe by robustness, accuracy, latency and size; exit code 1 where none meets the limits."""
-    if as_csv and as_json:
-        raise typer.BadParameter("--csv or --json, not both")
+    check_forms(as_csv, as_json)
     import polars as pl
 
     from bitproof import analysis, results
 
     wishes = analysis.Wishes(max_ms, max_mb, min_clean, min_worst, dict(map(_bound, least or ())), by)
     choices = analysis.pareto(results.load(path), results.variants(path), wishes)
-    if as_csv or as_json:
-        frame = pl.concat([choice.candidates for choice in choices]) if choices else pl.DataFrame()
-        typer.echo(frame.write_csv() if as_csv else frame.write_json(), nl=as_json)
-    else:
+    if not printed(pl.concat([choice.candidates for choice in choices]) if choices else pl.DataFrame(), as_csv, as_json):
         for choice in choices:
             _print(choice)
         if not choices:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bitproof.cli.forms import AsCsv, AsJson, check_forms, printed
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -32,18 +34,13 @@ def command(
     what: Annotated[
         What, typer.Option("--what", help="One line a figure, a cell, a variant, a sample; of a vqa task, a scenario or a reply.")
     ] = What.summary,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated, every column.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON list, every column.")] = False,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print the figures of a run, each with its 95 % interval and its n."""
-    if as_csv and as_json:
-        raise typer.BadParameter("--csv or --json, not both")
+    check_forms(as_csv, as_json)
     frame = _frame(path, what)
-    if as_csv:
-        typer.echo(frame.write_csv(), nl=False)
-    elif as_json:
-        typer.echo(frame.write_json())
-    else:
+    if not printed(frame, as_csv, as_json):
         _print(frame, what)
     _warn(path)
 

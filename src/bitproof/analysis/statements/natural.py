@@ -9,11 +9,14 @@ from bitproof.analysis.blocks import Block, Noise
 from bitproof.analysis.corruption import ALEXNET
 from bitproof.analysis.statements.outcomes import (
     Comparison,
+    Harm,
     Outcome,
     accuracy,
     against_control,
     along_bits,
     common,
+    excesses,
+    harms,
     low_bit,
     of_cells,
 )
@@ -47,7 +50,7 @@ def _by_corruption(block: Block, recipes: tuple[str, ...]) -> dict[str, list[Out
     }
 
 
-def _ranked(block: Block, name: str, harm: dict[str, Outcome], recipes: tuple[str, ...]) -> Iterator[Comparison]:
+def _ranked(block: Block, name: str, harm: Harm, recipes: tuple[str, ...]) -> Iterator[Comparison]:
     """Compare the most harmful corruptions with every other one, and every other one with the mildest."""
     for worst in (each for each in HARMFUL if each in harm):
         for other in (each for each in harm if each not in HARMFUL):
@@ -57,16 +60,13 @@ def _ranked(block: Block, name: str, harm: dict[str, Outcome], recipes: tuple[st
 
 
 def _harm(block: Block) -> Iterator[Comparison]:
-    for name in low_bit(block):
-        harm = {corruption: -1 * found for corruption, (found,) in _by_corruption(block, (name,)).items()}
-        yield from _ranked(block, name, harm, (name,))
+    for name, harm, recipes in harms(block, _by_corruption):
+        yield from _ranked(block, name, harm, recipes)
 
 
 def _excess(block: Block) -> Iterator[Comparison]:
-    for name in low_bit(block) if block.control else ():
-        pair = (name, str(block.control))
-        excess = {corruption: theirs - ours for corruption, (ours, theirs) in _by_corruption(block, pair).items()}
-        yield from _ranked(block, name, excess, pair)
+    for name, harm, recipes in excesses(block, _by_corruption):
+        yield from _ranked(block, name, harm, recipes)
 
 
 def _better_and_weaker(block: Block) -> Iterator[Comparison]:

@@ -119,6 +119,26 @@ def accuracy(wanted: Callable[[Noise], bool], *, with_clean: bool = False) -> Sc
     return score
 
 
+#: Setting (a corruption, a resize) → the accuracy of each of some recipes.
+Settings = Callable[[Block, tuple[str, ...]], dict[str, list[Outcome]]]
+
+#: Setting → how much it harms a recipe.
+Harm = dict[str, Outcome]
+
+
+def harms(block: Block, by: Settings) -> Iterator[tuple[str, Harm, tuple[str, ...]]]:
+    """Each low-bit recipe, how much each setting harms it, and the recipes that this rests on."""
+    for name in low_bit(block):
+        yield name, {setting: -1 * found for setting, (found,) in by(block, (name,)).items()}, (name,)
+
+
+def excesses(block: Block, by: Settings) -> Iterator[tuple[str, Harm, tuple[str, ...]]]:
+    """The same beyond what each setting does to the control."""
+    for name in low_bit(block) if block.control else ():
+        pair = (name, str(block.control))
+        yield name, {setting: theirs - ours for setting, (ours, theirs) in by(block, pair).items()}, pair
+
+
 def against_control(block: Block, score: Score, sign: int, figure: str = "") -> Iterator[Comparison]:
     """Compare each low-bit recipe with the control; ``sign`` +1 says that it is above. ``figure``: what was published of it."""
     for recipe in low_bit(block) if block.control else ():

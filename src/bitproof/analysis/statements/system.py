@@ -8,11 +8,14 @@ from bitproof.analysis import tallies
 from bitproof.analysis.blocks import Block, Noise
 from bitproof.analysis.statements.outcomes import (
     Comparison,
+    Harm,
     Outcome,
     accuracy,
     against_control,
     along_bits,
     common,
+    excesses,
+    harms,
     low_bit,
     mean,
     of_cells,
@@ -46,7 +49,7 @@ def _by_resize(block: Block, recipes: tuple[str, ...]) -> dict[str, list[Outcome
     return {block.noises[i].noise: [Outcome.of(tallies.hits(cells, [i])) for cells in of_cells(block, recipes)] for i in columns}
 
 
-def _nearest_worst(block: Block, name: str, harm: dict[str, Outcome], recipes: tuple[str, ...]) -> Iterator[Comparison]:
+def _nearest_worst(block: Block, name: str, harm: Harm, recipes: tuple[str, ...]) -> Iterator[Comparison]:
     nearest = [resize for resize in harm if resize.endswith("-nearest")]
     for other in (resize for resize in harm if resize not in nearest and nearest):
         outcome = mean([harm[resize] for resize in nearest]) - harm[other]
@@ -54,16 +57,13 @@ def _nearest_worst(block: Block, name: str, harm: dict[str, Outcome], recipes: t
 
 
 def _harm(block: Block) -> Iterator[Comparison]:
-    for name in low_bit(block):
-        harm = {resize: -1 * found for resize, (found,) in _by_resize(block, (name,)).items()}
-        yield from _nearest_worst(block, name, harm, (name,))
+    for name, harm, recipes in harms(block, _by_resize):
+        yield from _nearest_worst(block, name, harm, recipes)
 
 
 def _excess(block: Block) -> Iterator[Comparison]:
-    for name in low_bit(block) if block.control else ():
-        pair = (name, str(block.control))
-        excess = {resize: theirs - ours for resize, (ours, theirs) in _by_resize(block, pair).items()}
-        yield from _nearest_worst(block, name, excess, pair)
+    for name, harm, recipes in excesses(block, _by_resize):
+        yield from _nearest_worst(block, name, harm, recipes)
 
 
 def _gentle(block: Block) -> Iterator[Comparison]:

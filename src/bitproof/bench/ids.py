@@ -1,0 +1,54 @@
+"""What a network to make and a cell are; each has an id that holds all it depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from bitproof.convert import Recipe
+from bitproof.core import digest
+
+#: Raised when the code of ``bench`` or ``convert`` changes a number; part of every id.
+PIPELINE = 1
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One network: task × model × recipe × training × seed. ``identity`` lists versions and digests of what it is made from."""
+
+    task: str
+    model: str
+    recipe: Recipe
+    seed: int
+    identity: tuple[str, ...]
+
+    @cached_property
+    def id(self) -> str:
+        """Twelve hex digits; equal ids mean equal networks."""
+        return digest("variant", PIPELINE, self.task, self.model, self.recipe, self.seed, *self.identity)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One variant under one noise (specs joined by ``+``), on the same samples as its siblings."""
+
+    variant: Variant
+    noise: str
+    family: str
+    defense: str
+    limit: int | None
+    held_out: int
+    batch_size: int
+    threads: int
+    identity: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The first noise without its settings."""
+        return self.noise.partition("+")[0].partition(":")[0]
+
+    @cached_property
+    def id(self) -> str:
+        """Twelve hex digits; equal ids mean equal rows."""
+        numbers = (self.limit, self.held_out, self.batch_size, self.threads)
+        return digest("cell", PIPELINE, self.variant.id, self.noise, self.defense, *numbers, *self.identity)
