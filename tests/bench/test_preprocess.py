@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bitproof.bench import Plan, parse_grids
-from bitproof.bench.pictures import PictureCache, Pipeline
+from bitproof.bench.cache import SampleCache
+from bitproof.bench.pictures import Pipeline
 from bitproof.core import BitproofError
 from bitproof.noises import noise
 
@@ -49,8 +50,8 @@ def plan(text, own, name="make", noises=None):
 
 def pictures(made, *noises):
     task, network = next(iter(made.tasks.values())), next(iter(made.networks.values()))
-    pipeline = Pipeline(task, network.geometry, noises, 0, PictureCache())
-    return [pipeline.picture(sample) for sample in task.data.samples[:3]], [sample.read() for sample in task.data.samples[:3]]
+    pipeline = Pipeline(task, network.geometry, noises, 0, SampleCache())
+    return [pipeline.made(sample) for sample in task.data.samples[:3]], [sample.read() for sample in task.data.samples[:3]]
 
 
 def test_it_is_the_clean_row_and_what_later_noises_are_given(text, own):

@@ -1,4 +1,4 @@
-"""Pictures made in threads while the network is busy, and an account of where the time went."""
+"""Samples made in threads while the network is busy, and an account of where the time went."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass
 from threading import Lock
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bitproof.bench.pictures import Pipeline, fill
+from bitproof.bench.inputs import Pipeline
 from bitproof.tasks import Sample
 
 #: Batches that are made beyond the one in use.
@@ -69,7 +68,7 @@ class Ahead:
     def batches(
         self, job: Job, times: Times, following: Callable[[], Job | None] = lambda: None
     ) -> Iterator[tuple[list[Sample], torch.Tensor]]:
-        """Yield (samples, float N×3×S×S in [0, 1]) and keep ``times``; ``following`` names the job that is begun at the end.
+        """Yield (samples, what the network takes) and keep ``times``; ``following`` names the job that is begun at the end.
 
         A batch holds until the next one is asked for; then its memory is filled anew.
         """
@@ -105,7 +104,7 @@ class Ahead:
 
 
 def batches(pipeline: Pipeline, samples: Sequence[Sample], size: int, workers: int) -> Iterator[tuple[list[Sample], torch.Tensor]]:
-    """Yield (samples, float N×3×S×S in [0, 1]) of one job by itself; each batch is the caller's to keep."""
+    """Yield (samples, what the network takes) of one job by itself; each batch is the caller's to keep."""
     with Ahead(workers) as ahead:
         for chunk, x in ahead.batches(Job("", pipeline, samples, size), Times()):
             yield chunk, x.clone()
@@ -117,11 +116,11 @@ class _Buffers:
     def __init__(self) -> None:
         self._free: list[torch.Tensor] = []
 
-    def take(self, *shape: int) -> torch.Tensor:
+    def take(self, dtype: torch.dtype, *shape: int) -> torch.Tensor:
         """Return a batch of this shape, its values whatever they are."""
-        fitting = next((x for x in self._free if x.shape == shape), None)
+        fitting = next((x for x in self._free if x.shape == shape and x.dtype == dtype), None)
         if fitting is None:
-            return torch.empty(*shape)
+            return torch.empty(*shape, dtype=dtype)
         self._free = [x for x in self._free if x is not fitting]
         return fitting
 
@@ -140,9 +139,8 @@ class _Making:
 
     def go_on(self, batches: int) -> None:
         """Have the first ``batches`` made, or all."""
-        side = self._pipeline.geometry.size
         for chunk in self.chunks[len(self._pending) : batches]:
-            x = self._buffers.take(len(chunk), 3, side, side)
+            x = self._buffers.take(self._pipeline.dtype, len(chunk), *self._pipeline.shape)
             made = [self._pool.submit(self._make, sample, row) for sample, row in zip(chunk, x.numpy(), strict=True)]
             self._pending.append((x, made))
 
@@ -159,9 +157,9 @@ class _Making:
             for future in futures:
                 future.cancel()
 
-    def _make(self, sample: Sample, row: NDArray[np.float32]) -> None:
-        """Fill ``row`` with the sample's picture. It is done here, since the network would wait for a whole batch of it."""
+    def _make(self, sample: Sample, row: NDArray[Any]) -> None:
+        """Fill ``row`` with the sample. It is done here, since the network would wait for a whole batch of it."""
         start = time.perf_counter()
-        fill(row, self._pipeline.picture(sample))
+        self._pipeline.fill(row, self._pipeline.made(sample))
         with self._lock:
             self.seconds += time.perf_counter() - start

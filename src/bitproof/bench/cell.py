@@ -9,28 +9,36 @@ from typing import Any
 import torch
 
 from bitproof.bench.ahead import Job
+from bitproof.bench.cache import SampleCache
 from bitproof.bench.ids import Cell
-from bitproof.bench.pictures import PictureCache, Pipeline, draw, finite
+from bitproof.bench.inputs import Pipeline, inputs_of
+from bitproof.bench.pictures import draw, finite
 from bitproof.bench.plan import Plan
-from bitproof.bench.specs import on_pictures, parts, standing
+from bitproof.bench.specs import is_attacked, on_pictures, parts, standing
 from bitproof.core import Attacked, Comparing, SampleRow, Strike
 from bitproof.models import TorchVictim
 from bitproof.noises import noise
-from bitproof.tasks import ImageTask, Sample
+from bitproof.tasks import Sample, Scored
 
 
-def pictures_job(cell: Cell, plan: Plan, cache: PictureCache, begun: int = 0) -> Job:
+def pictures_job(cell: Cell, plan: Plan, cache: SampleCache, begun: int = 0) -> Job:
     """Return the pictures that ``cell`` shows to its network, without its first ``begun``, which are whole batches."""
-    geometry, samples = plan.networks[cell.variant.model].geometry, plan.samples(cell)[begun:]
-    if len(samples) * 3 * geometry.size**2 > cache.limit_bytes:
-        cache = PictureCache(limit_bytes=0)  # the first would be forgotten before the last is made, and none ever found
-    pipeline = Pipeline(plan.tasks[cell.variant.task], geometry, on_pictures(cell.noise), cell.variant.seed, cache)
+    samples, pipeline = plan.samples(cell)[begun:], pipeline_of(cell, plan, cache)
+    if len(samples) * pipeline.size_bytes > cache.limit_bytes:
+        none = SampleCache(limit_bytes=0)  # the first would be forgotten before the last is made, and none ever found
+        pipeline = pipeline_of(cell, plan, none)
     return Job(cell.id, pipeline, samples, cell.batch_size)
+
+
+def pipeline_of(cell: Cell, plan: Plan, cache: SampleCache) -> Pipeline:
+    """Return the way of the samples of ``cell``, up to its network or to its attack."""
+    task, form = plan.tasks[cell.variant.task], plan.networks[cell.variant.model].form
+    return inputs_of(form).pipeline(task, form, on_pictures(cell.noise), cell.variant.seed, cache, is_attacked(cell.noise))
 
 
 def run_cell(
     cell: Cell,
-    task: ImageTask,
+    task: Scored,
     victim: TorchVictim,
     attack: Strike | None,
     batches: Iterable[tuple[list[Sample], torch.Tensor]],
@@ -57,7 +65,7 @@ def _seeds(cell: Cell, chunk: Sequence[Sample]) -> list[int]:
 
 
 def _rows(
-    cell: Cell, task: ImageTask, victim: TorchVictim, chunk: Sequence[Sample], x: torch.Tensor, attacked: Attacked | None
+    cell: Cell, task: Scored, victim: TorchVictim, chunk: Sequence[Sample], x: torch.Tensor, attacked: Attacked | None
 ) -> Iterator[SampleRow]:
     with torch.inference_mode():
         logits = finite(victim.logits(x).float().cpu(), chunk)

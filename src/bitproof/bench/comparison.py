@@ -12,9 +12,10 @@ import polars as pl
 import torch
 
 from bitproof.analysis import apart, features, fidelity_lines
+from bitproof.bench.cache import SampleCache
 from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.peers import NOTES, Peer, peers
-from bitproof.bench.pictures import Picture, PictureCache, Pipeline, draw, finite, to_tensor
+from bitproof.bench.pictures import Picture, Pipeline, draw, finite, to_tensor
 from bitproof.bench.reporter import Reporter, Silent
 from bitproof.bench.variants import as_evaluated
 from bitproof.core import Geometry, ModelError, SpecError, UnknownName, digest, seed
@@ -121,7 +122,7 @@ class Comparison:
         if self.geometry.size < 32:
             raise ModelError(f"The reference takes pictures of at least 32 px; the input of {model!r} has {self.geometry.size} px.")
         self.samples = self.task.data.evaluation(limit, seed=0)
-        self.clean = Pipeline(self.task, self.geometry, (), 0, PictureCache())
+        self.clean = Pipeline(self.task, self.geometry, (), 0, SampleCache())
         self._victim = as_evaluated(self.network, self.network.module) if self.network else None
 
     def pictures(self, line: Line) -> pl.DataFrame:
@@ -142,7 +143,7 @@ class Comparison:
         return digest("fidelity", VERSION, line.spec, noise(line.spec).version, line.peer.title, *where)
 
     def _rows(self, line: Line, batch: Sequence[Sample]) -> Iterator[dict[str, Any]]:
-        clean = [self.clean.picture(sample) for sample in batch]
+        clean = [self.clean.made(sample) for sample in batch]
         ours = [noise(line.spec)(x, draw(line.spec, 0, sample)) for x, sample in zip(clean, batch, strict=True)]
         seeds = [seed("fidelity", line.peer.package, line.name, line.severity, sample.id) for sample in batch]
         theirs = [line.peer.call(line.name, x, line.severity, s) for x, s in zip(clean, seeds, strict=True)]

@@ -13,10 +13,11 @@ from typing import Any
 import torch
 
 from bitproof.analysis import Budget, budget
+from bitproof.bench.cache import SampleCache
 from bitproof.bench.ids import Cell, Variant
+from bitproof.bench.inputs import batch, inputs_of, probe_of
 from bitproof.bench.kind import Prediction, Price
 from bitproof.bench.memory import keep_freed_memory
-from bitproof.bench.pictures import PictureCache, Pipeline, to_tensor
 from bitproof.bench.plan import Plan
 from bitproof.bench.specs import on_pictures, parts, standing
 from bitproof.core import BitproofError
@@ -85,11 +86,12 @@ class NetworkCosts:
 
 
 def picture_s(plan: Plan, task: str, model: str, specs: tuple[str, ...]) -> float:
-    """Processor seconds to make one picture under ``specs``, from its bytes to the tensor."""
-    pipeline = Pipeline(plan.tasks[task], plan.models[model].geometry, specs, 0, PictureCache(0))
+    """Processor seconds to make one sample under ``specs``, from its bytes to the tensor."""
+    form = plan.models[model].form
+    pipeline = inputs_of(form).pipeline(plan.tasks[task], form, specs, 0, SampleCache(0))
     sample = plan.tasks[task].data.samples[0]
     try:
-        return min(_seconds(lambda: to_tensor(pipeline.picture(sample)[None])) for _ in range(2))
+        return min(_seconds(lambda: batch(pipeline, [sample])) for _ in range(2))
     except BitproofError:  # the cell will fail, and tell why
         return 0.0
 
@@ -97,11 +99,12 @@ def picture_s(plan: Plan, task: str, model: str, specs: tuple[str, ...]) -> floa
 def standing_share(plan: Plan, task: str, model: str, ball: Budget) -> float:
     """Share of pictures that stand under a short attack on the float network as it is given; 1 where that fails."""
     network, samples = plan.networks[model], plan.tasks[task].data.evaluation(None, seed=0)[:PROBED]
-    pipeline = Pipeline(plan.tasks[task], network.geometry, (), 0, PictureCache(0))
+    inputs = inputs_of(network.form)
+    pipeline = inputs.pipeline(plan.tasks[task], network.form, (), 0, SampleCache(0), attacked=True)
+    victim = inputs.before(TorchVictim(network.module), network.form, ())
     attack = noise(PROBE.format(norm=ball.norm, eps=ball.text, step=0.25 * float(ball.eps)))
     try:
-        x = torch.cat([to_tensor(pipeline.picture(sample)[None]) for sample in samples])
-        found = attack(TorchVictim(network.module), x, torch.tensor([sample.label for sample in samples]), range(len(samples)))
+        found = attack(victim, batch(pipeline, samples), torch.tensor([sample.label for sample in samples]), range(len(samples)))
     except BitproofError:
         return 1.0
     return (int((~found.success).sum()) + 0.5) / (len(samples) + 1)
@@ -179,7 +182,8 @@ def _bytes(network: Network) -> int:
 
 def _forward_s(network: Network, batch_size: int) -> float:
     """Processor seconds of one sample in a batch, the better of two."""
-    x = torch.zeros(batch_size, 3, network.geometry.size, network.geometry.size)
+    like = probe_of(network)
+    x = torch.zeros(batch_size, *like.shape[1:], dtype=like.dtype)
     try:
         with torch.inference_mode():
             network.module(x[:1])

@@ -9,10 +9,11 @@ from typing import cast
 import torch
 
 from bitproof.bench.ahead import Times
+from bitproof.bench.cache import SampleCache
 from bitproof.bench.costs import picture_s, pictures_of
 from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.kind import Prediction, Tell
-from bitproof.bench.pictures import PictureCache, Pipeline
+from bitproof.bench.pictures import Pipeline, check_interpolation
 from bitproof.bench.plan import Plan
 from bitproof.bench.questions import Asker, ask_all, reply_row, sample_row
 from bitproof.bench.shown import write_shown
@@ -47,7 +48,8 @@ class EndpointKind:
             )
         if plan.grid.train or plan.grid.training or plan.grid.geometry.preprocess:
             raise SpecError("A vqa task trains nothing and knows no preprocess: leave train, training and geometry.preprocess out.")
-        for name in plan.endpoints:
+        for name, endpoint in plan.endpoints.items():
+            check_interpolation(name, endpoint.geometry)
             family(plan, name)
 
     def misfit(self, part: str, task: Task, model: Endpoint) -> str | None:
@@ -151,7 +153,7 @@ class EndpointEvaluator:
     """Runs cells of questions. Every answer is kept as soon as it is there, so a run that is killed asks nothing twice."""
 
     def __init__(self, plan: Plan, store: Store) -> None:
-        self.plan, self.store, self.cache = plan, store, PictureCache()
+        self.plan, self.store, self.cache = plan, store, SampleCache()
 
     def __enter__(self) -> EndpointEvaluator:
         self._asked: Asked = self.store.asked()

@@ -13,7 +13,8 @@ import torch
 
 from bitproof.analysis import wilson
 from bitproof.bench.ahead import batches
-from bitproof.bench.pictures import PictureCache, Pipeline, probe
+from bitproof.bench.cache import SampleCache
+from bitproof.bench.inputs import inputs_of, probe_of
 from bitproof.bench.specs import on_pictures, standing
 from bitproof.bench.subjects import Subject
 from bitproof.core import SpecError, StoreError
@@ -51,7 +52,7 @@ class Export:
             "recipe": self.subject.recipe,
             "size_bytes": self.exported.size_bytes,
             "engine": self.engine,
-            "geometry": dataclasses.asdict(self.subject.network.geometry),
+            "geometry": dict(vars(self.subject.network.form)),
             "layers": [dataclasses.asdict(layer) for layer in self.exported.layers],
             "left_float": dict(self.subject.left_float),
             "comparisons": [plain(comparison) for comparison in self.comparisons],
@@ -67,7 +68,7 @@ def export(subject: Subject, out: Path, noises: Sequence[str] = (), limit: int =
     """
     specs = ["clean", *noises_on_pictures(noises, subject)]
     described = str(engine())
-    exported = settled(to_onnx(subject.module, probe(subject.network.geometry.size), bias))
+    exported = settled(to_onnx(subject.module, probe_of(subject.network), bias))
     comparisons = tuple(_compared(subject, exported, spec, limit) for spec in dict.fromkeys(specs))
     found = Export(out / "model.onnx", subject, exported, described, comparisons)
     try:
@@ -97,11 +98,12 @@ def _compared(subject: Subject, exported: Exported, spec: str, limit: int) -> Co
 
 
 def pictures_of(subject: Subject, spec: str, limit: int) -> Iterator[torch.Tensor]:
-    """Yield the subject's pictures under the noise ``spec``, N×3×S×S; two of random values where no data are known."""
+    """Yield the subject's samples under the noise ``spec``, as its network takes them; two of noise where no data are known."""
     if subject.task is None:
-        yield probe(subject.network.geometry.size)
+        yield probe_of(subject.network)
         return
-    pipeline = Pipeline(subject.task, subject.network.geometry, on_pictures(spec), subject.seed, PictureCache(0))
+    form = subject.network.form
+    pipeline = inputs_of(form).pipeline(subject.task, form, on_pictures(spec), subject.seed, SampleCache(0))
     for _, x in batches(pipeline, subject.samples(limit), _BATCH, torch.get_num_threads()):
         yield x
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-from bitproof.bench.pictures import probe
+from bitproof.bench.inputs import inputs_of, probe_of
 from bitproof.bench.specs import deploys, standing
 from bitproof.convert import Rewriter
-from bitproof.core import BitproofError, Framing, SpecError
+from bitproof.core import BitproofError, SpecError
 from bitproof.models import Network, TorchVictim
 from bitproof.noises import noise
 from bitproof.tasks import Task
@@ -16,18 +14,16 @@ from bitproof.tasks import Task
 def misfit(part: str, task: Task, network: Network) -> str | None:
     """Return why the noise ``part`` means nothing for ``network`` on ``task``, or None where it does.
 
-    A decoder must read the first sample, a resize must not be the clean one spelled out, and the float network must have
-    something to change for a noise at the site ``model``.
+    The float network must have something to change for a noise at the site ``model``; what a noise of samples needs, the kind
+    of input tells.
     """
     built = noise(part)
     try:
-        if built.site == "decode":
-            built(task.data.samples[0].read())
-        elif built.site == "model" and built.needs == "rewrite":
-            built(Rewriter(network.module, probe(network.geometry.size), finished=not network.differentiable))
+        if built.site == "model" and built.needs == "rewrite":
+            built(Rewriter(network.module, probe_of(network), finished=not network.differentiable))
+        return inputs_of(network.form).misfit(part, task, network)
     except BitproofError as error:
         return str(error)
-    return "It is the clean resize, spelled out." if isinstance(built, Framing) and _is_clean(built, network) else None
 
 
 def check_attackable(spec: str, network: Network) -> None:
@@ -47,9 +43,3 @@ def check_attackable(spec: str, network: Network) -> None:
             f"{spec!r}: the attack needs logits and {what} tells labels alone. "
             "'hopskipjump-linf' and 'hopskipjump-l2' work on it, and 'noise-linf' as their control."
         )
-
-
-def _is_clean(resizer: Framing, network: Network) -> bool:
-    own = network.geometry
-    named = dataclasses.replace(resizer, mode=None, resize=None)  # type: ignore[type-var]
-    return named == noise(own.interpolation) and resizer.geometry(own) == own

@@ -9,10 +9,13 @@ import numpy as np
 import torch
 from PIL import Image
 
+from bitproof.bench.cache import SampleCache
+from bitproof.bench.cell import pipeline_of
 from bitproof.bench.ids import Cell
-from bitproof.bench.pictures import Picture, PictureCache, Pipeline, draw, to_tensor
+from bitproof.bench.inputs import batch, inputs_of
+from bitproof.bench.pictures import Picture, draw
 from bitproof.bench.plan import Plan
-from bitproof.bench.specs import on_pictures, standing
+from bitproof.bench.specs import standing
 from bitproof.bench.victims import Victims
 from bitproof.core import StoreError
 from bitproof.results import Store
@@ -21,7 +24,7 @@ from bitproof.results import Store
 SIDE = 160
 
 
-def write_gallery(plan: Plan, store: Store, victims: Victims, cache: PictureCache) -> None:
+def write_gallery(plan: Plan, store: Store, victims: Victims, cache: SampleCache) -> None:
     """Store one thumbnail a task and noise, of a sequence that of its last frame.
 
     Noises whose cells failed, and those that change no picture, have none.
@@ -39,7 +42,8 @@ def write_gallery(plan: Plan, store: Store, victims: Victims, cache: PictureCach
             raise
         except Exception:  # the cell's own failure tells why; a thumbnail never ends a run
             continue
-        store.write_picture(cell.variant.task, cell.noise, sample.id, _png(picture))
+        if picture is not None:
+            store.write_picture(cell.variant.task, cell.noise, sample.id, _png(picture))
 
 
 def _shown(cells: Sequence[Cell]) -> list[Cell]:
@@ -48,17 +52,13 @@ def _shown(cells: Sequence[Cell]) -> list[Cell]:
     return [cell for cell in cells if cell.family != "perturbation" or last[cell.variant.task, cell.name].noise == cell.noise]
 
 
-def _picture(cell: Cell, plan: Plan, victims: Victims, cache: PictureCache) -> Picture:
-    task, network = plan.tasks[cell.variant.task], plan.networks[cell.variant.model]
-    sample = plan.samples(cell)[0]
-    picture = Pipeline(task, network.geometry, on_pictures(cell.noise), cell.variant.seed, cache).picture(sample)
-    attack = victims.attack(cell)
-    if attack is None:
-        return picture
-    seeds = [draw(standing(cell.noise)["tensor"], cell.variant.seed, sample)]
-    attacked = attack(victims.of(cell), to_tensor(picture[None]), torch.tensor([sample.label]), seeds)
-    rounded: Picture = (attacked.x[0].detach().permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
-    return rounded
+def _picture(cell: Cell, plan: Plan, victims: Victims, cache: SampleCache) -> Picture | None:
+    form, sample = plan.networks[cell.variant.model].form, plan.samples(cell)[0]
+    x, attack = batch(pipeline_of(cell, plan, cache), [sample]), victims.attack(cell)
+    if attack is not None:
+        seeds = [draw(standing(cell.noise)["tensor"], cell.variant.seed, sample)]
+        x = attack(victims.of(cell), x, torch.tensor([sample.label]), seeds).x
+    return inputs_of(form).thumbnail(x[0], form, attacked=attack is not None)
 
 
 def _png(picture: Picture) -> bytes:

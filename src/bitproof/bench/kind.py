@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from bitproof.results import Store
 
 #: Kind of task → what bench does for it.
-KINDS = Registry("kind", {"image": "bitproof.bench.networks:NetworkKind", "vqa": "bitproof.bench.endpoints:EndpointKind"})
+KINDS = Registry(
+    "kind",
+    {
+        "image": "bitproof.bench.networks:NetworkKind",
+        "keyword": "bitproof.bench.networks:NetworkKind",
+        "vqa": "bitproof.bench.endpoints:EndpointKind",
+    },
+)
 
 #: Told of a variant, the further share of its making that is done, and what is being done.
 Tell = Callable[["Variant", float, str], None]

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 
 from bitproof.analysis import accuracies, drops
 from bitproof.bench.ahead import batches
+from bitproof.bench.cache import SampleCache
+from bitproof.bench.inputs import inputs_of, probe_of
 from bitproof.bench.lowbit import calibration_batches
-from bitproof.bench.pictures import PictureCache, Pipeline, finite, probe
+from bitproof.bench.pictures import finite
 from bitproof.bench.reporter import Reporter, Silent
 from bitproof.bench.specs import on_pictures, standing
 from bitproof.bench.variants import as_evaluated
@@ -38,8 +40,8 @@ from bitproof.core import ModelError, SpecError
 from bitproof.models import Network
 from bitproof.models import load as load_model
 from bitproof.noises import expand
-from bitproof.tasks import ImageTask, Sample
-from bitproof.tasks import load as load_task
+from bitproof.tasks import Sample, Scored
+from bitproof.tasks import load_kind as load_task
 
 _BATCH = 50
 
@@ -123,7 +125,8 @@ def sensitivity(
     asked = Recipe.parse(recipe)
     kept = kept_recipe(asked)
     specs = _noises(noises)
-    bench = _Bench(load_model(model), load_task(task), specs, limit, n, calibration, tell or Silent())
+    network = load_model(model)
+    bench = _Bench(network, load_task(task, network.form.kind), specs, limit, n, calibration, tell or Silent())
     return Sensitivity(model, task, tuple(_measure(bench, asked, kept, max_mb)))
 
 
@@ -164,19 +167,19 @@ class _Bench:
     """A network, its pictures under every noise, and the outcomes of the kept network, which all others are compared with."""
 
     def __init__(
-        self, network: Network, task: ImageTask, noises: list[str], limit: int, n: int, calibration: str | None, tell: Reporter
+        self, network: Network, task: Scored, noises: list[str], limit: int, n: int, calibration: str | None, tell: Reporter
     ) -> None:
         if not network.differentiable:
             raise ModelError(
                 f"{network.spec!r} is a finished session and cannot be made low-bit. Give the network it was made from."
             )
-        source = task if calibration is None else load_task(calibration)
+        source = task if calibration is None else load_task(calibration, network.form.kind)
         task.data.check_classes(network.classes)
         held_out = n if source.data.digest == task.data.digest else 0
         self.samples = task.data.evaluation(limit, 0, held_out)
         self.network, self.task, self.noises, self.tell = network, task, noises, tell
         self._calibration = calibration_batches(network, source, n)
-        self._cache = PictureCache()
+        self._cache = SampleCache()
         self._control: Outcomes
 
     def quantized(self, recipe: Recipe) -> Converted:
@@ -184,8 +187,7 @@ class _Bench:
 
     def size_with(self, recipe: Recipe, known: Sequence[str], names: Sequence[str]) -> int:
         """Bytes of the network with the layers ``names`` kept."""
-        sample = probe(self.network.geometry.size)
-        return insert(self.network.module, keeping(recipe, names, known), sample).report.size_bytes
+        return insert(self.network.module, keeping(recipe, names, known), probe_of(self.network)).report.size_bytes
 
     def switched(self, low: Converted, high: Converted, found: Sequence[Switch]) -> dict[str, Outcomes]:
         """Return the outcomes of every network: each batch of pictures is made once, and shown to all."""
@@ -241,7 +243,8 @@ class _Bench:
         }
 
     def _under(self, spec: str, keys: Sequence[str], network: Callable[[str], nn.Module]) -> Mapping[str, Outcomes]:
-        pipeline = Pipeline(self.task, self.network.geometry, on_pictures(spec), 0, self._cache)
+        form = self.network.form
+        pipeline = inputs_of(form).pipeline(self.task, form, on_pictures(spec), 0, self._cache)
         parts: dict[str, list[Outcomes]] = {key: [] for key in keys}
         for chunk, x in batches(pipeline, self.samples, _BATCH, torch.get_num_threads()):
             for key in keys:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 from torch import Tensor
 
-from bitproof.bench.pictures import PictureCache, Pipeline, to_tensor
+from bitproof.bench.cache import SampleCache
+from bitproof.bench.inputs import clean_batch
 from bitproof.bench.weights import write_weights
 from bitproof.convert import Converted, Recipe, Report
 from bitproof.convert import quantize as convert
 from bitproof.core import StoreError
 from bitproof.models import Network
 from bitproof.models import load as load_model
-from bitproof.tasks import ImageTask
-from bitproof.tasks import load as load_task
+from bitproof.tasks import Task
+from bitproof.tasks import load_kind as load_task
 
 
 def quantize(model: str, recipe: str, calibration: str, n: int, out: Path | None = None, batch_size: int = 32) -> Report:
@@ -31,18 +31,18 @@ def quantize(model: str, recipe: str, calibration: str, n: int, out: Path | None
     return converted.report
 
 
-def low_bit(model: str, recipe: Recipe, calibration: str, n: int, batch_size: int = 32) -> tuple[Network, ImageTask, Converted]:
+def low_bit(model: str, recipe: Recipe, calibration: str, n: int, batch_size: int = 32) -> tuple[Network, Task, Converted]:
     """Return the float network, the data that it was calibrated on, and the low-bit network."""
-    network, task = load_model(model), load_task(calibration)
+    network = load_model(model)
+    task = load_task(calibration, network.form.kind)
     return network, task, convert(network.module, recipe, calibration_batches(network, task, n, batch_size))
 
 
-def calibration_batches(network: Network, task: ImageTask, n: int, batch_size: int = 32) -> list[Tensor]:
-    """Return ``n`` clean pictures of ``task`` in batches N×3×S×S, in [0, 1]."""
-    pipeline = Pipeline(task, network.geometry, (), 0, PictureCache(0))
+def calibration_batches(network: Network, task: Task, n: int, batch_size: int = 32) -> list[Tensor]:
+    """Return ``n`` clean samples of ``task`` in batches, as the network takes them."""
     samples = task.data.calibration(n, seed=0)
     chunks = (samples[i : i + batch_size] for i in range(0, n, batch_size))
-    return [to_tensor(np.stack([pipeline.picture(sample) for sample in chunk])) for chunk in chunks]
+    return [clean_batch(task, network, chunk, SampleCache(0)) for chunk in chunks]
 
 
 def _write_report(path: Path, report: Report) -> None:

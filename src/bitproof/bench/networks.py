@@ -1,4 +1,4 @@
-"""The kind ``image``: networks that give logits of a picture, made low-bit here."""
+"""Networks that give logits of a sample, made low-bit here; what differs by the kind of input is asked of ``inputs``."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import cv2
 import torch
 
 from bitproof.bench.ahead import Ahead, Job, Times
+from bitproof.bench.cache import SampleCache
 from bitproof.bench.cell import pictures_job, run_cell
 from bitproof.bench.costs import NetworkCosts, predict_networks
 from bitproof.bench.fit import check_attackable, misfit
 from bitproof.bench.gallery import write_gallery
 from bitproof.bench.ids import Cell, Variant
+from bitproof.bench.inputs import inputs_of
 from bitproof.bench.keeping import Keeper
 from bitproof.bench.kind import Prediction, Tell
-from bitproof.bench.pictures import PictureCache
 from bitproof.bench.plan import Plan
-from bitproof.bench.preprocess import preprocess
 from bitproof.bench.variants import Variants
 from bitproof.bench.victims import Victims
 from bitproof.core import SampleRow, SpecError
 from bitproof.models import Network
 from bitproof.results import Store
-from bitproof.tasks import ImageTask, Task
+from bitproof.tasks import Scored, Task
 
 
 class NetworkKind:
-    """Pictures with classes."""
+    """Samples with classes."""
 
     def check(self, plan: Plan) -> None:
         """Refuse endpoints, sessions that should be made low-bit, and data of other classes."""
@@ -66,26 +66,31 @@ class NetworkKind:
 
 
 def _check_network(plan: Plan, spec: str, network: Network) -> None:
-    if network.geometry.mode == "longer":
-        raise SpecError(f"{spec!r}: the mode 'longer' keeps a picture's shape, and networks take squares. Type shorter or square.")
     if not network.differentiable and set(map(str, plan.recipes)) != {"fp32"}:
         raise SpecError(
             f"{spec!r} is a finished session and can be neither trained nor made low-bit. "
             "Give it a grid of its own (after a line '---') with recipes: [fp32]."
         )
     for task in plan.tasks.values():
+        if task.kind != network.form.kind:
+            raise SpecError(f"{spec!r} takes samples of the kind {network.form.kind!r}, and {task.spec!r} is of {task.kind!r}.")
         task.data.check_classes(network.classes)
-        if network.geometry.preprocess:
-            preprocess(network.geometry.preprocess, network.geometry.size)(task.data.samples[0].read())
     if plan.train_source is not None:
         plan.train_source.data.check_classes(network.classes)
+    inputs = inputs_of(network.form)
+    if plan.grid.training is not None and plan.grid.training.augment not in inputs.augments:
+        raise SpecError(
+            f"training.augment={plan.grid.training.augment!r} means nothing for samples of the kind {network.form.kind!r}. "
+            f"Allowed: {', '.join(inputs.augments)}."
+        )
+    inputs.check(network, plan)
 
 
 class NetworkEvaluator:
     """Runs cells of networks: pictures are made ahead in threads, a long cell's finished batches are stored before it is done."""
 
     def __init__(self, plan: Plan, store: Store, tell: Tell, device: torch.device) -> None:
-        self.plan, self.store, self.cache = plan, store, PictureCache()
+        self.plan, self.store, self.cache = plan, store, SampleCache()
         self.variants = Variants(plan, store, self.cache, tell)
         self.victims = Victims(self.variants, device)
 
@@ -109,7 +114,7 @@ class NetworkEvaluator:
         begun = self.store.part(cell.id)
         advance(len(begun))
         batches = self._ahead.batches(self._pictures(cell, len(begun)), times, lambda: self._next(then))
-        task = cast(ImageTask, self.plan.tasks[cell.variant.task])
+        task = cast(Scored, self.plan.tasks[cell.variant.task])
         keep = Keeper(self.store, cell.id, len(begun))
         return begun + run_cell(cell, task, victim, self.victims.attack(cell), batches, advance, keep)
 

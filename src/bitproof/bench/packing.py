@@ -13,7 +13,7 @@ from torch import nn
 
 from bitproof.analysis import wilson
 from bitproof.bench.exporting import Comparison, noises_on_pictures, pictures_of, plain
-from bitproof.bench.pictures import probe
+from bitproof.bench.inputs import probe_of
 from bitproof.bench.subjects import Subject
 from bitproof.core import ModelError, StoreError
 from bitproof.export import DeployReport, Program, deploy, gap_between, load_packed, save_packed
@@ -40,7 +40,7 @@ class Packed:
             "size_bytes": self.size_bytes,
             "float_bytes": self.float_bytes,
             "kernels": self.kernels,
-            "geometry": dataclasses.asdict(self.subject.network.geometry),
+            "geometry": dict(vars(self.subject.network.form)),
             "layers": [dataclasses.asdict(layer) for layer in self.report.layers],
             "fused": dict(self.report.fused),
             "left_float": dict(self.subject.left_float),
@@ -56,15 +56,15 @@ def export_packed(subject: Subject, out: Path, noises: Sequence[str] = (), limit
     pictures, ModelError where no layer can be packed or the network cannot be written, StoreError where ``out`` cannot.
     """
     specs = ["clean", *noises_on_pictures(noises, subject)]
-    geometry, path = subject.network.geometry, out / "packed.safetensors"
-    model, report = deploy(subject.module, probe(geometry.size))
+    form, path = subject.network.form, out / "packed.safetensors"
+    model, report = deploy(subject.module, probe_of(subject.network))
     if not isinstance(model, Program):
         raise ModelError(f"{type(model).__name__} is no list of steps.")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{str(out)!r} cannot be written: {error}.") from None
-    size = save_packed(model, path, dataclasses.asdict(geometry))
+    size = save_packed(model, path, dict(vars(form)))
     again = load_packed(path)
     comparisons = tuple(_compared(subject, again, spec, limit) for spec in dict.fromkeys(specs))
     found = Packed(path, subject, report, size, _bytes(subject.network.module), status(), comparisons)

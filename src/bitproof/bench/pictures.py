@@ -1,51 +1,29 @@
-"""The way of one picture up to the tensor site: decode → resize → color → image, with a bounded memory of what was made."""
+"""Pictures as inputs, and the way of one up to the tensor site: decode → resize → color → image."""
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bitproof.bench.cache import SampleCache
+from bitproof.bench.inputs import Inputs
 from bitproof.bench.preprocess import preprocess
-from bitproof.core import DataError, Geometry, ModelError, ShapeError, seed
+from bitproof.core import DataError, Framing, Geometry, ModelError, ShapeError, SpecError, seed
+from bitproof.models import Network
 from bitproof.noises import noise
 from bitproof.tasks import Sample, Task
 
+if TYPE_CHECKING:
+    from bitproof.bench.plan import Plan
+
 Picture = NDArray[np.uint8]
-
-
-class PictureCache:
-    """Pictures by key, least recently used out first once they weigh more than ``limit_bytes``."""
-
-    def __init__(self, limit_bytes: int = 1 << 30) -> None:
-        self.limit_bytes = limit_bytes
-        self._kept: OrderedDict[tuple[Any, ...], Picture] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
-
-    def get(self, key: tuple[Any, ...], make: Callable[[], Picture]) -> Picture:
-        """Return the picture under ``key``, made by ``make`` if it is not kept. Callers must not write into it."""
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        picture = make()
-        picture.flags.writeable = False
-        with self._lock:
-            if key not in self._kept:
-                self._kept[key] = picture
-                self._bytes += picture.nbytes
-            while self._bytes > self.limit_bytes:
-                self._bytes -= self._kept.popitem(last=False)[1].nbytes
-        return picture
 
 
 @dataclass(frozen=True)
@@ -54,9 +32,21 @@ class Pipeline:
 
     task: Task
     geometry: Geometry
-    noises: tuple[str, ...]
+    noises: Sequence[str]
     run_seed: int
-    cache: PictureCache
+    cache: SampleCache
+
+    dtype: ClassVar[torch.dtype] = torch.float32
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """3×size×size."""
+        return 3, self.geometry.size, self.geometry.size
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of a picture."""
+        return 3 * self.geometry.size**2
 
     @cached_property
     def occupants(self) -> dict[str, str]:
@@ -81,7 +71,7 @@ class Pipeline:
         scaled = getattr(self._built["resize"], "resize", None) or self.geometry.resize
         return replace(self.geometry, size=scaled, resize=scaled)
 
-    def picture(self, sample: Sample) -> Picture:
+    def made(self, sample: Sample) -> Picture:
         """Return uint8 size×size×3. Raises DataError naming the sample that cannot be read."""
         at = self.occupants
         sized_key = (self.task.data.digest, sample.id, at["decode"], at.get("resize"), self._canvas)
@@ -90,6 +80,11 @@ class Pipeline:
         if not any(later):
             return sized
         return self.cache.get((*sized_key, *later, self.run_seed), lambda: self._noised(sized, sample))
+
+    @staticmethod
+    def fill(row: NDArray[Any], made: NDArray[Any]) -> None:
+        """Write a picture, in [0, 1], into ``row`` 3×size×size; see ``fill``."""
+        fill(row, made)
 
     def _sized(self, sample: Sample) -> Picture:
         try:
@@ -131,6 +126,60 @@ def probe(size: int) -> torch.Tensor:
     return torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
 
 
+class PictureInputs(Inputs):
+    """RGB pictures, float N×3×S×S in [0, 1] with normalisation inside the network; an attack moves what the network takes."""
+
+    augments = ("none", "flip", "crop-flip")
+
+    def check(self, network: Network, plan: Plan) -> None:
+        """Refuse a form that gives no squares, what cannot resize, and a preprocessing that fails on the first sample."""
+        check_interpolation(network.spec, network.geometry)
+        if network.geometry.mode == "longer":
+            raise SpecError(
+                f"{network.spec!r}: the mode 'longer' keeps a picture's shape, and networks take squares. Type shorter or square."
+            )
+        for task in plan.tasks.values():
+            if network.geometry.preprocess:
+                preprocess(network.geometry.preprocess, network.geometry.size)(task.data.samples[0].read())
+
+    def misfit(self, part: str, task: Task, network: Network) -> str | None:
+        """A decoder must read the first sample, and a resize must not be the clean one spelled out."""
+        built = noise(part)
+        if built.site == "decode":
+            built(task.data.samples[0].read())
+        return "It is the clean resize, spelled out." if isinstance(built, Framing) and _is_clean(built, network.geometry) else None
+
+    def pipeline(
+        self, task: Task, form: Geometry, noises: Sequence[str], run_seed: int, cache: SampleCache, attacked: bool = False
+    ) -> Pipeline:
+        """Return the way of a picture; attacked or not, it ends at the site ``tensor``."""
+        return Pipeline(task, form, tuple(noises), run_seed, cache)
+
+    def probe(self, form: Geometry) -> torch.Tensor:
+        """Return two pictures of noise."""
+        return probe(form.size)
+
+    def training(self, pipeline: Pipeline, workers: int) -> TrainingPictures:
+        """Return the clean pictures of a pipeline."""
+        return TrainingPictures(pipeline, workers)
+
+    def thumbnail(self, x: torch.Tensor, form: Geometry, attacked: bool) -> Picture:
+        """Return the picture in 8 bits."""
+        rounded: Picture = (x.detach().permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+        return rounded
+
+
+def check_interpolation(spec: str, geometry: Geometry) -> None:
+    """Raise SpecError where the clean occupant of the resize site is no way to resize."""
+    if noise(geometry.interpolation).site != "resize":
+        raise SpecError(f"{spec!r}: {geometry.interpolation!r} is no way to resize; 'bitproof list noises' shows them.")
+
+
+def _is_clean(resizer: Framing, own: Geometry) -> bool:
+    named = replace(resizer, mode=None, resize=None)  # type: ignore[type-var]
+    return named == noise(own.interpolation) and resizer.geometry(own) == own
+
+
 class TrainingPictures(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
     """Clean training pictures at the model's input size: decoded once and kept as uint8 where they fit, else at each use."""
 
@@ -154,7 +203,7 @@ class TrainingPictures(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
         return self._made([self.samples[i] for i in indices]) if self.kept is None else self.kept[rows], self.y[rows]
 
     def _made(self, samples: Sequence[Sample]) -> torch.Tensor:
-        pictures = np.stack(list(self.pool.map(self.pipeline.picture, samples)))
+        pictures = np.stack(list(self.pool.map(self.pipeline.made, samples)))
         return torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()
 
 

@@ -14,12 +14,11 @@ from bitproof.bench.kind import kind_of
 from bitproof.bench.preprocess import preprocess_digest
 from bitproof.bench.specs import check_gradient, deploys, family_of, own_facts, parts, standing
 from bitproof.convert import Recipe
-from bitproof.core import Comparing, Framing, Geometry, SpecError
+from bitproof.core import Comparing, Form, Framing, SpecError
 from bitproof.models import Endpoint, Network
 from bitproof.models import load_any as load_model
 from bitproof.noises import expand, noise
-from bitproof.tasks import ImageTask, Sample, Task
-from bitproof.tasks import load as load_task
+from bitproof.tasks import Sample, Task, load_kind
 from bitproof.tasks import load_any as load_any_task
 from bitproof.training import Training
 
@@ -52,7 +51,10 @@ class Plan:
         model = self.own[spec] if spec in self.own else load_model(spec)
         changes = self.grid.geometry.model_dump(exclude_none=True)
         name = model.spec if isinstance(model, Endpoint) else spec
-        return name, replace(model, geometry=replace(model.geometry, **changes)) if changes else model
+        if not changes:
+            return name, model
+        geometry = replace(model.geometry, **changes)
+        return name, replace(model, form=geometry) if isinstance(model, Network) else replace(model, geometry=geometry)
 
     @cached_property
     def networks(self) -> dict[str, Network]:
@@ -67,11 +69,6 @@ class Plan:
     def _check(self) -> None:
         if len(self.models) < len(self.grid.models):
             raise SpecError("Two models of the grid differ only in settings that change no answer; leave one of them out.")
-        for spec, model in self.models.items():
-            if noise(model.geometry.interpolation).site != "resize":
-                raise SpecError(
-                    f"{spec!r}: {model.geometry.interpolation!r} is no way to resize; 'bitproof list noises' shows them."
-                )
         self.kind.check(self)
         self._check_train()
 
@@ -111,15 +108,20 @@ class Plan:
         return {name: Recipe.parse(self.control if name == "control" else name) for name in names}
 
     @cached_property
-    def calibration_source(self) -> ImageTask | None:
-        """The data that calibration pictures come from, or None where each task gives up some of its own."""
+    def calibration_source(self) -> Task | None:
+        """The data that calibration samples come from, or None where each task gives up some of its own."""
         spec = self.grid.calibration.data or self.grid.train
-        return load_task(spec) if spec and any(recipe.bits for recipe in (*self.recipes, *self.helpers)) else None
+        return self._like_tasks(spec) if spec and any(recipe.bits for recipe in (*self.recipes, *self.helpers)) else None
 
     @cached_property
-    def train_source(self) -> ImageTask | None:
+    def train_source(self) -> Task | None:
         """The training data, where a recipe is trained."""
-        return load_task(str(self.grid.train)) if any(recipe.trains for recipe in (*self.recipes, *self.helpers)) else None
+        return self._like_tasks(str(self.grid.train)) if any(recipe.trains for recipe in (*self.recipes, *self.helpers)) else None
+
+    def _like_tasks(self, spec: str) -> Task:
+        """Other data of the tasks' kind."""
+        found: Task = load_kind(spec, next(iter(self.tasks.values())).kind)
+        return found
 
     def calibration_of(self, task: str) -> Task:
         """The data that the variants of ``task`` are calibrated on."""
@@ -174,9 +176,9 @@ class Plan:
 
     def _variant(self, task: str, model: str, recipe: Recipe, seed: int) -> Variant:
         network = self.models[model]
-        identity = [network.digest, str(network.geometry), f"method {recipe.version}"]
+        identity = [network.digest, str(network.form), f"method {recipe.version}"]
         if recipe.bits is not None or recipe.trains:
-            identity += [f"batch {self.grid.batch_size}", f"threads {self.threads}", *self._clean(task, network.geometry)]
+            identity += [f"batch {self.grid.batch_size}", f"threads {self.threads}", *self._clean(task, network.form)]
         if recipe.bits is not None:
             identity += ["calibration", str(self.grid.calibration.n), self.calibration_of(task).data.digest]
         if recipe.trains and self.grid.training is not None and self.train_source is not None:
@@ -188,14 +190,14 @@ class Plan:
                 identity += ["teacher", taught.id]
         return Variant(task, model, recipe, seed, tuple(identity))
 
-    def _clean(self, task: str, geometry: Geometry) -> list[str]:
+    def _clean(self, task: str, form: Form) -> list[str]:
         """The clean occupants of a task's sites, with their versions."""
         own = [f"preprocess {self.preprocess}"] if self.preprocess else []
-        return own + [f"{site}={name} {noise(name).version}" for site, name in self.tasks[task].clean(geometry).items()]
+        return own + [f"{site}={name} {noise(name).version}" for site, name in self.tasks[task].clean(form).items()]
 
-    def _occupants(self, task: str, geometry: Geometry) -> tuple[str, ...]:
+    def _occupants(self, task: str, form: Form) -> tuple[str, ...]:
         """The clean noises that a family leaves out; beside a user's preprocessing the clean decoder is a noise too."""
-        clean = self.tasks[task].clean(geometry)
+        clean = self.tasks[task].clean(form)
         return (clean["resize"],) if self.preprocess else tuple(clean.values())
 
     def _cells(self) -> Iterator[Cell]:
@@ -205,15 +207,16 @@ class Plan:
                 variants = [v for v in self.variants if v.task == task and v.model == model]
                 for spec in self._noises(task, network):
                     for variant in self._fitting(spec, variants):
-                        yield self._cell(variant, spec, network.geometry)
+                        yield self._cell(variant, spec, network.form)
 
     def _noises(self, task: str, network: Network | Endpoint) -> list[str]:
         """The grid's noises written out, without those that are the clean occupant here. A clean cell comes first, always.
 
         Where there is an attack, the evidence that it has to be read with comes before it.
         """
-        clean = self._occupants(task, network.geometry)
-        asked = [expand(text, clean=clean, side=network.geometry.size) for text in self.grid.noises]
+        clean = self._occupants(task, network.form)
+        side, kind = network.form.side, self.tasks[task].kind
+        asked = [expand(text, clean=clean, side=side, kind=kind) for text in self.grid.noises]
         specs = [spec for members in asked for spec in members if len(members) == 1 or self._fits(spec, task, network)]
         for spec in specs:
             self._check_fit(spec, self.tasks[task], network)
@@ -259,10 +262,10 @@ class Plan:
             if self._others(part) and not network.differentiable:
                 raise SpecError(f"{part!r} compares networks by gradients, and {network.spec!r} is a finished session without.")
 
-    def _cell(self, variant: Variant, spec: str, geometry: Geometry) -> Cell:
+    def _cell(self, variant: Variant, spec: str, form: Form) -> Cell:
         family = family_of(spec)
         task = self.tasks[variant.task]
-        identity = [f"task {task.version}", *task.rules, task.data.digest, *self._clean(variant.task, geometry)]
+        identity = [f"task {task.version}", *task.rules, task.data.digest, *self._clean(variant.task, form)]
         batch_size, threads = self.kind.pace(self)
         return Cell(
             variant=variant,

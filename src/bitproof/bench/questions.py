@@ -69,7 +69,7 @@ def ask_all(
 
     def one(sample: Sample) -> tuple[list[Answered], float, float]:
         item, start = task.item(sample), time.perf_counter()
-        picture = pipeline.picture(sample)
+        picture = pipeline.made(sample)
         pictured = time.perf_counter()
         found = list(asker.replies(picture, list(task.trials(item, cell.variant.seed))))
         asked_s = sum(reply.latency_ms for _, reply, new in found if new) / 1e3

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 from PIL import Image
 
+from bitproof.bench.cache import SampleCache
 from bitproof.bench.ids import Cell
-from bitproof.bench.pictures import Picture, PictureCache, Pipeline
+from bitproof.bench.pictures import Picture, Pipeline
 from bitproof.bench.plan import Plan
 from bitproof.bench.specs import on_pictures
 from bitproof.core import BitproofError, StoreError
@@ -23,7 +24,7 @@ CLEAN, NOISY = 4, 240
 SIDE, COLORS = 224, 96
 
 
-def write_shown(plan: Plan, store: Store, cache: PictureCache) -> None:
+def write_shown(plan: Plan, store: Store, cache: SampleCache) -> None:
     """Store the pictures that are not there yet; those of cells that failed are left out."""
     have = {(entry["task"], entry["noise"], entry["sample"]) for entry in store.gallery()}
     done = store.done()
@@ -37,7 +38,7 @@ def write_shown(plan: Plan, store: Store, cache: PictureCache) -> None:
 
 def _write(cell: Cell, store: Store, pipeline: Pipeline, sample: Sample) -> None:
     try:
-        store.write_picture(cell.variant.task, cell.noise, sample.id, _small(pipeline.picture(sample)))
+        store.write_picture(cell.variant.task, cell.noise, sample.id, _small(pipeline.made(sample)))
     except StoreError:
         raise
     except BitproofError:  # the cell's own failure tells why

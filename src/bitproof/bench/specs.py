@@ -26,6 +26,11 @@ def on_pictures(spec: str) -> tuple[str, ...]:
     return tuple(part for site, part in standing(spec).items() if site not in ("tensor", "model"))
 
 
+def is_attacked(spec: str) -> bool:
+    """Whether something stands at the site ``tensor``."""
+    return "tensor" in standing(spec)
+
+
 def family_of(spec: str) -> str:
     """Clean, natural, perturbation, system, field, adversarial, evidence, or mixed where noises of several families meet."""
     families = {noise(part).family for part in parts(spec)}

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from torch import nn
 
+from bitproof.bench.cache import SampleCache
 from bitproof.bench.grid import parse_grids
 from bitproof.bench.ids import Variant
 from bitproof.bench.lowbit import low_bit
-from bitproof.bench.pictures import PictureCache
 from bitproof.bench.plan import Plan
 from bitproof.bench.variants import Variants
 from bitproof.convert import Recipe, insert
@@ -20,7 +20,7 @@ from bitproof.models import Network
 from bitproof.models import load as load_model
 from bitproof.results import Store
 from bitproof.tasks import Sample, Task
-from bitproof.tasks import load as load_task
+from bitproof.tasks import load_kind as load_task
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def subject(what: str, recipe: str | None, calibration: str | None, n: int, pict
         found = _made_now(what, recipe, calibration, n)
     if pictures is None:
         return found
-    task = load_task(pictures)
+    task = load_task(pictures, found.network.form.kind)
     own = found.task is not None and found.task.data.digest == task.data.digest
     return Subject(found.network, found.recipe, found.module, found.left_float, task, found.held_out if own else 0, found.seed)
 
@@ -110,7 +110,7 @@ def _variants(store: Store) -> Iterator[tuple[Variants, Variant]]:
     """The variants of every request of a run that are on disk."""
     for text in [store.grid(), *store.grids()]:
         for grid in parse_grids(text, str(store.path)):
-            variants = Variants(Plan(grid), store, PictureCache(), lambda variant, share, what: None)
+            variants = Variants(Plan(grid), store, SampleCache(), lambda variant, share, what: None)
             yield from ((variants, variant) for variant in variants.plan.variants if variants.made(variant))
 
 

@@ -9,22 +9,21 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
 from bitproof.bench.adversary import adversary
+from bitproof.bench.cache import SampleCache
 from bitproof.bench.ids import Variant
+from bitproof.bench.inputs import clean_batch, inputs_of, probe_of
 from bitproof.bench.kind import Tell
-from bitproof.bench.pictures import PictureCache, Pipeline, TrainingPictures, probe, to_tensor
 from bitproof.bench.plan import Plan
 from bitproof.bench.weights import read_weights, write_weights
 from bitproof.convert import Converted, insert, quantize
 from bitproof.core import SpecError, StoreError, VariantRow, digest
 from bitproof.models import Network, TorchVictim
 from bitproof.results import Store
-from bitproof.tasks import Sample, Task
-from bitproof.training import Progress, train
+from bitproof.training import Progress, Samples, train
 
 #: How many networks stay in memory; the others are loaded again from disk.
 KEPT = 16
@@ -33,11 +32,11 @@ KEPT = 16
 class Variants:
     """Makes, stores and hands out the networks of a plan."""
 
-    def __init__(self, plan: Plan, store: Store, cache: PictureCache, tell: Tell) -> None:
+    def __init__(self, plan: Plan, store: Store, cache: SampleCache, tell: Tell) -> None:
         self.plan, self.store, self.cache, self.tell = plan, store, cache, tell
         self._kept: OrderedDict[str, TorchVictim] = OrderedDict()
         self._failed: dict[str, Exception] = {}
-        self._training: dict[str, TrainingPictures] = {}
+        self._training: dict[str, Samples] = {}
 
     def victim(self, variant: Variant) -> TorchVictim:
         """Return the network of ``variant``, made now if it was not yet. A variant that failed fails again with the same error."""
@@ -71,7 +70,7 @@ class Variants:
             self._make(variant, network, path)
         if str(variant.recipe) == "fp32":
             return as_evaluated(network, network.module)
-        model = insert(network.module, variant.recipe, probe(network.geometry.size)).model
+        model = insert(network.module, variant.recipe, probe_of(network)).model
         model.load_state_dict(read_weights(path))
         return as_evaluated(network, model.eval())
 
@@ -95,16 +94,12 @@ class Variants:
         return converted
 
     def _calibration(self, variant: Variant, network: Network) -> Iterator[torch.Tensor]:
-        """Clean pictures N×3×S×S in [0, 1], from the calibration data or from the held-out end of the task's own."""
+        """Clean samples as the network takes them, from the calibration data or from the held-out end of the task's own."""
         source = self.plan.calibration_of(variant.task)
         samples = source.data.calibration(self.plan.grid.calibration.n, seed=variant.seed)
         size = self.plan.grid.batch_size
         for i in range(0, len(samples), size):
-            yield self._batch(source, network, samples[i : i + size])
-
-    def _batch(self, source: Task, network: Network, samples: list[Sample]) -> torch.Tensor:
-        pipeline = Pipeline(source, network.geometry, (), 0, self.cache)
-        return to_tensor(np.stack([pipeline.picture(sample) for sample in samples]))
+            yield clean_batch(source, network, samples[i : i + size], self.cache)
 
     def _train(self, variant: Variant, network: Network, model: nn.Module, folder: Path) -> float:
         """Train ``model`` in place, going on from a checkpoint if there is one; return the seconds over all runs."""
@@ -121,7 +116,7 @@ class Variants:
         self.tell(variant, 0.0, "training")
         trained = train(
             model,
-            self._pictures(network),
+            self._samples(network),
             settings,
             seed=training_seed(variant),
             teacher=teacher if settings.distill else None,
@@ -131,14 +126,15 @@ class Variants:
         )
         return trained.time_s
 
-    def _pictures(self, network: Network) -> TrainingPictures:
-        key = str(network.geometry)
+    def _samples(self, network: Network) -> Samples:
+        key = str(network.form)
         if key not in self._training:
             source = self.plan.train_source
             if source is None:
                 raise SpecError("A trained recipe needs the key train: DATA in the grid.")
-            pipeline = Pipeline(source, network.geometry, (), 0, PictureCache(limit_bytes=0))
-            self._training = {key: TrainingPictures(pipeline, self.plan.threads)}
+            inputs = inputs_of(network.form)
+            pipeline = inputs.pipeline(source, network.form, (), 0, SampleCache(limit_bytes=0))
+            self._training = {key: inputs.training(pipeline, self.plan.threads)}
         return self._training[key]
 
     def _row(self, variant: Variant, network: Network, converted: Converted, time_s: float) -> VariantRow:
@@ -153,7 +149,7 @@ class Variants:
             settings=report.defaults,
             size_bytes=report.size_bytes,
             float_bytes=report.float_bytes,
-            latency_ms=_latency_ms(as_evaluated(network, converted.model).module, network.geometry.size),
+            latency_ms=_latency_ms(as_evaluated(network, converted.model).module, probe_of(network)),
             threads=self.plan.threads,
             time_s=time_s,
             layers_low_bit=changed,
@@ -172,7 +168,7 @@ def as_evaluated(network: Network, module: nn.Module) -> TorchVictim:
     last = copy.deepcopy(module).to(memory_format=torch.channels_last)
     try:
         with torch.inference_mode():
-            last(probe(network.geometry.size))
+            last(probe_of(network))
     except Exception:
         return TorchVictim(module)
     return TorchVictim(last)
@@ -183,9 +179,9 @@ def training_seed(variant: Variant) -> int:
     return int(digest("training", variant.model, variant.seed), 16)
 
 
-def _latency_ms(model: nn.Module, size: int) -> float:
-    """Median of 9 forwards of one picture, after two that warm up."""
-    x = torch.zeros(1, 3, size, size)
+def _latency_ms(model: nn.Module, like: torch.Tensor) -> float:
+    """Median of 9 forwards of one sample of zeros, after two that warm up."""
+    x = torch.zeros_like(like[:1])
     times = []
     with torch.inference_mode():
         for _ in range(11):

@@ -7,8 +7,8 @@ from functools import lru_cache
 import torch
 
 from bitproof.bench.ids import Cell, Variant
-from bitproof.bench.pictures import probe
-from bitproof.bench.specs import standing
+from bitproof.bench.inputs import inputs_of, probe_of
+from bitproof.bench.specs import on_pictures, standing
 from bitproof.bench.variants import Variants
 from bitproof.convert import Rewriter, fused
 from bitproof.core import Comparing, Strike
@@ -36,7 +36,12 @@ class Victims:
         """
         at = standing(cell.noise)
         long = "tensor" in at and getattr(noise(at["tensor"]), "long", False)
-        return self._placed(cell.variant, at.get("model"), long)
+        return self._before(self._placed(cell.variant, at.get("model"), long), cell)
+
+    def _before(self, victim: TorchVictim, cell: Cell) -> TorchVictim:
+        """What the cell's attack moves the input of; without an attack the network itself."""
+        form = self.variants.plan.networks[cell.variant.model].form
+        return inputs_of(form).before(victim, form, on_pictures(cell.noise)) if "tensor" in standing(cell.noise) else victim
 
     def _place(self, variant: Variant, spec: str | None, long: bool) -> TorchVictim:
         return self._made(variant, spec, long).on(self.device)
@@ -51,7 +56,7 @@ class Victims:
         given = self._plain(variant, spec)
         if not given.differentiable:
             return given
-        return TorchVictim(fused(given.module, probe(self.variants.plan.networks[variant.model].geometry.size)))
+        return TorchVictim(fused(given.module, probe_of(self.variants.plan.networks[variant.model])))
 
     def attack(self, cell: Cell) -> Strike | None:
         """Return what stands at the site ``tensor``, with the other networks that it needs; None where nothing does."""
@@ -63,11 +68,12 @@ class Victims:
             strike: Strike = built
             return strike
         others = self.variants.plan.others(cell)
-        return built.given({name: self._placed(other, None, False) for name, other in others.items()}, noise)
+        victims = {name: self._before(self._placed(other, None, False), cell) for name, other in others.items()}
+        return built.given(victims, noise)
 
     def _change(self, variant: Variant, spec: str) -> TorchVictim:
         given, how = self.variants.victim(variant), noise(spec)
-        pictures = probe(self.variants.plan.networks[variant.model].geometry.size)
+        pictures = probe_of(self.variants.plan.networks[variant.model])
         finished = not given.differentiable
         if how.needs == "deploy":
             return TorchVictim(how(Deployment(given.module, pictures, finished)), differentiable=False)

@@ -36,7 +36,7 @@ from bitproof.core.protocols import (
 from bitproof.core.registry import Card, Registry
 from bitproof.core.rows import SCHEMA, ReplyRow, SampleRow, VariantRow
 from bitproof.core.seeds import digest, seed
-from bitproof.core.sites import SITES, Geometry
+from bitproof.core.sites import SITES, Clip, Form, Geometry
 from bitproof.core.specs import Spec, bind, ratio, split
 
 __all__ = [
@@ -48,12 +48,14 @@ __all__ = [
     "BitproofError",
     "Card",
     "Chat",
+    "Clip",
     "Color",
     "Comparing",
     "Corruption",
     "DataError",
     "Decoder",
     "Deploy",
+    "Form",
     "Framing",
     "Geometry",
     "Gradient",

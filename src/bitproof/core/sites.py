@@ -1,8 +1,9 @@
-"""The named places of a pipeline, and how a picture is brought to a model's input size."""
+"""The named places of a pipeline, and how a sample of each kind becomes a model's input."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
 
 from bitproof.core.errors import SpecError
 
@@ -10,7 +11,18 @@ from bitproof.core.errors import SpecError
 SITES: dict[str, tuple[str, ...]] = {
     "image": ("decode", "resize", "color", "image", "tensor", "model"),
     "vqa": ("decode", "resize", "color", "image", "model"),
+    "keyword": ("decode", "resample", "wave", "tensor", "features", "model"),
 }
+
+
+class Form(Protocol):
+    """How a sample becomes a model's input; its print is in every id of what is made with it."""
+
+    kind: ClassVar[str]
+
+    @property
+    def side(self) -> int | None:
+        """Side of the picture that the model takes, px; None of what is none."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +36,8 @@ class Geometry:
     noise stands there; it is not printed, since ids that hold the printed geometry are older than it, and hold its digest.
     """
 
+    kind: ClassVar[str] = "image"
+
     size: int
     resize: int
     mode: str = "shorter"
@@ -36,9 +50,43 @@ class Geometry:
         if not 0 < self.size <= self.resize:
             raise SpecError(f"A crop of {self.size} px from a side of {self.resize} px is impossible: 0 < size ≤ resize.")
 
+    @property
+    def side(self) -> int:
+        """Side of the model's picture, px."""
+        return self.size
+
     def scaled(self, height: int, width: int) -> tuple[int, int]:
         """Return the (height, width) in px to which a picture of ``height`` × ``width`` px is scaled before the crop."""
         if self.mode == "square":
             return self.resize, self.resize
         side = max(height, width) if self.mode == "longer" else min(height, width)
         return max(1, self.resize * height // side), max(1, self.resize * width // side)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """How a decoded recording becomes the model's input.
+
+    It is brought to ``rate`` Hz by ``resample`` and cut or filled with silence, both at its end, to ``time_s`` seconds;
+    ``features`` names the front end. Both are the clean occupants of their sites.
+    """
+
+    kind: ClassVar[str] = "keyword"
+
+    features: str
+    resample: str = "soxr-hq"
+    rate: int = 16_000
+    time_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.rate < 1 or self.length < 1:
+            raise SpecError(f"A clip of {self.time_s} s at {self.rate} Hz is impossible: both are more than 0.")
+
+    @property
+    def side(self) -> None:
+        """None: it is no picture."""
+
+    @property
+    def length(self) -> int:
+        """Samples of a clip."""
+        return round(self.rate * self.time_s)

@@ -7,7 +7,7 @@ from typing import Any
 
 from bitproof.core import ModelError, Registry, Spec, SpecError, bind, digest
 from bitproof.models.endpoint import Endpoint
-from bitproof.models.network import Network, Normalized, wrap
+from bitproof.models.network import Network, Normalized, of_form, wrap
 from bitproof.models.onnx_file import OnnxSession
 from bitproof.models.resnet_binary import RPReLU, Shift
 from bitproof.models.user_file import user_function
@@ -51,6 +51,7 @@ __all__ = [
     "check_spec",
     "load",
     "load_any",
+    "of_form",
     "user_function",
     "wrap",
 ]

@@ -37,6 +37,11 @@ class Endpoint:
     differentiable: ClassVar[bool] = False
 
     @property
+    def form(self) -> Geometry:
+        """The geometry, by the name that it has of every model."""
+        return self.geometry
+
+    @property
     def recipe(self) -> str:
         """What its rows call the recipe: ``fp32`` (as served) of a control, ``served:NAME[,bits]`` of a low-bit version."""
         return "fp32" if self.of is None else f"served:{self.served}{',' + self.bits if self.bits else ''}"

@@ -1,4 +1,4 @@
-"""What every door returns: a network that takes pictures in [0, 1], and how pictures are brought to its size."""
+"""What every door returns: a network, and how samples become what it takes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from bitproof.core import BitproofError, Geometry, ModelError, SpecError
+from bitproof.core import BitproofError, Form, Geometry, ModelError, SpecError
 from bitproof.models.black_box import Answer, BlackBox, source_of
 
 #: Mean and standard deviation of ImageNet's channels in [0, 1].
@@ -23,8 +23,8 @@ class Network:
     """A network ready to be measured.
 
     Attributes:
-        module: float N×3×S×S in [0, 1] → logits N×classes, normalisation inside, in evaluation mode.
-        geometry: how a decoded picture becomes S×S.
+        module: one tensor, N×…, → logits N×classes, in evaluation mode. Pictures are float N×3×S×S in [0, 1], normalisation inside.
+        form: how a sample becomes one row of that tensor; of pictures a Geometry.
         classes: number of logits.
         spec: the canonical spec that loads it again, or the name given to ``wrap``.
         digest: 64 hex digits; equal digests mean equal networks.
@@ -32,11 +32,18 @@ class Network:
     """
 
     module: nn.Module
-    geometry: Geometry
+    form: Form
     classes: int
     spec: str
     digest: str
     differentiable: bool = True
+
+    @property
+    def geometry(self) -> Geometry:
+        """How a decoded picture becomes S×S. Raises SpecError for a network that takes no pictures."""
+        if not isinstance(self.form, Geometry):
+            raise SpecError(f"{self.spec!r} takes samples of the kind {self.form.kind!r}; one that takes pictures is needed here.")
+        return self.form
 
 
 class Normalized(nn.Module):
@@ -98,10 +105,29 @@ def wrap(
     check_interpolation(interpolation)
     geometry = Geometry(size, resize or size, mode, interpolation)
     net = Normalized(*_channels(mean, std, spec), module).float().eval()
-    found = _probe(net, size, spec)
+    grey = torch.tensor([0.25, 0.75]).view(2, 1, 1, 1).expand(2, 3, size, size).contiguous()
+    return of_form(net, geometry, grey, spec=spec, classes=classes, differentiable=differentiable, code=code)
+
+
+def of_form(
+    net: nn.Module,
+    form: Form,
+    probe: Tensor,
+    *,
+    spec: str,
+    classes: int | None = None,
+    differentiable: bool = True,
+    code: bytes = b"",
+) -> Network:
+    """Return ``net`` as a Network whose input is as ``form`` says; it is put into evaluation mode.
+
+    ``probe``: two samples that are shown to it; the other settings are those of ``wrap``. Raises ModelError where that fails, or
+    the answer is not 2×classes of finite numbers.
+    """
+    found = _probe(net.eval(), probe, spec)
     if classes is not None and classes != found:
         raise ModelError(f"{spec!r} gives {found} logits, {classes} classes were expected. Type classes={found}.")
-    return Network(net, geometry, found, spec, state_digest(net, code), differentiable)
+    return Network(net, form, found, spec, state_digest(net, code), differentiable)
 
 
 def check_interpolation(name: str) -> None:
@@ -119,20 +145,21 @@ def _channels(mean: Sequence[float] | None, std: Sequence[float] | None, spec: s
     return mean, std
 
 
-def _probe(net: nn.Module, size: int, spec: str) -> int:
-    """Run ``net`` on two flat pictures and return its number of classes."""
+def _probe(net: nn.Module, x: Tensor, spec: str) -> int:
+    """Run ``net`` on two samples and return its number of classes."""
     with seeded(0), torch.no_grad():  # lazy layers are drawn here
         try:
-            logits = net(torch.tensor([0.25, 0.75]).view(2, 1, 1, 1).expand(2, 3, size, size).contiguous())
+            logits = net(x)
         except BitproofError:
             raise
         except Exception as error:  # whatever a foreign module raises
-            raise ModelError(f"{spec!r} fails on a picture of {size}×{size} px: {type(error).__name__}: {error}") from error
+            given = f"a picture of {x.shape[3]}×{x.shape[3]} px" if x.ndim == 4 and x.shape[1] == 3 else f"samples {tuple(x.shape)}"
+            raise ModelError(f"{spec!r} fails on {given}: {type(error).__name__}: {error}") from error
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != 2:
         found = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
-        raise ModelError(f"{spec!r} must return logits N×classes, found {found} for 2 pictures. Wrap it in a module that does.")
+        raise ModelError(f"{spec!r} must return logits N×classes, found {found} for 2 samples. Wrap it in a module that does.")
     if not logits.isfinite().all():
-        raise ModelError(f"{spec!r} returns logits that are NaN or infinite on a grey picture; its weights are damaged.")
+        raise ModelError(f"{spec!r} returns logits that are NaN or infinite on plain samples; its weights are damaged.")
     return logits.shape[1]
 
 

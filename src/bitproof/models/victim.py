@@ -29,18 +29,22 @@ class TorchVictim:
         differentiable: False for sessions of other engines, whose output carries no gradient.
         mode: what ``bitproof.core.Gradient`` reads.
         backward: the backward of every rounding in mode ``bpda``: (g, x, s, lower, upper) → dx, of the shape of ``x``.
+        bounds: the lowest and highest value of an input.
 
     Raises:
         SpecError: for an unknown mode, one that a quantizer of the network does not list in its ``gradients``, an annealed one,
             and for ``bpda`` without a backward.
     """
 
-    bounds = (0.0, 1.0)
-
     def __init__(
-        self, module: nn.Module, differentiable: bool = True, mode: str = "ste", backward: Callable[..., Tensor] | None = None
+        self,
+        module: nn.Module,
+        differentiable: bool = True,
+        mode: str = "ste",
+        backward: Callable[..., Tensor] | None = None,
+        bounds: tuple[float, float] = (0.0, 1.0),
     ) -> None:
-        self.module, self.differentiable, self.mode, self.backward = module, differentiable, mode, backward
+        self.module, self.differentiable, self.mode, self.backward, self.bounds = module, differentiable, mode, backward, bounds
         self._quantizers: list[Any] = [m for m in module.modules() if isinstance(getattr(m, "gradient", None), str)]
         gradient = Gradient.parse(mode)
         self._check(gradient)
@@ -56,7 +60,7 @@ class TorchVictim:
         """The same network on ``device``: a copy, unless it is there already or is a session, which stays where it is."""
         if not self.differentiable or self.device == device:
             return self
-        return TorchVictim(copy.deepcopy(self.module).to(device), True, self.mode, self.backward)
+        return TorchVictim(copy.deepcopy(self.module).to(device), True, self.mode, self.backward, self.bounds)
 
     def _check(self, gradient: Gradient) -> None:
         if gradient.annealed:
@@ -95,7 +99,7 @@ class TorchVictim:
 
     def with_gradient(self, mode: str) -> TorchVictim:
         """The same network with another gradient mode."""
-        return self if mode == self.mode else TorchVictim(self.module, self.differentiable, mode, self.backward)
+        return self if mode == self.mode else TorchVictim(self.module, self.differentiable, mode, self.backward, self.bounds)
 
     @contextmanager
     def _as_attacked(self) -> Iterator[None]:

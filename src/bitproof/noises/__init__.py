@@ -122,6 +122,9 @@ PROBES = Registry("probe", {"evidence": f"{_ATTACKS}.evidence:Evidence"})
 #: Word → the family that it names.
 FAMILIES: dict[str, type[Family]] = {**families.FAMILIES, "perturbations": Perturbations, **budgets.FAMILIES}
 
+#: Kind of input other than pictures → the families that a word means there.
+FAMILIES_OF: dict[str, dict[str, type[Family]]] = {}
+
 __all__ = [
     "ATTACKS",
     "BAR",
@@ -183,15 +186,16 @@ def family_cards() -> list[Card]:
     return [Card(name, (family.__doc__ or "").split("\n")[0], family.source, 1) for name, family in FAMILIES.items()]
 
 
-def expand(text: str, clean: tuple[str, ...] = (), side: int | None = None) -> list[str]:
+def expand(text: str, clean: tuple[str, ...] = (), side: int | None = None, kind: str = "image") -> list[str]:
     """Return the cells that ``text`` asks for: a family's members, or one spec, each in its one canonical form.
 
     ``fog:severity=3+decode-cv`` → ``["decode-cv+fog:3"]``; ``corruptions:3`` → 15 specs. ``clean`` names the occupants of the
     clean pipeline, which a system family leaves out; ``side`` is the side of the model's input, px, by which perturbation sequences
-    choose their constants. Raises SpecError on a bad setting and on two noises at one site.
+    choose their constants; ``kind`` is the kind of input that a family is meant for. Raises SpecError on a bad setting and on two
+    noises at one site.
     """
     parts = [Spec.parse(part) for part in split(text, "+")]
-    return _members(parts[0], clean, side) if len(parts) == 1 else [_joined(text, parts)]
+    return _members(parts[0], clean, side, kind) if len(parts) == 1 else [_joined(text, parts)]
 
 
 def _joined(text: str, parts: list[Spec]) -> str:
@@ -207,23 +211,21 @@ def _joined(text: str, parts: list[Spec]) -> str:
                 "a cell carries one noise a site."
             )
         sites[built.site] = canonical(part, built)
-    return "+".join(str(sites[site]) for site in sorted(sites, key=_position))
+    row = next((row for row in SITES.values() if sites.keys() <= {*row}), None)
+    if row is None:
+        raise SpecError(f"{text!r} joins noises on different kinds of input: no sample passes {' and '.join(map(repr, sites))}.")
+    return "+".join(str(sites[site]) for site in sorted(sites, key=row.index))
 
 
-def _members(spec: Spec, clean: tuple[str, ...], side: int | None) -> list[str]:
+def _members(spec: Spec, clean: tuple[str, ...], side: int | None, kind: str) -> list[str]:
     if spec.name == "clean":
         if spec.items:
             raise SpecError(f"{str(spec)!r}: 'clean' takes no settings. Type 'clean'.")
         return ["clean"]
-    named = _family(spec, side).members(clean) if spec.name in FAMILIES else [str(spec)]
+    named = _family(spec, side, kind).members(clean) if spec.name in FAMILIES else [str(spec)]
     return [_joined(text, [Spec.parse(part) for part in split(text, "+")]) for text in named]
 
 
-def _family(spec: Spec, side: int | None) -> Family:
-    family = bind(spec, FAMILIES[spec.name])
+def _family(spec: Spec, side: int | None, kind: str) -> Family:
+    family = bind(spec, FAMILIES_OF.get(kind, {}).get(spec.name, FAMILIES[spec.name]))
     return family.at(side) if side and isinstance(family, Sized) else family
-
-
-def _position(site: str) -> int:
-    order = [name for sites in SITES.values() for name in sites]
-    return order.index(site) if site in order else len(order)

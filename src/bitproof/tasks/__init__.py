@@ -7,15 +7,17 @@ from typing import Any
 
 from bitproof.core import Registry, Spec, SpecError, UnknownName, bind
 from bitproof.tasks.data import ImageData, Sample
-from bitproof.tasks.image import ImageTask, Score
-from bitproof.tasks.kind import Task
+from bitproof.tasks.image import ImageTask
+from bitproof.tasks.kind import Scored, Task
+from bitproof.tasks.scores import Score
 from bitproof.tasks.vqa import JUDGE_VERSION, LABELLED, LOADERS, Trial, Verdict, VqaTask, judge_prompt, read_judgement
 
 _SOURCES = "bitproof.tasks.sources"
 
 TASKS = Registry("task", {"image": "bitproof.tasks.image:ImageTask", "vqa": "bitproof.tasks.vqa.task:VqaTask"})
 
-#: Where data comes from. A source is a dataclass whose fields are the words of its spec, with ``task`` and ``load()``.
+#: Where data comes from. A source is a dataclass whose fields are the words of its spec, with ``task`` and ``load()``. Where
+#: several tasks read one kind of file, the source's name has its task before it.
 SOURCES = Registry(
     "source",
     {
@@ -41,6 +43,7 @@ __all__ = [
     "ImageTask",
     "Sample",
     "Score",
+    "Scored",
     "Task",
     "Trial",
     "Verdict",
@@ -48,6 +51,7 @@ __all__ = [
     "judge_prompt",
     "load",
     "load_any",
+    "load_kind",
     "read_judgement",
 ]
 
@@ -60,6 +64,14 @@ def load(spec: str) -> ImageTask:
     return task
 
 
+def load_kind(spec: str, kind: str) -> Any:
+    """Return the task that ``spec`` names, which is one of ``kind``; see ``load_any``. Raises SpecError for another kind."""
+    task = load_any(spec)
+    if task.kind != kind:
+        raise SpecError(f"{spec!r} is of the kind {task.kind!r}; samples of the kind {kind!r} were asked for here.")
+    return task
+
+
 def load_any(spec: str) -> Task:
     """Return the task that ``[task/]source[:where][,key=value]`` names, e.g. ``imagenet:/data/val``.
 
@@ -68,6 +80,7 @@ def load_any(spec: str) -> Task:
     """
     parsed = Spec.parse(spec)
     prefix, _, name = parsed.name.rpartition("/")
+    name = parsed.name if parsed.name in SOURCES else name
     if name not in SOURCES:
         listing = f"A task is written [task/]source:where; 'bitproof list sources' shows all {len(SOURCES)} sources."
         raise UnknownName("data source", name, SOURCES, listing)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
 
-from bitproof.core import Geometry
 from bitproof.tasks.data import ImageData, Sample
+from bitproof.tasks.scores import Score
 
 
 class Task(Protocol):
@@ -34,5 +35,12 @@ class Task(Protocol):
     def truth(self, sample: Sample) -> int:
         """The label of a sample's rows."""
 
-    def clean(self, geometry: Geometry) -> dict[str, str]:
-        """Site → name of the occupant that stands there where no noise does."""
+    def clean(self, form: Any) -> dict[str, str]:
+        """Site → name of the occupant that stands there where no noise does; ``form`` is the model's, of the task's kind."""
+
+
+class Scored(Task, Protocol):
+    """A task whose networks answer with logits."""
+
+    def score_batch(self, logits: Any, labels: Sequence[int]) -> list[Score]:
+        """Score logits N×classes against N labels. Raises ModelError."""

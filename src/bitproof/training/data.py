@@ -16,7 +16,7 @@ from bitproof.training.settings import Training
 
 
 class Samples(Protocol):
-    """What can be trained on: a map-style data set whose sample is (x float 3×H×W in [0, 1], label)."""
+    """What can be trained on: a map-style data set whose sample is (x float 3×H×W in [0, 1], label), or as ``Finished`` says."""
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -31,6 +31,14 @@ class Batched(Protocol):
 
     def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Return (x uint8 or float in [0, 1] N×3×H×W, labels N)."""
+
+
+@runtime_checkable
+class Finished(Protocol):
+    """Samples that are no pictures: tensors of any shape, finite numbers or integers."""
+
+    def finish(self, x: Tensor) -> Tensor:
+        """Return what the network takes of a batch, which was augmented before."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +94,12 @@ class _Batches(Dataset[tuple[Cut, Tensor, Tensor]]):
 
     def __getitem__(self, cut: Cut) -> tuple[Cut, Tensor, Tensor]:
         x, y = self._fetch(cut.indices)
-        _check(x, y, len(cut.indices))
-        return cut, augmented(x, self.settings.augment, self.seed, cut.epoch, cut.indices), y
+        n, finish = len(cut.indices), self.data.finish if isinstance(self.data, Finished) else None
+        _check_batch(x, y, n, "N×…" if finish else "N×3×H×W", finish is not None or x.ndim == 4)
+        if finish is None:
+            _check_range(x)
+        x = augmented(x, self.settings.augment, self.seed, cut.epoch, cut.indices)
+        return cut, x if finish is None else _finite(finish(x)), y
 
     def _fetch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         if isinstance(self.data, Batched):
@@ -103,12 +115,21 @@ def _stacked(pictures: list[Tensor]) -> Tensor:
     return torch.stack(pictures)
 
 
-def _check(x: Tensor, y: Tensor, n: int) -> None:
-    if x.ndim != 4 or len(x) != n or tuple(y.shape) != (n,):
+def _check_batch(x: Tensor, y: Tensor, n: int, wanted: str, fits: bool) -> None:
+    if not fits or len(x) != n or tuple(y.shape) != (n,):
         found = f"x {'×'.join(map(str, x.shape))} and y {'×'.join(map(str, y.shape))}"
-        raise ShapeError(f"A training batch of {n} must be x {n}×3×H×W and y {n}, found {found}.")
+        raise ShapeError(f"A training batch of {n} must be x {wanted.replace('N', str(n))} and y {n}, found {found}.")
     if y.is_floating_point():
         raise ShapeError(f"Training labels must be whole numbers, found {y.dtype}.")
+
+
+def _finite(x: Tensor) -> Tensor:
+    if not x.isfinite().all():
+        raise ShapeError("Training samples must be finite numbers, found NaN or infinity.")
+    return x
+
+
+def _check_range(x: Tensor) -> None:
     if x.dtype == torch.uint8:
         return
     if not x.is_floating_point():
@@ -122,8 +143,10 @@ def _check(x: Tensor, y: Tensor, n: int) -> None:
 
 
 def to_float(x: Tensor) -> Tensor:
-    """uint8 → float32 in [0, 1]; float stays as it is."""
-    return x.float().div_(255) if x.dtype == torch.uint8 else x.float()
+    """uint8 → float32 in [0, 1]; float becomes float32; other whole numbers, which are names of something, stay."""
+    if x.dtype == torch.uint8:
+        return x.float().div_(255)
+    return x.float() if x.is_floating_point() else x
 
 
 def check_not_empty(data: Samples) -> None:
