@@ -4,9 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from bitproof.bench import ahead as ahead_module
 from bitproof.bench.ahead import BATCHES_AHEAD, Ahead, Job, Times
+from bitproof.bench.pictures import fill
 from bitproof.core import DataError
 
 SAMPLES = tuple(SimpleNamespace(id=str(i)) for i in range(11))
@@ -15,11 +17,12 @@ SAMPLES = tuple(SimpleNamespace(id=str(i)) for i in range(11))
 class Drawn:
     """A pipeline that notes what it was asked for; a picture holds its sample's number."""
 
+    shape, dtype, fill = (3, 4, 4), torch.float32, staticmethod(fill)
+
     def __init__(self, slow_s=0.0, broken=None):
-        self.geometry = SimpleNamespace(size=4)
         self.asked, self.slow_s, self.broken, self.lock = [], slow_s, broken, threading.Lock()
 
-    def picture(self, sample):
+    def made(self, sample):
         time.sleep(self.slow_s)
         if sample.id == self.broken:
             raise DataError(f"{sample.id!r} cannot be read")
@@ -125,8 +128,8 @@ def test_what_the_network_takes_is_its_own_time(monkeypatch):
 def test_what_the_pictures_take_is_summed_and_what_they_hold_up_is_no_more(monkeypatch):
     clock, times, pipeline = Clock(), Times(), Drawn()
     monkeypatch.setattr(ahead_module, "time", clock)
-    picture = pipeline.picture
-    pipeline.picture = lambda sample: clock.pass_(1) or picture(sample)
+    picture = pipeline.made
+    pipeline.made = lambda sample: clock.pass_(1) or picture(sample)
     with Ahead(1) as ahead:
         list(ahead.batches(job(pipeline), times))
     assert times.pictures_s == 11

@@ -177,7 +177,7 @@ WRONG = {
     "check_is_ready_to_be_measured": [
         *(with_module(lambda net: net.train()), with_module(lambda net: net.double()), with_module(lambda net: Writing(net).eval()))
     ],
-    "check_names_a_clean_resize": [changed(geometry=Geometry(28, 28, interpolation="decode-pil"))],
+    "check_names_a_clean_resize": [changed(form=Geometry(28, 28, interpolation="decode-pil"))],
     "check_spec_is_canonical": [changed(spec=" small-cnn ")],
     "check_carries_a_gradient_or_says_so": [changed(differentiable=False), with_module(lambda net: Flat(0.0))],
     "check_pickled_it_is_the_same": [with_module(Local)],
