@@ -11,10 +11,10 @@ import torch
 from bitproof.bench.ahead import Job
 from bitproof.bench.cache import SampleCache
 from bitproof.bench.ids import Cell
-from bitproof.bench.inputs import Pipeline, inputs_of
+from bitproof.bench.inputs import pipeline_of
 from bitproof.bench.pictures import draw, finite
 from bitproof.bench.plan import Plan
-from bitproof.bench.specs import is_attacked, on_pictures, parts, standing
+from bitproof.bench.specs import parts, standing
 from bitproof.core import Attacked, Comparing, SampleRow, Strike
 from bitproof.models import TorchVictim
 from bitproof.noises import noise
@@ -28,12 +28,6 @@ def pictures_job(cell: Cell, plan: Plan, cache: SampleCache, begun: int = 0) -> 
         none = SampleCache(limit_bytes=0)  # the first would be forgotten before the last is made, and none ever found
         pipeline = pipeline_of(cell, plan, none)
     return Job(cell.id, pipeline, samples, cell.batch_size)
-
-
-def pipeline_of(cell: Cell, plan: Plan, cache: SampleCache) -> Pipeline:
-    """Return the way of the samples of ``cell``, up to its network or to its attack."""
-    task, form = plan.tasks[cell.variant.task], plan.networks[cell.variant.model].form
-    return inputs_of(form).pipeline(task, form, on_pictures(cell.noise), cell.variant.seed, cache, is_attacked(cell.noise))
 
 
 def run_cell(

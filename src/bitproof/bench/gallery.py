@@ -10,9 +10,8 @@ import torch
 from PIL import Image
 
 from bitproof.bench.cache import SampleCache
-from bitproof.bench.cell import pipeline_of
 from bitproof.bench.ids import Cell
-from bitproof.bench.inputs import batch, inputs_of
+from bitproof.bench.inputs import batch, inputs_of, pipeline_of
 from bitproof.bench.pictures import Picture, draw
 from bitproof.bench.plan import Plan
 from bitproof.bench.specs import standing

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitproof.bench.cache import SampleCache
+from bitproof.bench.specs import is_attacked, on_pictures
 from bitproof.core import Form, Registry
 from bitproof.models import Network, TorchVictim
 from bitproof.tasks import Sample, Task
 from bitproof.training import Samples
 
 if TYPE_CHECKING:
+    from bitproof.bench.ids import Cell
     from bitproof.bench.plan import Plan
 
 #: Kind of input → what differs. Entries are named by text, so that a kind is imported where it is used.
@@ -94,6 +96,12 @@ def inputs_of(form: Form) -> Inputs:
     """Return what differs for networks of ``form``."""
     found: Inputs = INPUTS.load(form.kind)()
     return found
+
+
+def pipeline_of(cell: Cell, plan: Plan, cache: SampleCache) -> Pipeline:
+    """Return the way of the samples of ``cell``, up to its network or to its attack."""
+    task, form = plan.tasks[cell.variant.task], plan.networks[cell.variant.model].form
+    return inputs_of(form).pipeline(task, form, on_pictures(cell.noise), cell.variant.seed, cache, is_attacked(cell.noise))
 
 
 def probe_of(network: Network) -> Tensor:
