@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bitproof.core import SpecError
 from bitproof.quantizers import QUANTIZERS
 
-METHODS = ("bnn", "xnor", "bireal", "xnorpp", "reactnet", "recu", "fda", "dorefa")
+METHODS = ("bnn", "xnor", "bireal", "xnorpp", "reactnet", "recu", "fda", "dorefa", "bibert", "elastic")
 
 
 def make(name, x, role="weight", **words):
@@ -206,8 +206,10 @@ def test_other_gradient_modes_take_the_place_of_the_methods_own(name, role):
     x, g = draw()
     words = ROWS if role == "weight" or name in ("reactnet", "fda") else {}
     quantizer = make(name, x, role, **words).eval()
-    if name == "recu" and role == "weight":
-        quantizer.transform = lambda w: w  # its gradient goes on through the standardisation
+    if name in ("recu", "bibert", "elastic") and role == "weight":
+        quantizer.transform = lambda w: w  # its gradient goes on through what is done to it first
+    if name == "elastic" and role == "activation":
+        quantizer.scale.data.fill_(1)  # else its steps are not where those of the others are
     s, info = quantizer.step().detach().double().numpy(), quantizer.info()
     v = (x - (0.5 if info.low == 0 else 0)) / info.spacing + 0.5  # rounding v to 0 or 1 is what is done
     soft = (1 - np.tanh((v - 0.5) / 0.5) ** 2) / (2 * 0.5 * np.tanh(1 / (2 * 0.5)))
@@ -239,7 +241,7 @@ def test_a_weights_scale_is_that_of_the_weight_seen_last(name):
     assert torch.equal(q * quantizer.info().scale, quantizer(w))
 
 
-@pytest.mark.parametrize("name", [m for m in METHODS if m != "dorefa"])
+@pytest.mark.parametrize("name", [m for m in METHODS if m not in ("dorefa", "elastic")])
 def test_inputs_of_one_sign_are_refused(name):
     words = {"channels": 6, "axis": -2} if name in ("reactnet", "fda") else {}
     with pytest.raises(SpecError, match=r"never negative.*Hardtanh"):

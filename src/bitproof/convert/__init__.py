@@ -3,15 +3,19 @@
 from bitproof.convert.conversion import Converted, calibrate, insert, quantize
 from bitproof.convert.fold import fused
 from bitproof.convert.layers import QuantLayer
+from bitproof.convert.products import QuantAttention, QuantMatmul, float_names
 from bitproof.convert.recipe import Recipe, recipe_cards
-from bitproof.convert.report import LayerReport, Report
+from bitproof.convert.report import LayerReport, ProductReport, Report
 from bitproof.convert.rewrite import Rewriter
 from bitproof.convert.switching import Switch, Switched, check_budget, chosen, keeping, kept_recipe, switches, with_own
 
 __all__ = [
     "Converted",
     "LayerReport",
+    "ProductReport",
+    "QuantAttention",
     "QuantLayer",
+    "QuantMatmul",
     "Recipe",
     "Report",
     "Rewriter",
@@ -20,6 +24,7 @@ __all__ = [
     "calibrate",
     "check_budget",
     "chosen",
+    "float_names",
     "fused",
     "insert",
     "keeping",

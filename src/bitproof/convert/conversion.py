@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from bitproof.convert.flow import BATCH, Flow, registered, run, trace, watch
 from bitproof.convert.fold import fold_
 from bitproof.convert.layers import QuantLayer, hardtanh_for_relu_, input_channels, output_axis, replace_, weight_of
-from bitproof.convert.plan import Decision, decide
+from bitproof.convert.plan import Decision, ProductDecision, decide, decide_products
+from bitproof.convert.products import QuantAttention, QuantMatmul, one_door_
 from bitproof.convert.recipe import WHOLE, Recipe
-from bitproof.convert.report import LayerReport, Report
+from bitproof.convert.report import LayerReport, ProductReport, Report
 from bitproof.core import DataError, ModelError
-from bitproof.quantizers import QUANTIZERS
+from bitproof.quantizers import OPERANDS, QUANTIZERS
 
 _SAMPLE = 2  # samples of the first batch that show the order of the layers and check the folds
 
@@ -56,11 +57,13 @@ def insert(model: nn.Module, recipe: str | Recipe, sample: Any = None) -> Conver
     """
     recipe = Recipe.parse(recipe) if isinstance(recipe, str) else recipe
     result = copy.deepcopy(model).eval()
+    if recipe.product_bits is not None:
+        one_door_(result)
     sizes = {name: _bytes(held) for name, held in _held(result.named_modules()).items()}
     replaced = hardtanh_for_relu_(result) if recipe.relu == "hardtanh" else ()
     flow = _flow(result, recipe, sample)
     folded = fold_(result, flow.pairs, sample) if recipe.fold else {}
-    decisions = decide(result, recipe, flow)
+    decisions, products = decide(result, recipe, flow), decide_products(result, recipe, flow)
     if recipe.bits is not None and not any(d.bits for d in decisions):
         raise ModelError(f"{type(model).__name__} has no layer that {str(recipe)!r} can change: {_reasons(decisions)}.")
     held = _held((d.name, d.module) for d in sorted(decisions, key=_stored_bits, reverse=True))
@@ -73,8 +76,12 @@ def insert(model: nn.Module, recipe: str | Recipe, sample: Any = None) -> Conver
             low_bit = _low_bit(decision, decision.bits, recipe)
             replace_(result, decision.module, low_bit)
             result = low_bit if result is decision.module else result
+    for product in products:
+        if product.bits is not None:
+            replace_(result, product.module, _attention(product, product.bits, recipe))
+    told = tuple(ProductReport(d.product.name, d.product.kind, d.product.count, d.bits, d.reason) for d in products)
     norms = tuple((norm, layer) for layer, norm in folded.items())
-    report = Report(str(recipe), tuple(layers), _defaults(recipe), norms, replaced)
+    report = Report(str(recipe), tuple(layers), _defaults(recipe), norms, replaced, told)
     return Converted(result.eval(), report)
 
 
@@ -86,10 +93,11 @@ def calibrate(model: nn.Module, batches: Iterable[Any]) -> None:
     never ran.
     """
     batches = _batches(batches)
-    layers = [module for module in model.modules() if isinstance(module, QuantLayer)]
+    layers = [module for module in model.modules() if isinstance(module, (QuantLayer, QuantAttention))]
     model.eval()
     for layer in layers:
-        layer.observe_weight()
+        if isinstance(layer, QuantLayer):
+            layer.observe_weight()
         layer.observing = True
     try:
         for batch in batches:
@@ -112,6 +120,11 @@ def _batches(calibration: Iterable[Any]) -> Iterable[Any]:
 def _flow(model: nn.Module, recipe: Recipe, sample: Any) -> Flow:
     if recipe.bits is None:
         return registered(model)
+    if sample is None and recipe.product_bits is not None:
+        raise ModelError(
+            f"{str(recipe)!r} makes products of activations low-bit, which only show when {type(model).__name__} runs. "
+            "Hand in a batch: insert(model, recipe, sample), or take a recipe with products=float."
+        )
     flow = watch(model, sample) if sample is not None else trace(model)
     if flow is not None:
         return flow
@@ -130,6 +143,12 @@ def _low_bit(decision: Decision, bits: tuple[int, int], recipe: Recipe) -> Quant
     weight = None if bits[0] == WHOLE else recipe.quantizer("weight", bits[0], channels, axis).to(w.device)
     inputs = None if bits[1] == WHOLE else recipe.input_quantizer(bits[1], input_channels(decision.module), 1 - w.ndim).to(w.device)
     return QuantLayer(decision.module, weight, inputs, decision.name)
+
+
+def _attention(decision: ProductDecision, bits: int, recipe: Recipe) -> QuantAttention:
+    device = next(decision.module.parameters(), torch.empty(0)).device
+    query, key, m, value = (recipe.operand_quantizer(operand, bits).to(device) for operand in OPERANDS)
+    return QuantAttention(decision.module, QuantMatmul(query, key), QuantMatmul(m, value), decision.product.name)
 
 
 def _describe(decision: Decision, recipe: Recipe, held: Sequence[nn.Parameter], float_bytes: int) -> LayerReport:
@@ -183,7 +202,9 @@ def _defaults(recipe: Recipe) -> str:
     weights = "float" if recipe.w_bits == WHOLE else f"symmetric per {recipe.per}"
     inputs = "float" if recipe.a_bits == WHOLE else f"{symmetric} per tensor"
     ranges = f"weights {weights}, activations {inputs}"
-    return f"{ranges}, {ends}{own}{kept}, {folding}{relu}, rounding {rounding}"
+    around = f", products {_end(recipe.products)}" * (recipe.products != "float")
+    around += f", embeddings: {recipe.embed}" * (recipe.embed != "float")
+    return f"{ranges}, {ends}{own}{kept}, {folding}{relu}{around}, rounding {rounding}"
 
 
 def _end(value: str | None) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bitproof.convert.layers import WEIGHTED
+from bitproof.convert.seen import Product, ProductWatch
 from bitproof.core import BitproofError, ModelError
 
 #: What calibration is made of.
@@ -21,11 +22,12 @@ BATCH = "A batch is a tensor, a tuple of arguments or a dict of keyword argument
 class Flow:
     """``order``: weighted layers by first call. ``pairs``: layer → batch norm that takes its output; each runs once.
 
-    ``where``: in what they were seen to run.
+    ``products``: those of two activations, None where nothing ran. ``where``: in what the layers were seen to run.
     """
 
     order: list[str] = field(default_factory=list)
     pairs: dict[str, str] = field(default_factory=dict)
+    products: list[Product] | None = field(default=None, compare=False)
     where: str = field(default="on the sample", compare=False)
 
 
@@ -62,11 +64,14 @@ def watch(model: nn.Module, batch: Any) -> Flow:
     named = [(name, m) for name, m in model.named_modules() if isinstance(m, (*WEIGHTED, _BatchNorm))]
     hooks = [module.register_forward_hook(watcher.hook(name)) for name, module in named]
     try:
-        run(model, batch)
+        with ProductWatch(model) as products:
+            run(model, batch)
     finally:
         for hook in hooks:
             hook.remove()
-    return watcher.flow()
+    flow = watcher.flow()
+    flow.products = products.found()
+    return flow
 
 
 class _Watcher:

@@ -14,7 +14,8 @@ from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from bitproof.convert.flow import Flow
 from bitproof.convert.layers import WEIGHTED
-from bitproof.convert.recipe import Recipe
+from bitproof.convert.recipe import WHOLE, Recipe
+from bitproof.convert.seen import Product
 from bitproof.core import SpecError
 
 _NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
@@ -27,6 +28,16 @@ class Decision:
     name: str
     module: nn.Module
     bits: tuple[int, int] | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class ProductDecision:
+    """Products of two activations in one module: bits of their operands, or None and why they stay float."""
+
+    product: Product
+    module: nn.Module
+    bits: int | None
     reason: str
 
 
@@ -43,11 +54,12 @@ def decide(model: nn.Module, recipe: Recipe, flow: Flow) -> list[Decision]:
             raise SpecError(f"{where} is found in no layer's name. Layers: {', '.join(flow.order)}.")
     names = Counter(id(module) for _, module in model.named_modules(remove_duplicate=False))
     tied = _tied(model)
+    vocabulary = _vocabulary(model, recipe)
     decisions = []
     for name, module in model.named_modules():
         if next(module.parameters(recurse=False), None) is None and not isinstance(module, WEIGHTED):
             continue
-        bits, reason = _one(name, module, recipe, flow)
+        bits, reason = _embedding(name, module, recipe, vocabulary) or _one(name, module, recipe, flow)
         notes = [reason] if reason else []
         if bits and names[id(module)] > 1:
             notes.append(f"shared by {names[id(module)]} names")
@@ -55,6 +67,61 @@ def decide(model: nn.Module, recipe: Recipe, flow: Flow) -> list[Decision]:
             notes.append("weight tied to another layer's")
         decisions.append(Decision(name, module, bits, "; ".join(notes)))
     return decisions
+
+
+def decide_products(model: nn.Module, recipe: Recipe, flow: Flow) -> tuple[ProductDecision, ...]:
+    """Return a decision for the products of each module that was seen to compute some.
+
+    Raises SpecError where low bits are asked for by name and no attention was seen.
+    """
+    modules = dict(model.named_modules())
+    found = flow.products or []
+    if recipe.asks_for_products and not any(product.kind == "attention" for product in found):
+        raise SpecError(
+            f"products={recipe.products}: {type(model).__name__} computes no attention by torch's scaled_dot_product_attention, "
+            f"which is where its products can be met. {_bare(found)}Leave 'products' out."
+        )
+    return tuple(ProductDecision(p, modules[p.name], *_product(p, recipe)) for p in found)
+
+
+def _bare(found: list[Product]) -> str:
+    names = [f"{product.name or '(model)'} ({product.kind})" for product in found]
+    return f"Seen were the products of {', '.join(names)}. " if names else ""
+
+
+def _product(product: Product, recipe: Recipe) -> tuple[int | None, str]:
+    if recipe.product_bits is None:
+        return None, "products=float" if recipe.bits else f"the recipe is {recipe.method}"
+    if product.kind != "attention":
+        where = "inside nn.MultiheadAttention" if product.kind == "closed" else "outside scaled_dot_product_attention"
+        return None, f"computed {where}"
+    if product.count > 1:
+        return None, f"computed {product.count} times in one module"
+    if recipe.keep and re.search(recipe.keep, product.name):
+        return None, f"kept by keep={recipe.keep}"
+    for pattern, (_, bits) in recipe.own_bits:
+        if re.search(pattern, product.name):
+            return (None if bits == WHOLE else bits), f"bits by layers: {pattern}"
+    return recipe.product_bits, ""
+
+
+def _embedding(name: str, module: nn.Module, recipe: Recipe, vocabulary: nn.Module | None) -> tuple[tuple[int, int], str] | None:
+    """The bits of an embedding that the recipe changes: those of its weight alone, since its input is an index."""
+    asked = recipe.embed == "all" or (recipe.embed == "word" and module is vocabulary)
+    if type(module) is not nn.Embedding or not asked or recipe.bits is None or recipe.bits[0] == WHOLE:
+        return None
+    if recipe.keep and re.search(recipe.keep, name):
+        return None
+    own = next((bits for pattern, bits in recipe.own_bits if re.search(pattern, name)), recipe.bits)
+    return None if own[0] == WHOLE else ((own[0], WHOLE), f"embed={recipe.embed}")
+
+
+def _vocabulary(model: nn.Module, recipe: Recipe) -> nn.Module | None:
+    """The embedding with the most rows. Raises SpecError where one is asked for by name and there is none."""
+    found = [module for module in model.modules() if type(module) is nn.Embedding]
+    if not found and recipe.asks_for_embeddings:
+        raise SpecError(f"embed={recipe.embed}: {type(model).__name__} has no nn.Embedding. Leave 'embed' out.")
+    return max(found, key=lambda module: module.num_embeddings, default=None)
 
 
 def _one(name: str, module: nn.Module, recipe: Recipe, flow: Flow) -> tuple[tuple[int, int] | None, str]:

@@ -10,16 +10,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bitproof.core import Card, Spec, SpecError, UnknownName, bind
-from bitproof.quantizers import QUANTIZERS, Quantizer
+from bitproof.quantizers import OPERANDS, QUANTIZERS, Quantizer
 
 #: Recipes that change no layer: the model as given, and fp32 weights put through the same training.
 FLOAT = ("fp32", "float")
 #: In w32aM and wNa32: that side stays float.
 WHOLE = 32
 _BITS = re.compile(r"w(\d+)a(\d+)")
-_KEYS = ("per", "symmetric", "first", "last", "fold", "keep", "relu", "layers")
+_KEYS = ("per", "symmetric", "first", "last", "fold", "keep", "relu", "layers", "products", "embed")
 #: What a method that does not say otherwise does with the network around its layers.
-_AROUND = {"keep": "", "relu": "keep", "layers": ""}
+_AROUND = {"keep": "", "relu": "keep", "layers": "", "products": "float", "embed": "float"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,9 @@ class Recipe:
     into the convs before them. ``keep``: a regular expression; layers in whose name it is found stay float. ``relu``: keep, or
     hardtanh, which then stands for every nn.ReLU. ``layers``: bits of their own for layers in whose name a regular expression is
     found, ``PATTERN=wNaM``, several with ``;`` between; the first that is found counts, before ``first`` and ``last`` and after
-    ``keep``. 32 bits leave weights or activations float.
+    ``keep``. 32 bits leave weights or activations float. ``products``: the operands of an attention's products, queries, keys,
+    values and map, get a number of bits, same (the inputs') or float. ``embed``: which embeddings get the weights' bits: float is
+    none, word the one with the most rows, all.
     ``settings``: the method's own words, e.g. ``(("q", "99.9"),)``.
 
     Raises SpecError for what does not fit, UnknownName for an unknown method.
@@ -48,11 +50,13 @@ class Recipe:
     keep: str | None = None
     relu: str | None = None
     layers: str | None = None
+    products: str | None = None
+    embed: str | None = None
     settings: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.method in FLOAT:
-            if dataclasses.astuple(self)[1:] != (None,) * 10 + ((),):
+            if dataclasses.astuple(self)[1:] != (None,) * 12 + ((),):
                 raise SpecError(f"The recipe {self.method!r} takes no settings. Type {self.method!r}.")
             return
         for key, value in self._defaults().items():
@@ -65,7 +69,8 @@ class Recipe:
             raise SpecError(f"The recipe {self.method!r} needs bits. Type for example '{self.method}:w4a4'.")
         if self.bits == (WHOLE, WHOLE):
             raise SpecError(f"{self.method}:w32a32 changes nothing. Type fp32, or float for fp32 weights that are trained too.")
-        for key, allowed in (("per", ("tensor", "channel")), ("relu", ("keep", "hardtanh"))):
+        words = {"per": ("tensor", "channel"), "relu": ("keep", "hardtanh"), "embed": ("float", "word", "all")}
+        for key, allowed in words.items():
             if getattr(self, key) not in allowed:
                 raise SpecError(f"{key}={getattr(self, key)!r} is unknown: {' or '.join(allowed)}.")
         _check_pattern(self.keep or "", f"keep={self.keep!r}")
@@ -78,6 +83,18 @@ class Recipe:
             for role, bits in (("weight", w_bits), ("activation", a_bits)):
                 if bits != WHOLE:
                     self.quantizer(role, bits)
+        self._check_products()
+
+    def _check_products(self) -> None:
+        if self.product_bits is None:
+            return
+        if _method(self.method).at_width(self.product_bits).per_input_channel:
+            raise SpecError(
+                f"{self.method} tells the channels of an input apart, and the operands of a product have none. "
+                f"Leave products={self.products!r} out, or take another method for the network."
+            )
+        for operand in OPERANDS:
+            self.operand_quantizer(operand, self.product_bits)
 
     def _defaults(self) -> dict[str, Any]:
         found = {**_AROUND, **_method(self.method).at_width(self.w_bits or WHOLE).defaults}
@@ -148,6 +165,25 @@ class Recipe:
         """Whether the recipe is meant to be trained: a method with learned or fixed ranges, or the ``float`` control."""
         return self.method == "float" or (self.bits is not None and bool(_method(self.method).trainable))
 
+    @property
+    def product_bits(self) -> int | None:
+        """Bits of the operands of an attention's products; None leaves them float."""
+        if self.products == "float" or self.bits is None:
+            return None
+        if self.products == "same":
+            return None if self.a_bits == WHOLE else self.a_bits
+        return _number("products", str(self.products))
+
+    @property
+    def asks_for_products(self) -> bool:
+        """Whether products in low bits were asked for by name, and not only by the method."""
+        return self.product_bits is not None and self.products != self._defaults()["products"]
+
+    @property
+    def asks_for_embeddings(self) -> bool:
+        """Whether low-bit embeddings were asked for by name, and not only by the method."""
+        return self.bits is not None and self.embed not in ("float", self._defaults()["embed"])
+
     def at(self, end: str) -> tuple[int, int] | None:
         """Return the bits of the ``first`` or ``last`` layer; None leaves it float."""
         value = str(getattr(self, end))
@@ -155,10 +191,16 @@ class Recipe:
             return self.bits
         if value == "float":
             return None
-        if not re.fullmatch(r"[1-9]\d*", value):
-            raise SpecError(f"{end}={value!r} is unknown: a number of bits, same or float.")
+        bits = _number(end, value)
         w_bits, a_bits = self.bits or (WHOLE, WHOLE)
-        return WHOLE if w_bits == WHOLE else int(value), WHOLE if a_bits == WHOLE else int(value)
+        return WHOLE if w_bits == WHOLE else bits, WHOLE if a_bits == WHOLE else bits
+
+    def operand_quantizer(self, operand: str, bits: int) -> Quantizer:
+        """Build the quantizer of an attention's ``operand``: query, key, value or map."""
+        method = _method(self.method).at_width(bits).at_operand(operand)
+        words = {"bits": str(bits), "role": "activation", "symmetric": str(self.symmetric)}
+        built: Quantizer = bind(Spec(self.method, (*words.items(), *self.settings)), method)
+        return built
 
     def input_quantizer(self, bits: int, channels: int, axis: int) -> Quantizer:
         """Build the quantizer of a layer's input, which has ``channels`` along ``axis``, for a method that tells them apart."""
@@ -173,6 +215,12 @@ class Recipe:
             items.append(("channels", str(channels)))
         built: Quantizer = bind(Spec(self.method, (*items, *self.settings)), _method(self.method).at_width(bits))
         return built
+
+
+def _number(key: str, value: str) -> int:
+    if not re.fullmatch(r"[1-9]\d*", value):
+        raise SpecError(f"{key}={value!r} is unknown: a number of bits, same or float.")
+    return int(value)
 
 
 def _method(name: str) -> type[Quantizer]:

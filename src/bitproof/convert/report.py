@@ -33,14 +33,32 @@ class LayerReport:
 
 
 @dataclass(frozen=True)
+class ProductReport:
+    """Products of two activations in one module: ``bits`` of their operands, or None where they stay float, and why.
+
+    ``kind``: attention (queries·keys and map·values), closed (one inside nn.MultiheadAttention) or matmul (a bare product).
+    """
+
+    name: str
+    kind: str
+    count: int
+    bits: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
 class Report:
-    """All layers with parameters; ``folded``: (batch norm, the layer that it went into); ``replaced``: each ReLU made Hardtanh."""
+    """All layers with parameters; ``folded``: (batch norm, the layer that it went into); ``replaced``: each ReLU made Hardtanh.
+
+    ``products``: those of two activations, where the network was seen to run.
+    """
 
     recipe: str
     layers: tuple[LayerReport, ...]
     defaults: str
     folded: tuple[tuple[str, str], ...] = ()
     replaced: tuple[str, ...] = ()
+    products: tuple[ProductReport, ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -66,10 +84,26 @@ class Report:
         total = f"{changed} layers low-bit, {len(self.layers) - changed} left float, {len(self.folded)} batch norms folded"
         total += f", {len(self.replaced)} ReLU made Hardtanh" * bool(self.replaced)
         size = f"{total}; {self.float_bytes:,} → {self.size_bytes:,} bytes"
-        return "\n".join([f"{self.recipe}: {self.defaults}", *lines, size, *_advice(Recipe.parse(self.recipe))])
+        return "\n".join([f"{self.recipe}: {self.defaults}", *lines, size, *self._products(), *_advice(Recipe.parse(self.recipe))])
+
+    def _products(self) -> list[str]:
+        """A line for each kind of decision, since a network's blocks are alike."""
+        groups: dict[tuple[str, int | None, str], list[str]] = {}
+        for product in self.products:
+            groups.setdefault((product.kind, product.bits, product.reason), []).append(product.name or "(model)")
+        return [f"products, {kind}: {_width(bits, why)}: {_listed(names)}" for (kind, bits, why), names in groups.items()]
 
     def __str__(self) -> str:
         return self.table()
+
+
+def _width(bits: int | None, why: str) -> str:
+    width = "left float" if bits is None else f"operands at {bits} bit{'s' * (bits > 1)}"
+    return f"{width} ({why})" if why else width
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}, {len(names)} modules"
 
 
 def _advice(recipe: Recipe) -> list[str]:

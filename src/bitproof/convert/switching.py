@@ -39,6 +39,11 @@ def kept_recipe(recipe: Recipe) -> Recipe:
             "Take a recipe that is only calibrated, for example mse:w4a4; the layers=… that it suggests "
             "is a setting of trained ones too."
         )
+    if recipe.product_bits is not None:
+        raise SpecError(
+            f"{str(recipe)!r} makes products of activations low-bit too, and those are not measured layer by layer. "
+            "Type products=float, and give products= to what is suggested."
+        )
     w_bits, a_bits = kept = _kept(recipe.bits)
     if kept == recipe.bits:
         raise SpecError(f"{str(recipe)!r} asks for no fewer than {KEPT} bits, which is what layers are kept at. Type mse:w4a4.")

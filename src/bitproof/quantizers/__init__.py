@@ -1,7 +1,7 @@
 """Tensor → tensor with a gradient rule; one method a file over ``ste``, ``affine``, ``binary`` and ``search``."""
 
 from bitproof.core import Registry
-from bitproof.quantizers.affine import Quantizer
+from bitproof.quantizers.affine import OPERANDS, Quantizer
 from bitproof.quantizers.ste import BACKWARDS, MODES
 
 QUANTIZERS = Registry(
@@ -20,7 +20,9 @@ QUANTIZERS = Registry(
         "reactnet": "bitproof.quantizers.reactnet:ReActNet",
         "recu": "bitproof.quantizers.recu:ReCU",
         "fda": "bitproof.quantizers.fda:FDA",
+        "bibert": "bitproof.quantizers.bibert:BiBERT",
+        "elastic": "bitproof.quantizers.elastic:Elastic",
     },
 )
 
-__all__ = ["BACKWARDS", "MODES", "QUANTIZERS", "Quantizer"]
+__all__ = ["BACKWARDS", "MODES", "OPERANDS", "QUANTIZERS", "Quantizer"]

@@ -14,6 +14,9 @@ from bitproof.quantizers.ste import MODES, fake_quantize
 
 ROLES = ("weight", "activation")
 
+#: The operands of an attention's two products: queries·keys and map·values.
+OPERANDS = ("query", "key", "map", "value")
+
 #: What post-training and what trained methods take where a recipe says nothing (MQBench's academic setting, arXiv 2111.03759).
 POST_TRAINING: dict[str, Any] = {"per": "channel", "symmetric": False, "first": "8", "last": "8", "fold": True}
 TRAINED: dict[str, Any] = {"per": "tensor", "symmetric": True, "first": "8", "last": "8", "fold": False}
@@ -81,6 +84,7 @@ class Quantizer(nn.Module, ABC):
     widths: ClassVar[tuple[int, ...]] = tuple(range(2, 9))  # the bits that there are
     per_input_channel: ClassVar[bool] = False  # whether an input's quantizer tells channels apart
     stored_per_input_channel: ClassVar[int] = 0  # numbers that a deployed layer keeps for each
+    of_scores: ClassVar[bool] = False  # an attention map's: it takes the scores, and no softmax is taken before it
     training_only: ClassVar[tuple[str, ...]] = ()  # parameters, or modules of them, that are no part of the evaluated network
     defaults: ClassVar[dict[str, Any]] = POST_TRAINING
     gradient = "ste"  # not a setting: a victim sets it from outside
@@ -123,6 +127,11 @@ class Quantizer(nn.Module, ABC):
     @classmethod
     def at_width(cls, bits: int) -> type[Quantizer]:
         """Return the class that quantizes to ``bits`` under this name: a method may have a form of its own at 1 bit."""
+        return cls
+
+    @classmethod
+    def at_operand(cls, operand: str) -> type[Quantizer]:
+        """Return the class that quantizes an operand of ``OPERANDS``: a method may have a form of its own for a map."""
         return cls
 
     def gain(self) -> nn.Module | None:

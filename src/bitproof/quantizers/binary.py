@@ -178,7 +178,7 @@ class Binary(Quantizer):
             raise SpecError(
                 "it is never negative, so all its signs are +1 and nothing passes. Put nn.Hardtanh where its ReLU is computed "
                 "(a recipe's relu=hardtanh replaces the modules nn.ReLU, no function), name the layer in keep=, "
-                "or take dorefa, whose codes are 0 and 1."
+                "or take dorefa or elastic, whose codes can be 0 and 1."
             )
 
     def _factor(self, w: Tensor) -> Tensor:
@@ -216,6 +216,24 @@ class MeanScaled(Binary):
     def factor(self, w: Tensor) -> Tensor:
         """Return mean|w|, one for all or one a channel."""
         return mean_abs(w.detach(), self.channels, self.axis)
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class Centred(MeanScaled):
+    """Base of the methods whose weight is w_hat = s·sign(w − w̄): w̄ is the mean of what one scale stands for, s mean|w| before it.
+
+    Both gradients of the difference are taken, so dw = dv − mean(dv), dv = s·g·[|w − w̄| ≤ 1]; s is a constant.
+    """
+
+    def transform(self, x: Tensor) -> Tensor:
+        """Take the mean off a weight."""
+        if self.role != "weight":
+            return x
+        return x - x.mean(rows_of(x, self.channels, self.axis), keepdim=True)
+
+    def slope(self, g: Tensor, u: Tensor) -> Tensor:
+        """Pass where |u| ≤ 1."""
+        return clipped(g, u)
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
