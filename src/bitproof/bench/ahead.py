@@ -28,6 +28,11 @@ class Times:
     waiting_s: float = 0.0
     network_s: float = 0.0
 
+    def __iadd__(self, other: Times) -> Times:
+        for name, value in asdict(other).items():
+            setattr(self, name, getattr(self, name) + value)
+        return self
+
     def as_dict(self) -> dict[str, Any]:
         """The same, by name, in milliseconds' precision."""
         return {name: round(value, 3) for name, value in asdict(self).items()}

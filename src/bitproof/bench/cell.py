@@ -21,9 +21,9 @@ from bitproof.noises import noise
 from bitproof.tasks import Sample, Scored
 
 
-def pictures_job(cell: Cell, plan: Plan, cache: SampleCache, begun: int = 0) -> Job:
-    """Return the pictures that ``cell`` shows to its network, without its first ``begun``, which are whole batches."""
-    samples, pipeline = plan.samples(cell)[begun:], pipeline_of(cell, plan, cache)
+def pictures_job(cell: Cell, plan: Plan, cache: SampleCache, first: int = 0, last: int | None = None) -> Job:
+    """Return the pictures that ``cell`` shows to its network, from ``first`` to before ``last``, which are whole batches."""
+    samples, pipeline = plan.samples(cell)[first:last], pipeline_of(cell, plan, cache)
     if len(samples) * pipeline.size_bytes > cache.limit_bytes:
         none = SampleCache(limit_bytes=0)  # the first would be forgotten before the last is made, and none ever found
         pipeline = pipeline_of(cell, plan, none)

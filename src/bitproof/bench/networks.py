@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import torch
@@ -26,6 +26,8 @@ from bitproof.core import SampleRow, SpecError
 from bitproof.models import Network
 from bitproof.results import Store
 from bitproof.tasks import Scored, Task
+
+Following = Callable[[], Job | None]
 
 
 class NetworkKind:
@@ -108,15 +110,26 @@ class NetworkEvaluator:
         """Whether the variant is on disk."""
         return self.variants.made(variant)
 
+    def make(self, variant: Variant) -> None:
+        """Calibrate or train it."""
+        self.variants.victim(variant)
+
     def rows(self, cell: Cell, then: Cell | None, times: Times, advance: Callable[[int], None]) -> list[SampleRow]:
         """Show the cell's pictures to its network; batches that an earlier run stored are not run again."""
-        victim = self.victims.of(cell)
         begun = self.store.part(cell.id)
         advance(len(begun))
-        batches = self._ahead.batches(self._pictures(cell, len(begun)), times, lambda: self._next(then))
-        task = cast(Scored, self.plan.tasks[cell.variant.task])
         keep = Keeper(self.store, cell.id, len(begun))
-        return begun + run_cell(cell, task, victim, self.victims.attack(cell), batches, advance, keep)
+        return begun + self._run(cell, self._pictures(cell, len(begun)), times, lambda: self._next(then), advance, keep)
+
+    def piece(self, cell: Cell, first: int, last: int, times: Times) -> list[SampleRow]:
+        """Show some of the cell's pictures to its network."""
+        return self._run(cell, pictures_job(cell, self.plan, self.cache, first, last), times)
+
+    def _run(self, cell: Cell, job: Job, times: Times, following: Following = lambda: None, *told: Any) -> list[SampleRow]:
+        victim = self.victims.of(cell)
+        batches = self._ahead.batches(job, times, following)
+        task = cast(Scored, self.plan.tasks[cell.variant.task])
+        return run_cell(cell, task, victim, self.victims.attack(cell), batches, *told)
 
     def finish(self) -> None:
         """Store the thumbnails."""

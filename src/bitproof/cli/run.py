@@ -20,6 +20,12 @@ def command(
         bool, typer.Option("--dry-run", help="List trainings and cells, predict time and disk, run nothing.")
     ] = False,
     device: Annotated[str, typer.Option(help="Where networks are run: auto (a GPU if there is one), cpu, cuda:1, …")] = "auto",
+    executor: Annotated[
+        str, typer.Option(help="Who computes: local, or ray, a Ray cluster (ray:gpus=0.5: half a GPU a task).")
+    ] = "local",
+    address: Annotated[
+        str | None, typer.Option(help="With --executor ray: HOST:PORT of a cluster; without, this machine becomes one.")
+    ] = None,
 ) -> None:
     """Run a grid: make the variants, put each through every noise, keep one row a sample."""
     if dry_run:
@@ -33,8 +39,16 @@ def command(
     from bitproof.cli.progress import Bar
 
     with Bar() as bar:
-        outcome = run(grid, out, bar, device=device)
+        outcome = run(grid, out, bar, device=device, executor=_at(executor, address))
     finish(outcome, out)
+
+
+def _at(executor: str, address: str | None) -> str:
+    if address is None:
+        return executor
+    if executor.partition(":")[0] != "ray":
+        raise typer.BadParameter(f"an address is for --executor ray, found --executor {executor}", param_hint="--address")
+    return f"{executor}{',' if ':' in executor else ':'}address={address}"
 
 
 def finish(outcome: Outcome, out: Path) -> None:

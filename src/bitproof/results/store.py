@@ -19,7 +19,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from bitproof.results.files import (
     encode_json,
     explained,
     fingerprint,
+    listed,
     make_folder,
     read_bytes,
     read_lines,
@@ -160,6 +161,15 @@ class Store:
         path = self.variant_dir(row.variant)
         write_json(path / "report.json", report)
         write_json(path / "row.json", dataclasses.asdict(row))
+
+    def variant_files(self, variant: str) -> dict[str, bytes]:
+        """The files of a finished variant, by name: what ``write_variant_files`` takes elsewhere."""
+        return {path.name: read_bytes(path) for path in listed(self.variant_dir(variant)) if path.is_file()}
+
+    def write_variant_files(self, variant: str, files: Mapping[str, bytes]) -> None:
+        """Store a variant that was made elsewhere; its row comes last here too."""
+        for name in sorted(files, key="row.json".__eq__):
+            write_bytes(self.variant_dir(variant) / Path(name).name, files[name])
 
     def reports(self) -> dict[str, dict[str, Any]]:
         """The reports of ``write_variant`` by variant id."""
