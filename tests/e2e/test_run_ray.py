@@ -75,7 +75,9 @@ def test_what_a_dead_worker_had_in_hand_is_done_again(grid, tmp_path):
 
 def test_a_cell_that_fails_there_is_recorded_and_the_others_go_on(grid, tmp_path):
     """A network that refuses dark pictures, in a worker only."""
-    code = FRAGILE.replace("os._exit(1)", "raise ValueError('not today')").replace("not died.exists()", "x.mean() < -1.5 and len(x) > 2")
+    code = FRAGILE.replace("os._exit(1)", "raise ValueError('not today')").replace(
+        "not died.exists()", "x.mean() < -1.5 and len(x) > 2"
+    )
     text = fragile(grid, tmp_path, code)
     outcome = bp.run(text[: text.index("noises:")] + "noises: [clean, range-1]\nlimit: 8\n", tmp_path / "ray", executor="ray")
     assert (outcome.cells, outcome.failed) == (2, 1)
