@@ -5,6 +5,7 @@ from bitproof.analysis.audit import audit
 from bitproof.analysis.bibench import bibench
 from bitproof.analysis.budgets import Budget, budget, free
 from bitproof.analysis.consistency import agreement, contradictions
+from bitproof.analysis.defended import defended
 from bitproof.analysis.fidelity import LIMIT as FIDELITY_LIMIT
 from bitproof.analysis.fidelity import apart, features
 from bitproof.analysis.fidelity import lines as fidelity_lines
@@ -35,6 +36,7 @@ __all__ = [
     "bibench",
     "budget",
     "contradictions",
+    "defended",
     "drops",
     "features",
     "fidelity_lines",

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from bitproof.analysis.controlled import controlled
 from bitproof.analysis.intervals import Array, Bootstrap
 from bitproof.analysis.selection import select
 
@@ -40,6 +41,7 @@ class Cells:
     prediction: Array
     confidence: Array
     loss: Array
+    shown: Array  # the class whose patch was on the picture, -1 where there was none
     distance: Array  # NaN where a minimum-norm attack found none, and for other noises
     gradient: tuple[str | None, ...]  # one a noise
 
@@ -88,9 +90,12 @@ class Block:
 
 
 def blocks(rows: pl.DataFrame) -> Iterator[Block]:
-    """Yield the blocks of ``rows`` (columns of ``core.SampleRow``, in any order) by task, model and defense; evidence apart."""
-    chosen = select(rows)
-    told = chosen.filter(family="evidence").partition_by("task", "model", "defense", as_dict=True)
+    """Yield the blocks of ``rows`` (columns of ``core.SampleRow``, in any order) by task, model and defense; evidence apart.
+
+    What stands behind a defense whose controls are missing is left out (``controlled``).
+    """
+    chosen = controlled(select(rows))
+    told = chosen.filter(family="evidence", name="evidence").partition_by("task", "model", "defense", as_dict=True)
     parts = chosen.filter(pl.col("family") != "evidence").partition_by("task", "model", "defense", as_dict=True)
     for task, model, defense in sorted(parts):
         evidence = told.get((task, model, defense), chosen.clear())
@@ -141,6 +146,7 @@ def _cells(rows: pl.DataFrame, shape: tuple[int, int, int]) -> Cells:
         prediction=dense(rows["prediction"].to_numpy(), -1),
         confidence=dense(rows["confidence"].to_numpy(), np.nan),
         loss=dense(rows["loss"].to_numpy(), np.nan),
+        shown=dense(rows["shown"].fill_null(-1).to_numpy() if "shown" in rows.columns else np.full(rows.height, -1), -1),
         distance=dense(rows["distance"].cast(pl.Float64).to_numpy(), np.nan),
         gradient=tuple(gradient.get(i) for i in range(shape[1])),
     )

@@ -14,6 +14,7 @@ from bitproof.bench.lowbit import quantize
 from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.packing import Packed, export_packed
 from bitproof.bench.plan import Plan
+from bitproof.bench.printing import print_patches
 from bitproof.bench.reporter import Reporter
 from bitproof.bench.runner import Outcome, run
 from bitproof.bench.subjects import Subject, subject
@@ -51,6 +52,7 @@ __all__ = [
     "load_grids",
     "parse_grids",
     "predict",
+    "print_patches",
     "quantize",
     "run",
     "schema",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from bitproof.bench.ahead import Job
 from bitproof.bench.cache import SampleCache
 from bitproof.bench.ids import Cell
 from bitproof.bench.inputs import pipeline_of
-from bitproof.bench.pictures import draw, finite
+from bitproof.bench.pictures import Worn, draw, finite, wearing
 from bitproof.bench.plan import Plan
 from bitproof.bench.specs import parts, standing
 from bitproof.core import Attacked, Comparing, SampleRow, Strike
@@ -21,13 +22,18 @@ from bitproof.noises import noise
 from bitproof.tasks import Sample, Scored
 
 
-def pictures_job(cell: Cell, plan: Plan, cache: SampleCache, first: int = 0, last: int | None = None) -> Job:
-    """Return the pictures that ``cell`` shows to its network, from ``first`` to before ``last``, which are whole batches."""
-    samples, pipeline = plan.samples(cell)[first:last], pipeline_of(cell, plan, cache)
+def pictures_job(
+    cell: Cell, plan: Plan, cache: SampleCache, first: int = 0, last: int | None = None, worn: Worn | None = None
+) -> Job:
+    """Return the pictures that ``cell`` shows to its network, from ``first`` to before ``last``, which are whole batches.
+
+    ``worn``: the cell's defense where it stands before the corruption.
+    """
+    samples, pipeline = plan.samples(cell)[first:last], wearing(pipeline_of(cell, plan, cache), worn)
     if len(samples) * pipeline.size_bytes > cache.limit_bytes:
         none = SampleCache(limit_bytes=0)  # the first would be forgotten before the last is made, and none ever found
-        pipeline = pipeline_of(cell, plan, none)
-    return Job(cell.id, pipeline, samples, cell.batch_size)
+        pipeline = wearing(pipeline_of(cell, plan, none), worn)
+    return Job(f"{cell.id} {worn.key if worn else ''}", pipeline, samples, cell.batch_size)
 
 
 def run_cell(
@@ -38,18 +44,23 @@ def run_cell(
     batches: Iterable[tuple[list[Sample], torch.Tensor]],
     advance: Callable[[int], None] = lambda n: None,
     keep: Callable[[Sequence[SampleRow]], None] = lambda rows: None,
+    shown: Callable[[Sample], int | None] = lambda sample: None,
 ) -> list[SampleRow]:
     """Return the rows of ``cell``; ``victim`` is its network, with what stands at the site ``model`` done to it.
 
     ``attack`` stands at the site ``tensor``, with all that it needs; ``batches`` are the samples and pictures of the cell's
-    ``pictures_job``; ``advance`` is told how many samples are done, ``keep`` of the rows so far before a further batch is begun.
+    ``pictures_job``; ``advance`` is told how many samples are done, ``keep`` of the rows so far before a further batch is begun;
+    ``shown`` says which class a defense gives away of a sample.
     """
     rows: list[SampleRow] = []
     for chunk, pictures in batches:
         keep(rows)
         x, y = pictures.to(victim.device), torch.tensor([sample.label for sample in chunk], device=victim.device)
         attacked = attack(victim, x, y, _seeds(cell, chunk)) if attack else None
-        rows += _rows(cell, task, victim, chunk, x if attacked is None else attacked.x, attacked)
+        seen = x if attacked is None else attacked.x
+        rows += (
+            replace(row, shown=shown(s)) for row, s in zip(_rows(cell, task, victim, chunk, seen, attacked), chunk, strict=True)
+        )
         advance(len(chunk))
     return rows
 

@@ -150,7 +150,7 @@ def _again(
         store = Store.create(Path(folder) / "again")
         for name in chosen:
             plan, cell = planned[name]
-            _take_over(path, store, _networks(plan, cell))
+            _take_over(path, store, plan, cell)
             rerun(plan, [cell], store, reporter)
             yield _compared(cell, rows.filter(cell=name), load(store.path).filter(cell=name), store)
     left = Counter(filter(None, (_obstacle(path, *planned[name]) for name in done)))
@@ -170,18 +170,22 @@ def _obstacle(path: Path, plan: Plan, cell: Cell) -> str:
 
 
 def _networks(plan: Plan, cell: Cell) -> list[Variant]:
-    return [cell.variant, *plan.others(cell).values()]
+    return [cell.variant, *plan.needed(cell)]
 
 
-def _take_over(path: Path, store: Store, networks: Sequence[Variant]) -> None:
-    """Trained networks are those that were submitted; all others are made anew."""
-    for variant in (each for each in networks if each.recipe.trains):
+def _take_over(path: Path, store: Store, plan: Plan, cell: Cell) -> None:
+    """Trained networks and fitted patches are those that were submitted; all others are made anew."""
+    fit, submitted = plan.fit(cell), Store.open(path)
+    if fit and submitted.has_defense(fit.id):
+        info, files = submitted.defense(fit.id)
+        store.write_defense(fit.id, info, files)
+    for variant in (each for each in _networks(plan, cell) if each.recipe.trains):
         for name in _FILES:
             shutil.copyfile(path / "variants" / variant.id / name, store.variant_dir(variant.id) / name)
 
 
 def _compared(cell: Cell, told: pl.DataFrame, again: pl.DataFrame, store: Store) -> Check:
-    what = f"{cell.id} ({cell.variant.model} {cell.variant.recipe} {cell.noise})"
+    what = f"{cell.id} ({cell.variant.model} {cell.variant.recipe} {cell.what})"
     if again.is_empty():
         errors = [failure["error"] for failure in store.failures() if failure["cell"] == cell.id]
         return Check("again", FAILED, f"{what}: could not be computed: {'; '.join(errors)}")

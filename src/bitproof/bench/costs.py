@@ -6,7 +6,7 @@ Processor time is measured: what else the machine does just then is not the run'
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache, cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 
 from bitproof.analysis import Budget, budget
 from bitproof.bench.cache import SampleCache
+from bitproof.bench.fits import Fit, told
 from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.inputs import batch, inputs_of, probe_of
 from bitproof.bench.kind import Prediction, Price
@@ -21,6 +22,7 @@ from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.plan import Plan
 from bitproof.bench.specs import on_pictures, parts, standing
 from bitproof.core import BitproofError
+from bitproof.defenses import defense
 from bitproof.models import Network, TorchVictim
 from bitproof.noises import noise
 
@@ -40,7 +42,7 @@ class NetworkCosts:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._picture_s = cache(lambda task, model, specs: picture_s(plan, task, model, specs))
+        self._picture_s = cache(lambda task, model, specs, defense: picture_s(plan, task, model, specs))
         self._standing = cache(lambda task, model, ball: standing_share(plan, task, model, ball))
 
     @cached_property
@@ -67,12 +69,24 @@ class NetworkCosts:
 
     def _seconds(self, cell: Cell, work: float) -> float:
         low_bit = LOW_BIT if cell.variant.recipe.bits is not None else 1.0
-        return len(self.plan.samples(cell)) * (1.0 + work) * low_bit * self.forward_s[cell.variant.model]
+        return len(self.plan.samples(cell)) * self._tries(cell) * (1.0 + work) * low_bit * self.forward_s[cell.variant.model]
 
-    def pictures_s(self, cells: Iterable[Cell]) -> float:
+    def _tries(self, cell: Cell) -> int:
+        """How often a sample is shown: without its label each class's patch is tried."""
+        fit = self.plan.fit(cell)
+        return len(fit.labels) if fit and told(cell.defense)[1] == "argmax" else 1
+
+    def fit_s(self, fit: Fit) -> float:
+        """Seconds to fit a defense; the networks that it is fitted on come before."""
+        built = defense(fit.spec)
+        each = sum(self.forward_s[variant.model] for variant in fit.variants) / len(fit.variants)
+        return float(built.bill(len(fit.variants)) if built.fitted else fit.n) * GRADIENT * LOW_BIT * each
+
+    def pictures_s(self, cells: Collection[Cell]) -> float:
         """Seconds of the pictures of ``cells``; the variants of a task share those of a noise."""
         shared = {pictures_of(cell): len(self.plan.samples(cell)) for cell in cells}
-        return sum(count * self._picture_s(*key) for key, count in shared.items()) / self.plan.threads
+        tries = {pictures_of(cell): self._tries(cell) for cell in cells}
+        return sum(count * tries[key] * self._picture_s(*key) for key, count in shared.items()) / self.plan.threads
 
     def variant_s(self, variant: Variant) -> float:
         """Seconds to calibrate or train a variant."""
@@ -138,9 +152,9 @@ def _bill(built: Any, classes: int) -> tuple[int, int]:
     return (steps := getattr(built, "steps", 0)), steps
 
 
-def pictures_of(cell: Cell) -> tuple[str, str, tuple[str, ...]]:
+def pictures_of(cell: Cell) -> tuple[str, str, tuple[str, ...], str]:
     """What the pictures of a cell depend on: cells that agree in it share them."""
-    return cell.variant.task, cell.variant.model, on_pictures(cell.noise)
+    return cell.variant.task, cell.variant.model, on_pictures(cell.noise), cell.defense
 
 
 def predict_networks(plan: Plan, before: Collection[str] = ()) -> Prediction:
@@ -149,6 +163,7 @@ def predict_networks(plan: Plan, before: Collection[str] = ()) -> Prediction:
     costs = NetworkCosts(plan)
     made = [variant for variant in plan.made if variant.id not in before]
     cells = [cell for cell in plan.cells if cell.id not in before]
+    fits = {fit.id: fit for cell in cells if (fit := plan.fit(cell)) and fit.id not in before}.values()
     rows = sum(len(plan.samples(cell)) for cell in cells)
     weights = sum(_bytes(plan.networks[variant.model]) for variant in made if str(variant.recipe) != "fp32")
     return Prediction(
@@ -156,7 +171,8 @@ def predict_networks(plan: Plan, before: Collection[str] = ()) -> Prediction:
         trainings=sum(variant.recipe.trains for variant in made),
         cells=len(cells),
         rows=rows,
-        variants_s=sum(map(costs.variant_s, made)),
+        variants_s=sum(map(costs.variant_s, made)) + sum(map(costs.fit_s, fits)),
+        fits=len(fits),
         cells_s=sum(map(costs.cell_s, cells)) + costs.pictures_s(cells),
         disk_bytes=rows * ROW_BYTES + len(cells) * FILE_BYTES + weights,
         attacks=tuple(_prices(plan, costs)),

@@ -10,21 +10,27 @@ import torch
 from PIL import Image
 
 from bitproof.bench.cache import SampleCache
+from bitproof.bench.fits import told
 from bitproof.bench.ids import Cell
 from bitproof.bench.inputs import batch, inputs_of, pipeline_of
 from bitproof.bench.pictures import Picture, draw
 from bitproof.bench.plan import Plan
+from bitproof.bench.shields import Shields
 from bitproof.bench.specs import standing
 from bitproof.bench.victims import Victims
 from bitproof.core import StoreError
 from bitproof.results import Store
+from bitproof.tasks import Sample
 
 #: The longer side of a thumbnail, px.
 SIDE = 160
 
+#: How many pictures of a defense are kept.
+COMPOSITES = 10
 
-def write_gallery(plan: Plan, store: Store, victims: Victims, cache: SampleCache) -> None:
-    """Store one thumbnail a task and noise, of a sequence that of its last frame.
+
+def write_gallery(plan: Plan, store: Store, victims: Victims, shields: Shields, cache: SampleCache) -> None:
+    """Store one thumbnail a task and noise, of a sequence that of its last frame; of a defense one a class on clean pictures.
 
     Noises whose cells failed, and those that change no picture, have none.
     """
@@ -43,10 +49,32 @@ def write_gallery(plan: Plan, store: Store, victims: Victims, cache: SampleCache
             continue
         if picture is not None:
             store.write_picture(cell.variant.task, cell.noise, sample.id, _png(picture))
+    _write_defended(plan, store, shields, cache)
+
+
+def _write_defended(plan: Plan, store: Store, shields: Shields, cache: SampleCache) -> None:
+    """What a defense makes of the first pictures of each class."""
+    have = {(entry["task"], entry["noise"]) for entry in store.gallery()}
+    clean = [cell for cell in plan.cells if cell.noise == "clean" and cell.defense != "none" and told(cell.defense)[1] is None]
+    for cell in {(cell.variant.task, cell.defense): cell for cell in reversed(clean)}.values():
+        if (cell.variant.task, cell.what) in have or not shields.made(cell) or (worn := shields.worn(cell)) is None:
+            continue
+        pipeline = pipeline_of(cell, plan, cache)
+        for sample in by_label(plan.samples(cell), COMPOSITES):
+            store.write_picture(cell.variant.task, cell.what, sample.id, _png(worn.on_picture(pipeline.made(sample), sample)))
+
+
+def by_label(samples: Sequence[Sample], most: int) -> list[Sample]:
+    """The first sample of each class, at most so many."""
+    found: dict[int, Sample] = {}
+    for sample in samples:
+        found.setdefault(sample.label, sample)
+    return list(found.values())[:most]
 
 
 def _shown(cells: Sequence[Cell]) -> list[Cell]:
-    """All cells but the frames of a sequence before its last one."""
+    """All cells without a defense but the frames of a sequence before its last one."""
+    cells = [cell for cell in cells if cell.defense == "none"]
     last = {(cell.variant.task, cell.name): cell for cell in cells if cell.family == "perturbation"}
     return [cell for cell in cells if cell.family != "perturbation" or last[cell.variant.task, cell.name].noise == cell.noise]
 

@@ -25,6 +25,7 @@ from pydantic import (
 from bitproof.bench.adversary import trained_against
 from bitproof.convert import Recipe
 from bitproof.core import BitproofError, Spec, SpecError
+from bitproof.defenses import canonical as known_defense
 from bitproof.models import check_spec
 from bitproof.noises import expand, noise
 from bitproof.training import Training
@@ -75,6 +76,7 @@ class Limits(BaseModel):
     field: Positive | None = None
     adversarial: Positive | None = None
     mixed: Positive | None = None
+    controls: Annotated[Positive | None, Field(description="samples of a defense's control, never more than of its family")] = None
 
 
 def _spread(value: Any) -> Any:
@@ -98,7 +100,9 @@ class Grid(BaseModel):
     train: Annotated[str | None, Field(description="data for training, and for calibration unless that names its own")] = None
     calibration: Calibration = Calibration()
     training: Training | None = None
-    defenses: tuple[Literal["none"], ...] = ("none",)
+    defenses: Annotated[
+        tuple[str, ...], Field(min_length=1, description="none, or 'bitproof list defenses': defensive-patch:on=float")
+    ] = ("none",)
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
     limit: Annotated[
         Limits,
@@ -130,6 +134,11 @@ class Grid(BaseModel):
     def _noises(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
         return _each(texts, _known)
 
+    @field_validator("defenses")
+    @classmethod
+    def _defenses(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        return _each(texts, known_defense)
+
     @field_validator("tasks")
     @classmethod
     def _tasks(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -156,10 +165,14 @@ class Grid(BaseModel):
             raise ValueError(f"recipe {trained[0]!r} is trained, so the grid needs the key {missing}")
         return self
 
-    def limit_of(self, family: str) -> int | None:
-        """How many samples a cell of ``family`` takes; None means all. Evidence is taken of those that are attacked."""
+    def limit_of(self, family: str, control: bool = False) -> int | None:
+        """How many samples a cell of ``family`` takes; None means all. Evidence is taken of those that are attacked.
+
+        ``control``: whether it is a defense's control, which has a limit of its own beside.
+        """
         limit: int | None = getattr(self.limit, "adversarial" if family == "evidence" else family)
-        return limit
+        most = self.limit.controls if control else None
+        return limit if most is None else most if limit is None else min(limit, most)
 
 
 def _each(texts: tuple[str, ...], read: Any) -> tuple[str, ...]:

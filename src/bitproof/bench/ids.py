@@ -47,6 +47,11 @@ class Cell:
         """The first noise without its settings."""
         return self.noise.partition("+")[0].partition(":")[0]
 
+    @property
+    def what(self) -> str:
+        """The noise, and the defense where there is one."""
+        return self.noise if self.defense == "none" else f"{self.noise} behind {self.defense}"
+
     @cached_property
     def id(self) -> str:
         """Twelve hex digits; equal ids mean equal rows."""

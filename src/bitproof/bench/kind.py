@@ -53,7 +53,7 @@ class Price:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a plan asks for: numbers of variants, trainings, cells and rows; seconds; bytes on disk; what its attacks ask.
+    """What a plan asks for: numbers of variants, trainings, cells, rows and fits; seconds; bytes on disk; what its attacks ask.
 
     ``requests`` to servers, ``tokens`` of them roughly, and ``money`` by the prices that were given.
     """
@@ -66,6 +66,7 @@ class Prediction:
     cells_s: float
     disk_bytes: int
     attacks: tuple[Price, ...] = ()
+    fits: int = 0
     requests: int = 0
     tokens: int = 0
     money: float = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, cast
 
 import cv2
@@ -14,18 +15,22 @@ from bitproof.bench.cache import SampleCache
 from bitproof.bench.cell import pictures_job, run_cell
 from bitproof.bench.costs import NetworkCosts, predict_networks
 from bitproof.bench.fit import check_attackable, misfit
+from bitproof.bench.fits import told
 from bitproof.bench.gallery import write_gallery
 from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.inputs import inputs_of
 from bitproof.bench.keeping import Keeper
 from bitproof.bench.kind import Prediction, Tell
+from bitproof.bench.labelfree import Answered, Batched, answers
 from bitproof.bench.plan import Plan
+from bitproof.bench.shields import Shields
 from bitproof.bench.variants import Variants
 from bitproof.bench.victims import Victims
-from bitproof.core import SampleRow, SpecError
-from bitproof.models import Network
+from bitproof.bench.worn import Through, Worn
+from bitproof.core import SampleRow, SpecError, Strike, Victim
+from bitproof.models import Network, TorchVictim
 from bitproof.results import Store
-from bitproof.tasks import Scored, Task
+from bitproof.tasks import Sample, Scored, Task
 
 Following = Callable[[], Job | None]
 
@@ -94,7 +99,8 @@ class NetworkEvaluator:
     def __init__(self, plan: Plan, store: Store, tell: Tell, device: torch.device) -> None:
         self.plan, self.store, self.cache = plan, store, SampleCache()
         self.variants = Variants(plan, store, self.cache, tell)
-        self.victims = Victims(self.variants, device)
+        self.shields = Shields(self.variants, store, device)
+        self.victims = Victims(self.variants, self.shields, device)
 
     def __enter__(self) -> NetworkEvaluator:
         with ExitStack() as stack:
@@ -119,30 +125,59 @@ class NetworkEvaluator:
         begun = self.store.part(cell.id)
         advance(len(begun))
         keep = Keeper(self.store, cell.id, len(begun))
-        return begun + self._run(cell, self._pictures(cell, len(begun)), times, lambda: self._next(then), advance, keep)
+        return begun + self._run(cell, len(begun), None, times, lambda: self._next(then), advance, keep)
 
     def piece(self, cell: Cell, first: int, last: int, times: Times) -> list[SampleRow]:
         """Show some of the cell's pictures to its network."""
-        return self._run(cell, pictures_job(cell, self.plan, self.cache, first, last), times)
+        return self._run(cell, first, last, times)
 
-    def _run(self, cell: Cell, job: Job, times: Times, following: Following = lambda: None, *told: Any) -> list[SampleRow]:
-        victim = self.victims.of(cell)
-        batches = self._ahead.batches(job, times, following)
+    def _run(
+        self, cell: Cell, first: int, last: int | None, times: Times, following: Following = lambda: None, *listeners: Any
+    ) -> list[SampleRow]:
+        victim, worn = self.victims.of(cell), self.shields.worn(cell)
         task = cast(Scored, self.plan.tasks[cell.variant.task])
-        return run_cell(cell, task, victim, self.victims.attack(cell), batches, *told)
+        if worn and told(cell.defense)[1] == "argmax":
+            found = self._answers(cell, worn, victim, (first, last), times)
+            return run_cell(cell, task, cast(TorchVictim, Answered()), None, found, *listeners)
+        batches: Batched = self._ahead.batches(self._pictures(cell, worn, first, last), times, following)
+        strike = self.victims.attack(cell)
+        if worn and worn.at == "after":
+            batches = batches if strike else worn.on_batches(batches)
+            strike = Through(worn, partial(self._attack, cell)) if strike else None
+        run = partial(run_cell, shown=worn.shown if worn else unknown)
+        return run(cell, task, victim, strike, batches, *listeners)
+
+    def _attack(self, cell: Cell, behind: Callable[[Victim], Victim]) -> Strike:
+        return cast(Strike, self.victims.attack(cell, behind))
+
+    def _answers(self, cell: Cell, worn: Worn, victim: TorchVictim, span: tuple[int, int | None], times: Times) -> Batched:
+        """The cell's samples with each class's patch in turn."""
+        fit = self.plan.fit(cell)
+
+        def shown(label: int) -> Batched:
+            each = worn.told(label)
+            batches = self._ahead.batches(self._pictures(cell, each, *span), times)
+            return each.on_batches(batches) if worn.at == "after" else batches
+
+        return answers(victim, fit.labels if fit else (), shown, self.plan.networks[cell.variant.model].classes)
 
     def finish(self) -> None:
         """Store the thumbnails."""
-        write_gallery(self.plan, self.store, self.victims, self.cache)
+        write_gallery(self.plan, self.store, self.victims, self.shields, self.cache)
 
-    def _pictures(self, cell: Cell, begun: int) -> Job:
-        return pictures_job(cell, self.plan, self.cache, begun)
+    def _pictures(self, cell: Cell, worn: Worn | None, first: int, last: int | None = None) -> Job:
+        return pictures_job(cell, self.plan, self.cache, first, last, worn if worn and worn.at == "before" else None)
 
     def _next(self, cell: Cell | None) -> Job | None:
         """The pictures to begin with already; none before a variant is made, since its latency is measured in quiet."""
-        if cell is None or not self.variants.made(cell.variant):
+        if cell is None or not self.variants.made(cell.variant) or not self.shields.made(cell):
             return None
-        return self._pictures(cell, len(self.store.part(cell.id)))
+        return self._pictures(cell, self.shields.worn(cell), len(self.store.part(cell.id)))
+
+
+def unknown(sample: Sample) -> int | None:
+    """Nobody gives the class away."""
+    return None
 
 
 @contextmanager

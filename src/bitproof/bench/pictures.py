@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bitproof.bench.cache import SampleCache
 from bitproof.bench.inputs import Inputs
+from bitproof.bench.inputs import Pipeline as AnyPipeline
 from bitproof.bench.preprocess import preprocess
 from bitproof.core import DataError, Framing, Geometry, ModelError, ShapeError, SpecError, seed
 from bitproof.models import Network
@@ -26,15 +27,27 @@ if TYPE_CHECKING:
 Picture = NDArray[np.uint8]
 
 
+class Worn(Protocol):
+    """A defense on its way with a picture; ``key`` tells it apart from all others, with the class that it is told."""
+
+    @property
+    def key(self) -> str:
+        """What it is."""
+
+    def on_picture(self, image: Picture, sample: Sample) -> Picture:
+        """uint8 H×W×3 → uint8 H×W×3, a new array."""
+
+
 @dataclass(frozen=True)
 class Pipeline:
-    """The occupants of an image's first four sites for one cell."""
+    """The occupants of an image's first four sites for one cell, and the defense that stands before colour and corruption."""
 
     task: Task
     geometry: Geometry
     noises: Sequence[str]
     run_seed: int
     cache: SampleCache
+    worn: Worn | None = None
 
     dtype: ClassVar[torch.dtype] = torch.float32
 
@@ -77,9 +90,10 @@ class Pipeline:
         sized_key = (self.task.data.digest, sample.id, at["decode"], at.get("resize"), self._canvas)
         sized = self.cache.get(sized_key, lambda: self._sized(sample))
         later = tuple(at.get(site) for site in ("color", "image"))
-        if not any(later):
+        if not any(later) and self.worn is None:
             return sized
-        return self.cache.get((*sized_key, *later, self.run_seed), lambda: self._noised(sized, sample))
+        worn = self.worn.key if self.worn else None
+        return self.cache.get((*sized_key, *later, self.run_seed, worn), lambda: self._noised(sized, sample))
 
     @staticmethod
     def fill(row: NDArray[Any], made: NDArray[Any]) -> None:
@@ -94,11 +108,18 @@ class Pipeline:
             raise DataError(f"{sample.id!r} of {self.task.spec!r}: {error}") from None
 
     def _noised(self, image: Picture, sample: Sample) -> Picture:
+        if self.worn is not None:
+            image = self.worn.on_picture(image, sample)
         if "color" in self._built:
             image = self._built["color"](image)
         if "image" in self._built:
             image = self._built["image"](image, draw(self.occupants["image"], self.run_seed, sample))
         return _middle(image, self.geometry.size)
+
+
+def wearing(pipeline: AnyPipeline, worn: Worn | None) -> AnyPipeline:
+    """Return the way of a picture with a defense in front of colour and corruption; ``pipeline`` itself where there is none."""
+    return pipeline if worn is None else replace(cast(Pipeline, pipeline), worn=worn)
 
 
 def _middle(image: Picture, size: int) -> Picture:

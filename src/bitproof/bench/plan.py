@@ -8,6 +8,7 @@ from functools import cached_property
 
 import torch
 
+from bitproof.bench.fits import Fit, fit_of, pictures_of, recipes_of, told, with_control
 from bitproof.bench.grid import Grid
 from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.kind import kind_of
@@ -15,6 +16,7 @@ from bitproof.bench.preprocess import preprocess_digest
 from bitproof.bench.specs import check_gradient, deploys, family_of, own_facts, parts, standing
 from bitproof.convert import Recipe
 from bitproof.core import Comparing, Form, Framing, SpecError
+from bitproof.defenses import CONTROLS, defense
 from bitproof.models import Endpoint, Network
 from bitproof.models import load_any as load_model
 from bitproof.noises import expand, noise
@@ -35,6 +37,7 @@ class Plan:
         self.grid = grid
         self.own = own or {}
         self._samples: dict[tuple[str, int, int | None], list[Sample]] = {}
+        self._known_fits: dict[tuple[str, Variant], Fit | None] = {}
         self.threads = grid.threads or torch.get_num_threads()
         self.tasks: dict[str, Task] = {spec: load_any_task(spec) for spec in grid.tasks}
         self.kind = kind_of(self.tasks)
@@ -71,6 +74,8 @@ class Plan:
             raise SpecError("Two models of the grid differ only in settings that change no answer; leave one of them out.")
         self.kind.check(self)
         self._check_train()
+        if self.defenses != ("none",) and any(task.kind != "image" for task in self.tasks.values()):
+            raise SpecError(f"The defense {self.defenses[1]!r} stands on pictures that networks classify. Type defenses: [none].")
 
     def _check_train(self) -> None:
         if self.train_source is None:
@@ -87,18 +92,26 @@ class Plan:
         return tuple(map(Recipe.parse, self.grid.recipes))
 
     @cached_property
+    def defenses(self) -> tuple[str, ...]:
+        """The defenses of the grid, ``none`` first: a gain is a gain over it."""
+        return ("none", *(text for text in self.grid.defenses if text != "none"))
+
+    @cached_property
     def control(self) -> str:
         """The recipe that a noise calls ``control``."""
         return "float" if "float" in map(str, self.recipes) else "fp32"
 
     @cached_property
     def helpers(self) -> tuple[Recipe, ...]:
-        """Recipes that no cell is about, but whose networks a noise needs."""
+        """Recipes that no cell is about, but whose networks a noise or a defense needs."""
         specs = [part for text in self.grid.noises for spec in expand(text) for part in parts(spec)]
-        found = dict.fromkeys(recipe for spec in specs for recipe in self._others(spec).values() if recipe not in self.recipes)
+        asked = [recipe for spec in specs for recipe in self._others(spec).values()] + recipes_of(self.defenses)
+        found = dict.fromkeys(recipe for recipe in asked if recipe not in self.recipes)
         for recipe in found:
             if recipe.trains and (self.grid.training is None or self.grid.train is None):
-                raise SpecError(f"A noise needs the trained recipe {str(recipe)!r}, so the grid needs the keys training and train.")
+                raise SpecError(
+                    f"A noise or defense needs the trained recipe {str(recipe)!r}, so the grid needs the keys training and train."
+                )
         return tuple(found)
 
     def _others(self, spec: str) -> dict[str, Recipe]:
@@ -128,15 +141,50 @@ class Plan:
         return self.calibration_source or self.tasks[task]
 
     def held_out(self, task: str) -> int:
-        """How many samples of ``task`` are calibrated on and therefore never evaluated."""
+        """How many samples of ``task`` are calibrated or fitted on and therefore never evaluated."""
         own = self.calibration_of(task).data.digest == self.tasks[task].data.digest
-        return self.grid.calibration.n if own and any(recipe.bits for recipe in (*self.recipes, *self.helpers)) else 0
+        calibrated = self.grid.calibration.n if own and any(recipe.bits for recipe in (*self.recipes, *self.helpers)) else 0
+        if self.defenses == ("none",) or self.fit_source(task).data.digest != self.tasks[task].data.digest:
+            return calibrated
+        return max(calibrated, *map(pictures_of, self.defenses))
+
+    @cached_property
+    def _fit_source(self) -> Task | None:
+        """The data that a defense is fitted on, None where each task gives up some of its own."""
+        spec = self.grid.train or self.grid.calibration.data
+        return load_any_task(spec) if spec else None
+
+    def fit_source(self, task: str) -> Task:
+        """The data that the defenses of ``task`` are fitted on: the training data, else that of calibration, else its own end."""
+        return self._fit_source or self.tasks[task]
+
+    def labels(self, task: str, seed: int) -> tuple[int, ...]:
+        """The classes among the samples of all cells of ``task``: those that a patch is made for."""
+        limits = {self.grid.limit_of(family_of(spec)) for text in self.grid.noises for spec in [*expand(text), "clean"]}
+        most = None if None in limits else max(limit for limit in limits if limit)
+        samples = self.tasks[task].data.evaluation(most, seed=seed, exclude=self.held_out(task))
+        return tuple(sorted({sample.label for sample in samples}))
+
+    def fit(self, cell: Cell) -> Fit | None:
+        """What has to be fitted for a cell's defense; None where nothing has."""
+        return self._fit(told(cell.defense)[0], cell.variant)
+
+    def _fit(self, text: str, variant: Variant) -> Fit | None:
+        key = (text, variant)
+        if key not in self._known_fits:
+            self._known_fits[key] = None if text == "none" else fit_of(self, text, variant)
+        return self._known_fits[key]
+
+    def needed(self, cell: Cell) -> tuple[Variant, ...]:
+        """The networks that a cell needs beside its own: its noise's, and those that its defense is fitted on."""
+        fit = self.fit(cell)
+        return (*self.others(cell).values(), *(fit.variants if fit else ()))
 
     def others(self, cell: Cell) -> dict[str, Variant]:
         """Name → variant of the networks that a cell's noise needs beside its own."""
         found = {name: recipe for part in parts(cell.noise) for name, recipe in self._others(part).items()}
         mine = cell.variant
-        return {name: self._variant(mine.task, mine.model, recipe, mine.seed) for name, recipe in found.items()}
+        return {name: self.variant(mine.task, mine.model, recipe, mine.seed) for name, recipe in found.items()}
 
     def training_of(self, recipe: Recipe) -> Training:
         """The settings that a recipe is trained with. Raises SpecError where the grid has none."""
@@ -151,12 +199,12 @@ class Plan:
     def _teacher(self, task: str, model: str, recipe: Recipe, seed: int) -> Variant | None:
         if not recipe.trains or self.training_of(recipe).teacher != "float":
             return None
-        return self._variant(task, model, Recipe.parse("float"), seed)
+        return self.variant(task, model, Recipe.parse("float"), seed)
 
     @cached_property
     def made(self) -> tuple[Variant, ...]:
         """All networks to make: those of the cells, those that their noises need, and those that teach."""
-        asked = [*self.variants, *(other for cell in self.cells for other in self.others(cell).values())]
+        asked = [*self.variants, *(other for cell in self.cells for other in self.needed(cell))]
         return tuple(dict.fromkeys([*(t for variant in asked if (t := self.teacher(variant)) is not None), *asked]))
 
     def samples(self, cell: Cell) -> list[Sample]:
@@ -172,9 +220,10 @@ class Plan:
             for task in self.tasks:
                 for model in self.models:
                     for recipe in self.recipes:
-                        yield self._variant(task, model, recipe, seed)
+                        yield self.variant(task, model, recipe, seed)
 
-    def _variant(self, task: str, model: str, recipe: Recipe, seed: int) -> Variant:
+    def variant(self, task: str, model: str, recipe: Recipe, seed: int) -> Variant:
+        """The variant of a model by a recipe."""
         network = self.models[model]
         identity = [network.digest, str(network.form), f"method {recipe.version}"]
         if recipe.bits is not None or recipe.trains:
@@ -206,8 +255,17 @@ class Plan:
             for model, network in self.models.items():
                 variants = [v for v in self.variants if v.task == task and v.model == model]
                 for spec in self._noises(task, network):
-                    for variant in self._fitting(spec, variants):
-                        yield self._cell(variant, spec, network.form)
+                    for text in self._defended(spec):
+                        for variant in self._fitting(spec, variants):
+                            yield self._cell(variant, spec, network.form, text)
+
+    def _defended(self, spec: str) -> Iterator[str]:
+        """The defenses that a noise meets; each patch with its controls, where nobody attacks."""
+        for text in self.defenses:
+            yield text
+            if text == "none" or not defense(text).knows_label or "tensor" in standing(spec) or family_of(spec) == "perturbation":
+                continue
+            yield from (with_control(text, control) for control in CONTROLS if control != "alone" or spec == "clean")
 
     def _noises(self, task: str, network: Network | Endpoint) -> list[str]:
         """The grid's noises written out, without those that are the clean occupant here. A clean cell comes first, always.
@@ -262,27 +320,37 @@ class Plan:
             if self._others(part) and not network.differentiable:
                 raise SpecError(f"{part!r} compares networks by gradients, and {network.spec!r} is a finished session without.")
 
-    def _cell(self, variant: Variant, spec: str, form: Form) -> Cell:
-        family = family_of(spec)
+    def _cell(self, variant: Variant, spec: str, form: Form, text: str) -> Cell:
+        family, control = family_of(spec), told(text)[1]
         task = self.tasks[variant.task]
         identity = [f"task {task.version}", *task.rules, task.data.digest, *self._clean(variant.task, form)]
         batch_size, threads = self.kind.pace(self)
         return Cell(
             variant=variant,
             noise=spec,
-            family=family,
-            defense="none",
-            limit=self.grid.limit_of(family),
+            family="evidence" if control else family,
+            defense=text,
+            limit=self.grid.limit_of(family, control=bool(control)),
             held_out=self.held_out(variant.task),
             batch_size=batch_size,
             threads=threads,
-            identity=(*identity, *(fact for part in parts(spec) for fact in self._facts(part, variant))),
+            identity=(
+                *identity,
+                *(fact for part in parts(spec) for fact in self._facts(part, variant)),
+                *self._defense_facts(text, variant),
+            ),
         )
+
+    def _defense_facts(self, text: str, variant: Variant) -> Iterator[str]:
+        """What the numbers of a cell depend on beside its defense's spec; nothing where there is none."""
+        if text != "none":
+            fit = self._fit(told(text)[0], variant)
+            yield f"defense {fit.id if fit else defense(told(text)[0]).version}"
 
     def _facts(self, part: str, variant: Variant) -> Iterator[str]:
         """What the numbers of one noise depend on beside its spec."""
         yield from own_facts(part)
         for name, recipe in self._others(part).items():
-            yield f"{name} {self._variant(variant.task, variant.model, recipe, variant.seed).id}"
+            yield f"{name} {self.variant(variant.task, variant.model, recipe, variant.seed).id}"
         if inner := getattr(noise(part), "inner", None):
             yield from self._facts(inner, variant)

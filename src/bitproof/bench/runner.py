@@ -106,4 +106,4 @@ def _forget_failures(plans: list[Plan], store: Store) -> None:
 
 
 def _request(record: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(record[key] for key in ("task", "model", "recipe", "noise", "seed"))
+    return tuple(record.get(key, "none") for key in ("task", "model", "recipe", "noise", "seed", "defense"))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
 
+from bitproof.bench.fits import Fit, at_model
 from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.inputs import inputs_of, probe_of
+from bitproof.bench.shields import Shields
 from bitproof.bench.specs import on_pictures, standing
 from bitproof.bench.variants import Variants
 from bitproof.convert import Rewriter, fused
-from bitproof.core import Comparing, Strike
+from bitproof.core import Comparing, Strike, Victim
+from bitproof.defenses import defense
 from bitproof.export import Deployment
 from bitproof.models import TorchVictim
 from bitproof.noises import noise
@@ -23,8 +27,9 @@ KEPT = 16
 class Victims:
     """Hands out networks as cells meet them, on ``device``; they are made and changed on the CPU."""
 
-    def __init__(self, variants: Variants, device: torch.device) -> None:
-        self.variants, self.device = variants, device
+    def __init__(self, variants: Variants, shields: Shields, device: torch.device) -> None:
+        self.variants, self.shields, self.device = variants, shields, device
+        self._defended = lru_cache(maxsize=KEPT)(self._defend)
         self._changed = lru_cache(maxsize=KEPT)(self._change)
         self._fused = lru_cache(maxsize=KEPT)(self._fuse)
         self._placed = self._made if device.type == "cpu" else lru_cache(maxsize=KEPT)(self._place)
@@ -36,30 +41,47 @@ class Victims:
         """
         at = standing(cell.noise)
         long = "tensor" in at and getattr(noise(at["tensor"]), "long", False)
-        return self._before(self._placed(cell.variant, at.get("model"), long), cell)
+        fit = self.variants.plan.fit(cell) if at_model(cell.defense) else None
+        return self._before(self._placed(cell.variant, fit, at.get("model"), long), cell)
 
     def _before(self, victim: TorchVictim, cell: Cell) -> TorchVictim:
         """What the cell's attack moves the input of; without an attack the network itself."""
         form = self.variants.plan.networks[cell.variant.model].form
         return inputs_of(form).before(victim, form, on_pictures(cell.noise)) if "tensor" in standing(cell.noise) else victim
 
-    def _place(self, variant: Variant, spec: str | None, long: bool) -> TorchVictim:
-        return self._made(variant, spec, long).on(self.device)
+    def _place(self, variant: Variant, fit: Fit | None, spec: str | None, long: bool) -> TorchVictim:
+        return self._made(variant, fit, spec, long).on(self.device)
 
-    def _made(self, variant: Variant, spec: str | None, long: bool) -> TorchVictim:
-        return (self._fused if long else self._plain)(variant, spec)
+    def _made(self, variant: Variant, fit: Fit | None, spec: str | None, long: bool) -> TorchVictim:
+        return (self._fused if long else self._plain)(variant, fit, spec)
 
-    def _plain(self, variant: Variant, spec: str | None) -> TorchVictim:
-        return self.variants.victim(variant) if spec is None else self._changed(variant, spec)
+    def _plain(self, variant: Variant, fit: Fit | None, spec: str | None) -> TorchVictim:
+        return self._base(variant, fit) if spec is None else self._changed(variant, fit, spec)
 
-    def _fuse(self, variant: Variant, spec: str | None) -> TorchVictim:
-        given = self._plain(variant, spec)
+    def _base(self, variant: Variant, fit: Fit | None) -> TorchVictim:
+        return self.variants.victim(variant) if fit is None else self._defended(variant, fit)
+
+    def _defend(self, variant: Variant, fit: Fit) -> TorchVictim:
+        """The variant as its defense changes it."""
+        given = self.variants.victim(variant)
+        change = defense(fit.spec).fit([], self.shields.batches(fit))
+        return TorchVictim(change(self._rewriter(given, variant)), given.differentiable)
+
+    def _rewriter(self, given: TorchVictim, variant: Variant) -> Rewriter:
+        pictures = probe_of(self.variants.plan.networks[variant.model])
+        return Rewriter(given.module, pictures, finished=not given.differentiable)
+
+    def _fuse(self, variant: Variant, fit: Fit | None, spec: str | None) -> TorchVictim:
+        given = self._plain(variant, fit, spec)
         if not given.differentiable:
             return given
         return TorchVictim(fused(given.module, probe_of(self.variants.plan.networks[variant.model])))
 
-    def attack(self, cell: Cell) -> Strike | None:
-        """Return what stands at the site ``tensor``, with the other networks that it needs; None where nothing does."""
+    def attack(self, cell: Cell, behind: Callable[[Victim], Victim] = lambda victim: victim) -> Strike | None:
+        """Return what stands at the site ``tensor``, with the other networks that it needs; None where nothing does.
+
+        ``behind`` puts each of these behind what the attacked one is behind.
+        """
         spec = standing(cell.noise).get("tensor")
         if spec is None:
             return None
@@ -68,13 +90,12 @@ class Victims:
             strike: Strike = built
             return strike
         others = self.variants.plan.others(cell)
-        victims = {name: self._before(self._placed(other, None, False), cell) for name, other in others.items()}
+        victims = {name: behind(self._before(self._placed(other, None, None, False), cell)) for name, other in others.items()}
         return built.given(victims, noise)
 
-    def _change(self, variant: Variant, spec: str) -> TorchVictim:
-        given, how = self.variants.victim(variant), noise(spec)
-        pictures = probe_of(self.variants.plan.networks[variant.model])
-        finished = not given.differentiable
+    def _change(self, variant: Variant, fit: Fit | None, spec: str) -> TorchVictim:
+        given, how = self._base(variant, fit), noise(spec)
+        rewriter = self._rewriter(given, variant)
         if how.needs == "deploy":
-            return TorchVictim(how(Deployment(given.module, pictures, finished)), differentiable=False)
-        return TorchVictim(how(Rewriter(given.module, pictures, finished)), given.differentiable)
+            return TorchVictim(how(Deployment(given.module, rewriter.probe, rewriter.finished)), differentiable=False)
+        return TorchVictim(how(rewriter), given.differentiable)

@@ -31,7 +31,7 @@ class Work:
 
     def needs(self, cell: Cell) -> list[Variant]:
         """The variants that ``cell`` needs, each after the one that teaches it."""
-        asked = [cell.variant, *self.plan.others(cell).values()]
+        asked = [cell.variant, *self.plan.needed(cell)]
         return list(dict.fromkeys(each for variant in asked for each in (self.plan.teacher(variant), variant) if each is not None))
 
     @property
@@ -52,7 +52,7 @@ class Work:
 
     def say(self, cell: Cell) -> None:
         """Say that ``cell`` is being done."""
-        self.reporter.say(f"{cell.variant.model}  {cell.variant.recipe}  {cell.noise}")
+        self.reporter.say(f"{cell.variant.model}  {cell.variant.recipe}  {cell.what}")
 
     def finish(self, cell: Cell, rows: Sequence[SampleRow], times: Times) -> None:
         """Store the rows of a cell."""
@@ -75,6 +75,7 @@ def failure(cell: Cell, error: Exception) -> dict[str, Any]:
         "model": variant.model,
         "recipe": str(variant.recipe),
         "noise": cell.noise,
+        "defense": cell.defense,
         "seed": variant.seed,
         "error": f"{kind}{error}",
     }

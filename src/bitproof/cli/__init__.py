@@ -22,6 +22,7 @@ from bitproof.cli import (
     listing,
     new,
     pareto,
+    patch,
     quantize,
     report,
     results,
@@ -59,6 +60,7 @@ for module in (
     doctor,
 ):
     app.command(module.NAME)(module.command)
+app.add_typer(patch.app, name=patch.NAME)
 
 
 @app.callback(invoke_without_command=True)

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     quantizers = "quantizers"
     noises = "noises"
     attacks = "attacks"
+    defenses = "defenses"
     tasks = "tasks"
     sources = "sources"
     backwards = "backwards"
@@ -68,6 +69,8 @@ def _registry(kind: Kind) -> Registry:
         from bitproof.noises import ATTACKS as registry
     elif kind is Kind.noises:
         from bitproof.noises import NOISES as registry
+    elif kind is Kind.defenses:
+        from bitproof.defenses import DEFENSES as registry
     elif kind is Kind.backwards:
         from bitproof.quantizers import BACKWARDS as registry
     else:

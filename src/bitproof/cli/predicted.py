@@ -19,6 +19,7 @@ def print_prediction(grid: Path) -> None:
         prediction = predict(plan, before)
         _print(plan, prediction)
         before |= {variant.id for variant in plan.made} | {cell.id for cell in plan.cells}
+        before |= {fit.id for cell in plan.cells if (fit := plan.fit(cell))}
         totals.append((prediction.variants_s + prediction.cells_s, plan.threads))
     if len(totals) > 1:
         hours = sum(seconds * threads for seconds, threads in totals) / 3600
@@ -35,7 +36,7 @@ def _print(plan: Plan, prediction: Prediction) -> None:
     groups: dict[tuple[object, ...], list[Cell]] = defaultdict(list)
     for cell in plan.cells:
         what = cell.name if cell.family == "perturbation" else cell.noise
-        groups[cell.variant.task, cell.variant.model, what, cell.limit].append(cell)
+        groups[cell.variant.task, cell.variant.model, what, cell.defense, cell.limit].append(cell)
     for cells in groups.values():
         typer.echo(_line(cells, len(plan.samples(cells[0]))))
     for what, why in plan.left_out.items():
@@ -48,13 +49,18 @@ def _print(plan: Plan, prediction: Prediction) -> None:
         typer.echo(_cost(price))
     total = prediction.variants_s + prediction.cells_s
     typer.echo(
-        f"{prediction.variants} variants ({prediction.trainings} trained), {prediction.cells} cells, {prediction.rows} rows.\n"
+        f"{prediction.variants} variants ({prediction.trainings} trained), {_fits(prediction)}{prediction.cells} cells, "
+        f"{prediction.rows} rows.\n"
         f"Predicted on this machine with {plan.threads} threads: making variants {duration(prediction.variants_s)}, "
         f"cells {duration(prediction.cells_s)}, in all {duration(total)} ({total * plan.threads / 3600:.2f} CPU-hours); "
         f"disk {prediction.disk_bytes / 1e6:.0f} MB."
     )
     if prediction.requests:
         typer.echo(_requests(prediction))
+
+
+def _fits(prediction: Prediction) -> str:
+    return f"{prediction.fits} fits of defenses, " if prediction.fits else ""
 
 
 def _requests(prediction: Prediction) -> str:
@@ -77,7 +83,7 @@ def _cost(price: Price) -> str:
 def _line(cells: list[Cell], samples: int) -> str:
     """One noise, or all frames of one sequence."""
     first, frames, variants = cells[0], len({c.noise for c in cells}), len({c.variant for c in cells})
-    what = first.noise if frames == 1 else f"{first.name} ({frames} frames)"
+    what = first.what if frames == 1 else f"{first.name} ({frames} frames)"
     return f"  {what:32} {samples:6d} samples × {variants} variants  {first.variant.model} on {first.variant.task}"
 
 

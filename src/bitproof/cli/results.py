@@ -25,6 +25,7 @@ class What(StrEnum):
     cells = "cells"
     variants = "variants"
     samples = "samples"
+    defenses = "defenses"
     scenarios = "scenarios"
     replies = "replies"
 
@@ -32,7 +33,11 @@ class What(StrEnum):
 def command(
     path: Annotated[Path, typer.Argument(help="A results directory.")],
     what: Annotated[
-        What, typer.Option("--what", help="One line a figure, a cell, a variant, a sample; of a vqa task, a scenario or a reply.")
+        What,
+        typer.Option(
+            "--what",
+            help="One line a figure, a cell, a variant, a sample, what a defense gains; of a vqa task, a scenario or a reply.",
+        ),
     ] = What.summary,
     as_csv: AsCsv = False,
     as_json: AsJson = False,
@@ -50,7 +55,8 @@ def _warn(path: Path) -> None:
     from bitproof.results import Store
 
     for failure in Store.open(path).failures():
-        name = f"{failure['model']} {failure['recipe']} {failure['noise']}"
+        behind = "" if failure.get("defense", "none") == "none" else f" behind {failure['defense']}"
+        name = f"{failure['model']} {failure['recipe']} {failure['noise']}{behind}"
         typer.secho(f"failed: {name}: {failure['error']}", fg="red", err=True)
 
 
@@ -65,6 +71,8 @@ def _frame(path: Path, what: What) -> pl.DataFrame:
     rows = results.load(path)
     if what is What.samples:
         return rows
+    if what is What.defenses:
+        return analysis.defended(rows)
     return analysis.accuracy(rows) if what is What.cells else analysis.summary(rows, imagenet=results.imagenet(path))
 
 
@@ -118,5 +126,11 @@ SHOWN: dict[What, dict[str, Callable[[dict[str, Any]], str]]] = {
         **_columns("balanced", "yes_rate", "refusal", "unparsable", "phrasings", "repeats", "churn"),
     },
     What.replies: _columns("recipe", "noise", "sample", "trial", "answer", "status", "value", "reply"),
+    What.defenses: {
+        **_columns("recipe", "defense", "label", "noise", "n", "without", "value"),
+        **_columns(gain=("gain", "gain_low", "gain_high"), label_free=("gain_free", "gain_free_low", "gain_free_high")),
+        **_columns(over_random=("over_random", "over_random_low", "over_random_high")),
+        **_columns("wrong", "pulled", "alone", "verdict", "note"),
+    },
     What.samples: _columns("recipe", "noise", "sample", "label", "prediction", "correct", "margin"),
 }

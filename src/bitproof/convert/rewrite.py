@@ -25,6 +25,8 @@ _SUMS: set[Callable[..., Any]] = {
 
 _POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
 #: A network that multiplies a picture in [0, 1] by more than this is one that takes 0 to 255.
 _BYTES = 64
 
@@ -90,6 +92,30 @@ class Rewriter:
         for layer in others:
             layer.mode, layer.align_corners = mode, corners
         return self._shown(changed, f"{mode} upsampling")
+
+    @torch.no_grad()
+    def reestimate(self, pictures: Sequence[Tensor], weight: float) -> nn.Module:
+        """Return the network with its batch norms' statistics moved to those of ``pictures``. Raises ModelError without any."""
+        changed = self.copy()
+        norms: list[Any] = [m for m in changed.modules() if isinstance(m, _NORMS) and m.running_mean is not None]
+        if not norms:
+            raise ModelError(
+                "The network has no batch norm with running statistics: it was made without, or the recipe folded them into the "
+                "convolutions. Add fold=false to the recipe."
+            )
+        own = [(norm.running_mean.clone(), norm.running_var.clone(), norm.momentum) for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # torch's word for the mean over all batches
+            norm.train()
+        for x in pictures:
+            changed(x)
+        for norm, (mean, var, momentum) in zip(norms, own, strict=True):
+            norm.eval()
+            norm.momentum = momentum
+            norm.running_mean.lerp_(mean, 1 - weight)
+            norm.running_var.lerp_(var, 1 - weight)
+        return self._shown(changed, "re-estimated batch norms")
 
     def _normalized(self) -> Normalized:
         if not isinstance(self.network, Normalized):

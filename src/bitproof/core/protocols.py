@@ -171,6 +171,9 @@ class Rewrite(Protocol):
     def upsample(self, mode: str, align_corners: bool) -> Any:
         """Upsampling layers in ``mode``, nearest or bilinear."""
 
+    def reestimate(self, pictures: Sequence[Any], weight: float) -> Any:
+        """Batch norms whose statistics are (1 − weight)·their own + weight·those of ``pictures``, batches N×3×S×S."""
+
 
 class Deploy(Protocol):
     """Where a noise at the site ``model`` may have a low-bit network run: each method returns a network without a gradient.
@@ -193,6 +196,49 @@ class ModelNoise(Noise, Protocol):
 
     def __call__(self, network: Any) -> Any:
         """Return the network as it is met."""
+
+
+@dataclass(frozen=True)
+class Batches:
+    """What a defense is fitted on: batches (pictures N×3×S×S in [0, 1], classes N), and for what it is fitted.
+
+    ``labels``: the classes that it will meet, in order; ``size``: the side S, px; ``seed``: all that it draws comes of it.
+    """
+
+    pictures: Sequence[tuple[Any, Any]]
+    labels: tuple[int, ...]
+    size: int
+    seed: int
+
+
+class Shield(Protocol):
+    """A defense that is fitted and stands on pictures: called as a noise is, with the class that it is told."""
+
+    @property
+    def draws(self) -> bool:
+        """Whether ``seed`` matters."""
+
+    def shown(self, label: int, seed: int) -> int | None:
+        """The class that the defense gives away, None where it knows none."""
+
+    def __call__(self, x: Any, label: int, seed: int) -> Any:
+        """Float N×3×S×S in [0, 1], all of class ``label`` → the same shape; carries a gradient to ``x``."""
+
+
+class Defense(Protocol):
+    """What every defense class carries. It knows neither which noise it meets nor which network.
+
+    ``site``: ``image``, it stands on the picture, ``at`` before or after the corruption; ``model``, it changes the network.
+    """
+
+    site: ClassVar[str]
+    fitted: ClassVar[bool]  # whether ``fit`` asks victims; such a one has the settings ``on``, ``models`` and ``n``
+    knows_label: ClassVar[bool]  # whether whoever applies it knows the right class
+    source: ClassVar[str]
+    version: ClassVar[int]
+
+    def fit(self, victims: Sequence[Victim], batches: Batches) -> Any:
+        """Return a ``Shield``; at the site ``model`` a function from a ``Rewrite`` to the changed network."""
 
 
 @dataclass(frozen=True)

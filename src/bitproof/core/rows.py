@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 #: Raised when a column comes or changes its meaning; written into every store. Columns that an older store lacks are read as null.
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class SampleRow:
     ``success``, ``queries`` and ``gradients`` belong to attacks and are null elsewhere. ``zero_exact`` and ``zero_ste`` (is the
     input gradient zero, by gradient mode), ``logit_norm`` (ℓ2) and ``cosine`` (of the input gradient with the control's) belong to
     cells of the family ``evidence``, whose samples are clean. ``distance`` is that of the nearest input that a minimum-norm attack
-    found to fool, in its own norm; null where it found none, and for other noises.
+    found to fool, in its own norm; null where it found none, and for other noises. ``shown`` is the class whose patch was on the
+    picture; null where the defense is told no class. Controls of a defense are of the family ``evidence`` too, under its noise.
     """
 
     cell: str
@@ -51,6 +52,7 @@ class SampleRow:
     cosine: float | None = None
     distance: float | None = None
     trial: int | None = None
+    shown: int | None = None
 
 
 @dataclass(frozen=True)

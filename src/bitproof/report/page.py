@@ -16,6 +16,7 @@ from bitproof.core import StoreError
 from bitproof.report import questions, tables, words
 from bitproof.report.audits import audits, reasons
 from bitproof.report.choosing import choosing
+from bitproof.report.defending import defending
 from bitproof.report.heatmaps import decoder_maps, heatmaps
 from bitproof.report.plots import attack_plots, bits_plots, confidence_plot, dot_plot
 from bitproof.report.recipes import cards
@@ -91,6 +92,7 @@ def context(run: Run) -> dict[str, Any]:
         "families": FAMILIES,
         "sections": [_section(section) for section in run.sections],
         "choosing": choosing(run),
+        "defending": defending(run),
         "recipes": cards(run),
         "servers": questions.servers(run.replies),
         "opinion": questions.second_opinion(run.judgement),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,8 @@ class Run:
     replies: pl.DataFrame
     judgement: Mapping[str, Any]
     gallery: tuple[Row, ...]
+    defended: tuple[Row, ...] = ()
+    defenses: Mapping[str, Row] = field(default_factory=dict)
 
 
 def read(path: Path) -> Run:
@@ -163,6 +165,8 @@ def read(path: Path) -> Run:
         replies=said,
         judgement=store.judgement(),
         gallery=pictures,
+        defended=tuple(analysis.defended(rows).to_dicts()),
+        defenses=store.defenses(),
     )
 
 
@@ -172,7 +176,7 @@ def _sections(
     places = {_place(row) for row in cells}
     places |= {(row["task"], row["model"], "none") for row in made} - {(task, model, "none") for task, model, _ in places}
     first: dict[str, str] = {}
-    for number, place in enumerate(sorted(places), 1):
+    for number, place in enumerate(sorted(places, key=lambda place: (*place[:2], place[2] != "none", place[2])), 1):
         task, model, defense = place
         shows = first.setdefault(task, model) == model
         yield Section(
@@ -190,8 +194,8 @@ def _sections(
 
 
 def _ordered(gallery: Sequence[Row], cells: list[Row]) -> list[Row]:
-    """One picture a task and noise, by family; those of a noise that no cell has come last."""
-    gallery = list({(each["task"], each["noise"]): each for each in reversed(gallery)}.values())
+    """One picture a task and noise, by family; those of a noise that no cell has come last, those of a defense stand elsewhere."""
+    gallery = list({(each["task"], each["noise"]): each for each in reversed(gallery) if " behind " not in each["noise"]}.values())
     families = {cell["noise"]: list(FAMILIES).index(cell["family"]) for cell in cells}
     return sorted(gallery, key=lambda picture: (families.get(picture["noise"], len(FAMILIES)), picture["noise"]))
 

@@ -2,9 +2,10 @@
 
 from bitproof.results.asked import Asked
 from bitproof.results.compact import compact
+from bitproof.results.defenses import read_folder as read_defense
 from bitproof.results.pieces import Pieces
 from bitproof.results.reading import imagenet, is_imagenet, load, variants
 from bitproof.results.said import load as replies
 from bitproof.results.store import Store
 
-__all__ = ["Asked", "Pieces", "Store", "compact", "imagenet", "is_imagenet", "load", "replies", "variants"]
+__all__ = ["Asked", "Pieces", "Store", "compact", "imagenet", "is_imagenet", "load", "read_defense", "replies", "variants"]

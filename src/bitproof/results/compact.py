@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bitproof.core import StoreError
-from bitproof.results import layout, reading, said
+from bitproof.results import defenses, layout, reading, said
 from bitproof.results.cells import encode
 from bitproof.results.files import fingerprint, write_bytes, write_json
 from bitproof.results.store import Store
@@ -34,6 +34,8 @@ def compact(src: str | Path, dst: str | Path, *, pictures: bool = True) -> Store
         write_json(target / layout.JUDGEMENT, judgement)
     write_json(target / f"{layout.VARIANTS}.json", reading.variant_records(source.path))
     write_json(target / f"{layout.FAILURES}.json", {failure["cell"]: failure for failure in source.failures()})
+    if fitted := defenses.compacted(source.path):
+        write_json(target / f"{layout.DEFENSES}.json", fitted)
     gallery = reading.records(source.path, layout.GALLERY) if pictures else {}
     write_json(target / f"{layout.GALLERY}.json", gallery)
     for newest, folder in ((layout.GRID, layout.GRIDS), (layout.ENVIRONMENT, layout.ENVIRONMENTS)):

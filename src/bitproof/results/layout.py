@@ -15,6 +15,9 @@ GRID, GRIDS = "grid.yaml", "grids"
 ENVIRONMENT, ENVIRONMENTS = "environment.json", "environments"
 ROWS, VARIANTS, FAILURES, GALLERY = "rows", "variants", "failures", "gallery"
 
+#: Holds a folder for each defense that was fitted; in the compact form one file.
+DEFENSES = "defenses"
+
 #: Holds a folder for each cell that was begun and not finished.
 BEGUN = "begun"
 

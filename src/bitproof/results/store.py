@@ -7,6 +7,7 @@
     begun/CELL/           the finished batches of a cell that is not
     variants/ID/          row.json, report.json and what the runner puts beside them
     replies/CELL-HASH.parquet, asked.sqlite   what chat models said: of each finished cell, and every answer that was had
+    defenses/ID/          defense.json and a picture a class of what was fitted to help a network
     judgement.json        a second opinion on them
     gallery/DIGEST.json   one picture of a noise
     log.jsonl             a line a cell: where its time went
@@ -27,7 +28,7 @@ from typing import Any
 import polars as pl
 
 from bitproof.core import ReplyRow, SampleRow, StoreError, VariantRow, digest
-from bitproof.results import begun, cells, layout, reading, said
+from bitproof.results import begun, cells, defenses, layout, reading, said
 from bitproof.results.asked import Asked
 from bitproof.results.files import (
     append_line,
@@ -174,6 +175,24 @@ class Store:
     def reports(self) -> dict[str, dict[str, Any]]:
         """The reports of ``write_variant`` by variant id."""
         return {key: record["report"] for key, record in sorted(reading.variant_records(self.path).items())}
+
+    # defenses
+
+    def has_defense(self, name: str) -> bool:
+        """Whether a fitted defense is here, whole."""
+        return name in defenses.names(self.path)
+
+    def write_defense(self, name: str, info: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
+        """Store a fitted defense: its record, and files by name."""
+        defenses.write(self.path, name, {key: value for key, value in info.items() if key != "files"}, files)
+
+    def defense(self, name: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """The record and the files of a fitted defense."""
+        return defenses.read(self.path, name)
+
+    def defenses(self) -> dict[str, dict[str, Any]]:
+        """The records of all fitted defenses by id."""
+        return {name: defenses.read(self.path, name)[0] for name in defenses.names(self.path)}
 
     # what the run was
 

@@ -88,6 +88,10 @@ class Cluster:
         """Refuse what is not divisible: cells of chat endpoints wait for a server, not for a processor."""
         if not isinstance(work.evaluator, Divisible):
             raise SpecError("A cluster is for networks. Chat endpoints are asked by one process, several questions at a time.")
+        if fitted := next((cell.defense for cell in work.todo if work.plan.fit(cell)), None):
+            raise SpecError(
+                f"A cluster fits no defenses, so that all cells meet the same one, and {fitted!r} is fitted. Run it locally."
+            )
 
     def run(self, work: Work) -> None:
         """See ``Executor``."""

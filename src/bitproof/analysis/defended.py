@@ -1,0 +1,158 @@
+"""What a defense gains over none, noise by noise, beside its controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from bitproof.analysis import tallies
+from bitproof.analysis.audit import Ball, Finding, audited, verdict_on
+from bitproof.analysis.blocks import Block, Cells, blocks
+from bitproof.analysis.controlled import parted, uncontrolled
+from bitproof.analysis.estimates import EACH, MEAN, Level, Reduction, Tally, difference, level
+from bitproof.analysis.selection import select
+
+_SPREAD = ("without", "value", "gain", "gain_free", "gain_random", "over_random", "wrong", "pulled", "alone")
+COLUMNS = pl.Schema(
+    {name: pl.String() for name in ("task", "model", "recipe", "defense", "label", "noise", "family")}
+    | {"severity": pl.Int64(), "n": pl.Int64()}
+    | {f"{name}{end}": pl.Float64() for name in _SPREAD for end in ("", "_low", "_high")}
+    | {"verdict": pl.String(), "note": pl.String()}
+)
+
+KNOWN, FREE = "known", "free"
+
+
+def defended(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return a line for each defense, recipe and noise of ``rows`` (columns of ``core.SampleRow``), with ``COLUMNS``.
+
+    A line whose ``noise`` is ``mean`` is over all cells of its family. On the ``n`` samples that met both, %:
+    ``without`` accuracy behind no defense, ``value`` behind this one, ``gain`` their difference in points, paired by sample.
+    ``label``: ``known`` to whoever applies the defense, or ``free``. Of a defense that knows it: ``gain_free``, without the label
+    (all patches tried, the one that its class likes best wins); ``gain_random``, of a random pattern of the same place and energy,
+    and ``over_random``, what the patch gains over that; ``wrong``, accuracy with another class's patch, and ``pulled``, how often
+    the answer is then the patch's class; ``alone``, on clean lines: how often the patch on grey, without a picture, is its class.
+    All with 95 % intervals. Where a control is missing on clean pictures nothing is given, and ``note`` names it.
+    ``verdict``: of the masking audit behind the defense, for attacks.
+    """
+    chosen = select(rows)
+    if chosen.is_empty() or chosen["defense"].n_unique() < 2:
+        return pl.DataFrame(schema=COLUMNS)
+    missing = uncontrolled(chosen)
+    told = {(block.task, block.model, block.defense): found for block, found in audited(rows)}
+    known = {str(name) for name in chosen.filter(pl.col("shown").is_not_null())["defense"].unique()}
+    lines: list[dict[str, Any]] = []
+    for block in blocks(_together(chosen)):
+        for name in block.recipes:
+            recipe, defense = name.split("\n")
+            if defense == "none" or parted(defense)[1]:
+                continue
+            head = {"task": block.task, "model": block.model, "recipe": recipe, "defense": defense}
+            head["label"] = KNOWN if defense in known else FREE
+            lacking = [
+                each
+                for (task, model, r, _, d), names in missing.items()
+                for each in names
+                if (task, model, r, d) == (block.task, block.model, recipe, defense)
+            ]
+            if lacking:
+                lines.append(
+                    head | {"noise": "mean", "note": f"not shown without its controls: {', '.join(dict.fromkeys(lacking))}"}
+                )
+            else:
+                verdicts = told.get((block.task, block.model, defense), {}).get(recipe, {})
+                lines += (head | line for line in _Case(block, recipe, defense).lines(verdicts))
+    return pl.DataFrame(lines, schema=COLUMNS).with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def _together(rows: pl.DataFrame) -> pl.DataFrame:
+    """All defenses of a recipe as recipes of one block, controls under the family of their noise."""
+    family = dict(rows.filter(pl.col("family") != "evidence").select("noise", "family").unique().iter_rows())
+    return rows.filter(pl.col("noise").is_in(list(family))).with_columns(
+        recipe=pl.format("{}\n{}", "recipe", "defense"),
+        defense=pl.lit("none"),
+        family=pl.col("noise").replace_strict(family, return_dtype=pl.String()),
+        shown=pl.when(pl.col("defense").str.contains("control=wrong")).then("shown"),
+    )
+
+
+class _Case:
+    """One recipe behind one defense, beside itself behind none."""
+
+    def __init__(self, block: Block, recipe: str, defense: str) -> None:
+        self.block = block
+        self.bare, self.ours = block.recipes.get(f"{recipe}\nnone"), block.recipes[f"{recipe}\n{defense}"]
+        spec = [name for name in block.recipes if name.partition("\n")[0] == recipe]
+        self.controls = {
+            str(control): block.recipes[name]
+            for name in spec
+            for base, control in [parted(name.partition("\n")[2])]
+            if control and base == defense
+        }
+
+    def lines(self, verdicts: Mapping[Ball, Finding]) -> Iterator[dict[str, Any]]:
+        """A line a noise, and one a family that has several."""
+        seen = [i for i in range(len(self.block.noises)) if self.ours.seen[:, i].any()]
+        families: dict[str, list[int]] = {}
+        for i in seen:
+            families.setdefault(self.block.noises[i].family, []).append(i)
+        for family, columns in families.items():
+            if len(columns) > 1 and family != "adversarial":
+                yield {"noise": "mean", "family": family} | self._figures(columns, MEAN)
+        for i in seen:
+            noise = self.block.noises[i]
+            attacked = noise.family == "adversarial"
+            head = {"noise": noise.noise, "family": noise.family, "severity": noise.severity}
+            yield head | self._figures([i], EACH) | {"verdict": verdict_on(verdicts, [noise.noise]) if attacked else None}
+
+    def _figures(self, columns: Sequence[int], reduction: Reduction) -> dict[str, Any]:
+        ours = tallies.hits(self.ours, columns)
+        found: dict[str, Any] = {}
+        if self.bare is not None:
+            bare = tallies.hits(self.bare, columns)
+            common = ours.seen & bare.seen
+            if common.any():
+                found |= self._level("without", bare.only(common), reduction)
+                found |= self._difference("gain", ours, bare, reduction)
+            for name, control in (("gain_free", "argmax"), ("gain_random", "random")):
+                found |= self._difference(name, self._hits(control, columns), bare, reduction)
+        found |= self._level("value", ours, reduction) | self._difference(
+            "over_random", ours, self._hits("random", columns), reduction
+        )
+        found |= self._level("wrong", self._hits("wrong", columns), reduction)
+        found |= self._level("pulled", self._pulled(columns), reduction) | self._level(
+            "alone", self._hits("alone", columns), reduction
+        )
+        return found | {"n": int(ours.seen.any(axis=(1, 2)).sum())}
+
+    def _hits(self, control: str, columns: Sequence[int]) -> Tally | None:
+        cells = self.controls.get(control)
+        return None if cells is None else tallies.hits(cells, columns)
+
+    def _pulled(self, columns: Sequence[int]) -> Tally | None:
+        cells: Cells | None = self.controls.get("wrong")
+        if cells is None:
+            return None
+        part = cells.at(columns)
+        return Tally(part.prediction == part.shown, part.seen)
+
+    def _level(self, name: str, tally: Tally | None, reduction: Reduction) -> dict[str, float]:
+        if tally is None or not tally.filled.all():
+            return {}
+        return _named(name, level(tally, reduction, self.block.bootstrap))
+
+    def _difference(self, name: str, ours: Tally | None, theirs: Tally | None, reduction: Reduction) -> dict[str, float]:
+        if ours is None or theirs is None:
+            return {}
+        common = np.asarray((ours.seen & theirs.seen).any(axis=(0, 2)))
+        if not common.all():
+            return {}
+        return _named(name, difference(ours, theirs, reduction, self.block.bootstrap))
+
+
+def _named(name: str, figure: Level) -> dict[str, float]:
+    value, low, high = (np.atleast_1d(part)[0].item() for part in figure[:3])
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
