@@ -155,7 +155,9 @@ def check_every_parameter_learns(method: type[Quantizer]) -> None:
     for quantizer, x in cases(method):
         for mode in (True, False):
             quantizer.train(mode).zero_grad()
-            (quantizer(x.clone().requires_grad_()) * x).sum().backward()
+            (
+                quantizer((2 * x).requires_grad_()) * x
+            ).sum().backward()  # beyond the range too: an offset learns from what is clipped
             for name, parameter in quantizer.named_parameters():
                 if not mode and name.partition(".")[0] in quantizer.training_only:
                     continue

@@ -19,6 +19,7 @@ TRAINED = [name for name in METHODS if QUANTIZERS.load(name).trainable]
 #: role, per channel, symmetric
 USES = [("weight", True, True), ("weight", False, True), ("activation", False, True), ("activation", False, False)]
 CASES = [(n, *use) for n in METHODS for use in USES if use[2] or not QUANTIZERS.load(n).symmetric_only]
+FIXED = [case for case in CASES if case[:2] != ("n2uq", "weight")]  # its scale follows the weight, and 0 is none of its levels
 
 values = hnp.arrays(
     np.float32, (3, 7), elements=st.floats(-1e4, 1e4, width=32) | st.sampled_from([0.0, -0.0, 1e-30, -1e-30, 0.5, 1.0, -1.0])
@@ -67,10 +68,12 @@ def test_monotone_and_zero_is_a_level(case, x, bits):
     quantizer = calibrated(x, *case, bits=bits)
     ordered = quantizer(x.sort(dim=1).values)
     assert (ordered.diff(dim=1) >= 0).all()
-    assert (quantizer(torch.zeros_like(x)) == 0).all()
+    info = quantizer.info()
+    if (info.zero_point - info.low) % info.spacing == 0:  # not where all codes are odd
+        assert (quantizer(torch.zeros_like(x)) == 0).all()
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", FIXED, ids=str)
 def test_zeros_have_a_scale(case):
     x = torch.randn(3, 7)
     x[1] = 0
@@ -95,7 +98,7 @@ def test_a_state_dict_is_the_whole_state(case):
     assert torch.equal(quantizer.codes(x), unsigned.codes(x))
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", FIXED, ids=str)
 def test_ranges_do_not_move_after_freeze(case):
     x = torch.randn(3, 7)
     quantizer = calibrated(x, *case).eval()
@@ -109,8 +112,8 @@ def test_ranges_do_not_move_after_freeze(case):
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_batching_does_not_matter_to_ranges(case):
-    if case[0] == "lsq":
-        pytest.skip("LSQ starts from the first batch, as its paper does")
+    if case[0] in ("lsq", "n2uq") or case[:2] == ("lsqplus", "weight"):
+        pytest.skip("it starts from one batch, as its paper does")
     x = torch.randn(3, 64)
     whole, parts = calibrated(x, *case), build(*case)
     for part in x.split(5, dim=1):
@@ -170,7 +173,7 @@ def test_settings_that_make_no_sense_are_refused(words):
         QUANTIZERS.load("minmax")(bits=4, **words)
 
 
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", [name for name in METHODS if QUANTIZERS.load(name).symmetric_only])
 def test_symmetric_methods_refuse_affine(name):
     with pytest.raises(SpecError, match="symmetric"):
         build(name, "activation", symmetric=False)

@@ -277,4 +277,135 @@ def test_every_learned_number_has_a_gradient_in_every_phase(name, bits, training
         w = torch.from_numpy(x * 9).float().requires_grad_(True)
         (quantizer(w) * torch.from_numpy(g).float()).sum().backward()
         for key, parameter in quantizer.named_parameters():
-            assert parameter.grad is not None and float(parameter.grad.abs()) > 0, key
+            assert parameter.grad is not None and float(parameter.grad.abs().sum()) > 0, key
+
+
+@pytest.mark.parametrize("bits", BITS)
+@pytest.mark.parametrize("shift", [0.0, 0.7, 5.0])
+def test_lsqplus_activations(bits, shift):
+    x, g = draw(shift=shift)
+    quantizer = make("lsqplus", x[:4], bits=bits, role="activation", symmetric=False)
+    with torch.no_grad():
+        quantizer.scale.mul_(0.8)
+        quantizer.offset.sub_(0.3)
+    s, beta, high = quantizer.info().scale.item(), quantizer.offset.item(), 2**bits - 1
+    z = np.clip(np.round(-beta / s), 0, high)
+    v = x / s
+    inside = (v >= -z) & (v <= high - z)
+    code = np.clip(np.round(v) + z, 0, high)
+    x_hat, dx, ds = pass_through(quantizer, x, g)
+    np.testing.assert_allclose(x_hat, s * (code - z), atol=1e-5)
+    np.testing.assert_allclose(dx, g * inside, rtol=1e-6)
+    c = 1 / np.sqrt(x.size * high)
+    np.testing.assert_allclose(ds, c * (g * np.where(inside, np.round(v) - v, code)).sum(), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(quantizer.offset.grad.item(), c * (g * ~inside).sum(), rtol=1e-4, atol=1e-6)
+    assert 0 < inside.sum() < inside.size
+    assert quantizer.info().zero_point == z
+
+
+@pytest.mark.parametrize("axis", [None, -2])
+def test_lsqplus_weights_start_at_three_sigma_and_learn_as_lsq(axis):
+    w, g = draw(shift=0.2)
+    words = {} if axis is None else {"channels": 6, "axis": axis}
+    quantizer = make("lsqplus", w, bits=3, **words)
+    rows = w if axis is not None else w.reshape(1, -1)
+    s = np.maximum(np.abs(rows.mean(1) - 3 * rows.std(1)), np.abs(rows.mean(1) + 3 * rows.std(1))) / 4
+    np.testing.assert_allclose(quantizer.info().scale.flatten().numpy(), s, rtol=1e-5)
+    lsq = make("lsq", w, bits=3, **words)
+    with torch.no_grad():
+        lsq.scale.copy_(quantizer.scale)
+    for ours, theirs in zip(pass_through(quantizer, w, g), pass_through(lsq, w, g), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_lsqplus_starts_where_the_squared_error_is_smallest():
+    x, _ = draw(shift=0.5)
+    x[0, 0] = 40.0  # min–max would give nearly all of its codes away
+    words = {"bits": 3, "role": "activation", "symmetric": False}
+    ours, best, full = (make(name, x, **words) for name in ("lsqplus", "mse", "minmax"))
+    seen = torch.from_numpy(x).float()
+    assert (ours(seen) - seen).square().sum() < (full(seen) - seen).square().sum()
+    assert torch.equal(ours.codes(seen), best.codes(seen))
+
+
+def n2uq_reference(x, g, start, lengths, s, low):
+    """Forward as thresholds, backward as the derivative of the piecewise linear map through their corners."""
+    edges = start + np.concatenate([[0], np.cumsum(lengths)])
+    thresholds = (edges[:-1] + edges[1:]) / 2
+    q = low + (x[..., None] > thresholds).sum(-1)
+    inside = (x >= edges[0]) & (x <= edges[-1])
+    i = np.clip((x[..., None] > edges[1:-1]).sum(-1), 0, len(lengths) - 1)
+    a, e = lengths[i], edges[i]
+    dx = g * s / a * inside
+    da = np.zeros(len(lengths))
+    for j in range(len(lengths)):
+        da[j] = (dx * np.where(i == j, -(x - e) / a, np.where(i > j, -1.0, 0.0))).sum()
+    return s * q, dx, -dx.sum(), da, (g * q).sum()
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4])
+@pytest.mark.parametrize("signed", [True, False])
+def test_n2uq_activations(bits, signed):
+    x, g = draw()
+    x = 2 * x if signed else np.maximum(2 * x, 0)
+    quantizer = make("n2uq", x, bits=bits, role="activation")
+    low, high = code_range(bits, signed)
+    uniform = 2 * np.abs(x).mean() / np.sqrt(high)
+    np.testing.assert_allclose(
+        quantizer(torch.from_numpy(x).float()).detach().numpy(), uniform * np.clip(np.round(x / uniform), low, high), atol=1e-5
+    )
+    with torch.no_grad():
+        quantizer.segments.mul_(torch.linspace(0.5, 1.6, 2**bits - 1))
+        quantizer.origin.add_(0.05)
+        quantizer.scale.mul_(1.1)
+    numbers = [t.detach().double().numpy() for t in (quantizer.origin, quantizer.segments, quantizer.scale)]
+    expected, dx, dstart, da, ds = n2uq_reference(x, g, *numbers, low)
+    x_hat, got, _ = pass_through(quantizer, x, g)
+    c = 1 / np.sqrt(x.size * high)
+    np.testing.assert_allclose(x_hat, expected, atol=1e-5)
+    np.testing.assert_allclose(got, dx, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(quantizer.origin.grad, c * dstart, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(quantizer.segments.grad, c * da, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(quantizer.scale.grad, c * ds, rtol=1e-3, atol=1e-5)
+    assert 0 < (got != 0).sum() and (bits > 2 or (got != 0).sum() < got.size)
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+@pytest.mark.parametrize("axis", [None, -2])
+def test_n2uq_weights(bits, axis):
+    w, g = draw()
+    quantizer = make("n2uq", w, bits=bits, **({} if axis is None else {"channels": 6, "axis": axis}))
+    n = 2**bits - 1
+    gamma = np.abs(w).mean(None if axis is None else 1, keepdims=axis is not None) * n / 2 ** (bits - 1)
+    level = np.round((np.clip(w / gamma, -1, 1) + 1) / 2 * n)
+    x_hat, dw, _ = pass_through(quantizer, w, g)
+    np.testing.assert_allclose(x_hat, gamma * (2 * level / n - 1), atol=1e-5)
+    np.testing.assert_allclose(dw, g * (np.abs(w) <= gamma), rtol=1e-6)
+    if bits == 2:  # what the scale is for: the four levels are about equally full
+        assert np.bincount(level.astype(int).flatten()).min() > 0.15 * w.size
+
+
+def test_adaround_learns_between_two_codes_and_ends_on_one():
+    w, _ = draw()
+    quantizer = make("adaround", w, bits=4, channels=6, axis=-2)
+    seen = torch.from_numpy(w).float()
+    s, (low, high) = quantizer.step(), quantizer.code_range()
+    rounding = quantizer.rounding_of(seen)
+    torch.testing.assert_close(
+        rounding.weight(), seen.clamp(low * s, high * s), rtol=1e-4, atol=1e-5
+    )  # it starts at the weight itself
+    assert torch.equal(rounding.rounded(), quantizer(seen))  # and undecided it is rounding to the nearest
+    with torch.no_grad():
+        rounding.v.fill_(9.0)
+    assert torch.equal(rounding.rounded(), rounding.weight()) and torch.equal(quantizer(rounding.rounded()), rounding.rounded())
+    np.testing.assert_array_equal(quantizer.codes(rounding.rounded()), np.clip(np.floor(seen / s) + 1, low, high))
+    assert float(rounding.penalty(1.0)) == 0
+
+
+@pytest.mark.parametrize(("share", "beta"), [(0.2, 20.0), (0.6, 11.0), (1.0, 2.0)])
+def test_adaround_regulariser(share, beta):
+    w, _ = draw()
+    rounding = make("adaround", w, bits=3, strength=0.5).rounding_of(torch.from_numpy(w).float())
+    h = np.clip(1.2 / (1 + np.exp(-rounding.v.detach().double().numpy())) - 0.1, 0, 1)
+    assert rounding.penalty(share).item() == pytest.approx(0.5 * (1 - np.abs(2 * h - 1) ** beta).sum(), rel=1e-3)
+    assert rounding.penalty(0.19).item() == 0

@@ -16,6 +16,7 @@ from bitproof.convert.layers import QuantLayer, hardtanh_for_relu_, input_channe
 from bitproof.convert.plan import Decision, ProductDecision, decide, decide_products
 from bitproof.convert.products import QuantAttention, QuantMatmul, one_door_
 from bitproof.convert.recipe import WHOLE, Recipe
+from bitproof.convert.reconstruct import asks, reconstruct
 from bitproof.convert.report import LayerReport, ProductReport, Report
 from bitproof.core import DataError, ModelError
 from bitproof.quantizers import OPERANDS, QUANTIZERS
@@ -89,11 +90,13 @@ def insert(model: nn.Module, recipe: str | Recipe, sample: Any = None) -> Conver
 def calibrate(model: nn.Module, batches: Iterable[Any]) -> None:
     """Set the ranges of every quantized layer from the float model's values on ``batches``, in evaluation mode.
 
-    Raises ShapeError naming the layer on NaN, ModelError when the model fails on a batch, BitproofError naming a layer that
-    never ran.
+    Where a method learns how weights are rounded, that is done then, and the batches are kept for it. Raises ShapeError naming
+    the layer on NaN, ModelError when the model fails on a batch, BitproofError naming a layer that never ran.
     """
     batches = _batches(batches)
     layers = [module for module in model.modules() if isinstance(module, (QuantLayer, QuantAttention))]
+    learns = any(map(asks, layers))
+    batches = list(batches) if learns else batches
     model.eval()
     for layer in layers:
         if isinstance(layer, QuantLayer):
@@ -107,6 +110,8 @@ def calibrate(model: nn.Module, batches: Iterable[Any]) -> None:
             layer.observing = False
     for layer in layers:
         layer.freeze_input()
+    if learns:
+        reconstruct(model, list(batches))
 
 
 def _batches(calibration: Iterable[Any]) -> Iterable[Any]:

@@ -1,4 +1,4 @@
-"""Tensor → tensor with a gradient rule; one method a file over ``ste``, ``affine``, ``binary`` and ``search``."""
+"""Tensor → tensor with a gradient rule; one method a file over ``ste``, ``affine``, ``learned``, ``binary`` and ``search``."""
 
 from bitproof.core import Registry
 from bitproof.quantizers.affine import OPERANDS, Quantizer
@@ -10,9 +10,12 @@ QUANTIZERS = Registry(
         "minmax": "bitproof.quantizers.minmax:MinMax",
         "percentile": "bitproof.quantizers.percentile:Percentile",
         "mse": "bitproof.quantizers.mse:Mse",
+        "adaround": "bitproof.quantizers.adaround:AdaRound",
         "lsq": "bitproof.quantizers.lsq:LSQ",
+        "lsqplus": "bitproof.quantizers.lsqplus:LSQPlus",
         "pact": "bitproof.quantizers.pact:PACT",
         "dorefa": "bitproof.quantizers.dorefa:DoReFa",
+        "n2uq": "bitproof.quantizers.n2uq:N2UQ",
         "bnn": "bitproof.quantizers.bnn:BNN",
         "xnor": "bitproof.quantizers.xnor:XNOR",
         "bireal": "bitproof.quantizers.bireal:BiReal",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bitproof.quantizers.affine import Ranged
+from bitproof.quantizers.affine import Ranged, code_range, scale_of, widen, zero_point_of
 from bitproof.quantizers.ste import snap
 
 #: Shares of the full range that an error search tries.
@@ -111,3 +111,29 @@ class Searched(Ranged):
             low, high = self.span_of_rows(torch.cat(self._rows, 1), lo.flatten(), hi.flatten())
         self._histogram, self._rows = Histogram(), []
         return low.reshape(self.shape), high.reshape(self.shape)
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class LeastSquares(Searched):
+    """Base of the methods that cover the share of the full range with the smallest Σ (x_hat − x)²."""
+
+    def span_of_counts(self, histogram: Histogram, lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
+        """Shrink the full range by the ratio that rounds the counted values best."""
+        lo, hi = widen(lo, hi, self.symmetric, bool(self.signed))
+        values, counts = (t.to(lo.device) for t in histogram.values())
+        low, high = code_range(self.bits, bool(self.signed))
+
+        def error(ratio: float) -> Tensor:
+            s = scale_of(lo * ratio, hi * ratio, self.bits, bool(self.signed))
+            z = 0 if self.symmetric else int(zero_point_of(lo * ratio, s, self.bits))
+            return (snap(values, s, low - z, high - z).sub_(values).square_() * counts).sum()
+
+        ratio = best_ratio(error)
+        return lo * ratio, hi * ratio
+
+    def span_of_rows(self, rows: Tensor, lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
+        """Shrink the full range of each channel by the ratio that rounds it best."""
+        lo, hi = widen(lo, hi, True, bool(self.signed))
+        low, high = code_range(self.bits, bool(self.signed))
+        ratio = best_ratio(lambda r: rounding_error(rows, scale_of(lo * r, hi * r, self.bits, bool(self.signed)), low, high))
+        return lo * ratio, hi * ratio
