@@ -28,6 +28,7 @@ from bitproof.bench.variants import Variants
 from bitproof.bench.victims import Victims
 from bitproof.bench.worn import Through, Worn
 from bitproof.core import SampleRow, SpecError, Strike, Victim
+from bitproof.export import low_bit_layers
 from bitproof.models import Network, TorchVictim
 from bitproof.results import Store
 from bitproof.tasks import Sample, Scored, Task
@@ -76,6 +77,11 @@ def _check_network(plan: Plan, spec: str, network: Network) -> None:
     if not network.differentiable and set(map(str, plan.recipes)) != {"fp32"}:
         raise SpecError(
             f"{spec!r} is a finished session and can be neither trained nor made low-bit. "
+            "Give it a grid of its own (after a line '---') with recipes: [fp32]."
+        )
+    if low_bit_layers(network.module) and set(map(str, plan.recipes)) != {"fp32"}:
+        raise SpecError(
+            f"{spec!r} is low-bit already: as given is the one recipe that it takes. "
             "Give it a grid of its own (after a line '---') with recipes: [fp32]."
         )
     for task in plan.tasks.values():

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     tasks = "tasks"
     sources = "sources"
     backwards = "backwards"
+    zoo = "zoo"
 
 
 def command(kind: Kind, as_json: Annotated[bool, typer.Option("--json", help="One JSON list.")] = False) -> None:
@@ -51,6 +52,10 @@ def _cards(kind: Kind) -> list[Card]:
         from bitproof.convert import recipe_cards
 
         return recipe_cards()
+    if kind is Kind.zoo:
+        from bitproof.export import zoo_cards
+
+        return zoo_cards()
     if kind is Kind.noises:
         from bitproof.noises import family_cards
 

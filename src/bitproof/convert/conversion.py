@@ -57,6 +57,10 @@ def insert(model: nn.Module, recipe: str | Recipe, sample: Any = None) -> Conver
     model's graph. Raises ModelError when nothing can change, or when folding needs a sample and there is none.
     """
     recipe = Recipe.parse(recipe) if isinstance(recipe, str) else recipe
+    if recipe.method != "fp32" and any(isinstance(module, QuantLayer) for module in model.modules()):
+        raise ModelError(
+            f"{type(model).__name__} is low-bit already; {str(recipe)!r} needs the float network that it was made from."
+        )
     result = copy.deepcopy(model).eval()
     if recipe.product_bits is not None:
         one_door_(result)

@@ -10,6 +10,7 @@ from bitproof.export.packed_file import load_packed, save_packed
 from bitproof.export.product import PRODUCT
 from bitproof.export.program import OPERATIONS, Named, Program, Ref, Step, mapped
 from bitproof.export.sessions import Deployment, Engine, cpuinfo, engine, features, session, settled
+from bitproof.export.zoo import zoo_cards
 
 __all__ = [
     "OPERATIONS",
@@ -42,4 +43,5 @@ __all__ = [
     "session",
     "settled",
     "to_onnx",
+    "zoo_cards",
 ]

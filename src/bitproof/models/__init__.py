@@ -22,6 +22,7 @@ MODELS = Registry(
         "onnx": "bitproof.models.onnx_file:OnnxFile",
         "black-box": "bitproof.models.black_box_file:BlackBoxFile",
         "packed": "bitproof.export.packed_door:PackedFile",  # the room export has doors too
+        "zoo": "bitproof.export.zoo:Zoo",
         "chat": "bitproof.models.chat:ChatModel",
         "vlm": "bitproof.models.vlm:LocalVlm",
         "efficientnet-lite0": "bitproof.models.efficientnet_lite:EfficientNetLite0",

@@ -1,0 +1,1 @@
+"""Makes the networks that come with bitproof out of a run's variants."""
