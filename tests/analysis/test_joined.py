@@ -43,6 +43,11 @@ def test_flips_are_counted_against_what_was_joined(missing):
         assert found[noise]["note"].startswith(f"against {base}") and found[noise]["delta"] is not None
 
 
+def test_an_attack_that_comes_last_is_on_the_network_itself():
+    pictures = {"fog:3+pgd-linf:eps=1/255": ("fog", "mixed", 3, 0.9), "pgd-linf:eps=1/255": ("pgd-linf", "adversarial", None, 0.5)}
+    assert not [name for name in summary(make(NOISES | pictures, n=20))["figure"] if name.startswith("robust_joined")]
+
+
 def test_an_attack_on_integers_is_compared_with_the_one_on_the_simulation():
     attack = "square-linf:eps=1/255"
     noises = {

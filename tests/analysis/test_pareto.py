@@ -100,5 +100,7 @@ def test_lower_is_better_for_some_figures():
 def test_what_cannot_be_chosen_by_is_refused():
     with pytest.raises(SpecError, match=r"'mfp' is not known.*nr"):
         pareto(rows(), variants(), Wishes(by="mfp"))
+    with pytest.raises(SpecError, match=r"'confidence' is not known of every recipe here, or has no better side"):
+        pareto(rows(), variants(), Wishes(by="confidence"))
     assert pareto(rows().filter((pl.col("recipe") == "fp32") == (pl.col("noise") == "clean")), variants()) == []
     assert pareto(rows().clear(), variants()) == []

@@ -36,6 +36,14 @@ def test_what_is_planted_is_supported():
     assert "contradicted" not in {found[key] for key in found if key != "F13"}
 
 
+def test_a_resize_and_something_else_is_no_resize():
+    resizes = {"clean": 0.0, "pil-nearest": 0.4, "pil-box": 0.2, "cv-nearest": 0.4, "cv-area": 0.02}
+    rows = planted(networks(0.97, 0.87, 0.77, 0.67, resizes | {"cv-lanczos": 0.02, "pil-cubic": 0.5}), n=600)
+    assert status(rows)["F7"] == "contradicted"
+    joined = {"cv-lanczos": "cv-nearest+fp16", "pil-cubic": "pil-bilinear+fp16"}
+    assert status(rows.with_columns(pl.col("noise").replace(joined)))["F7"] == "supported"
+
+
 def test_the_opposite_is_contradicted():
     harm = {"clean": 0.0, "impulse_noise:3": 0.05, "glass_blur:3": 0.05, "fog:3": 0.2, "contrast:3": 0.4, "brightness:3": 0.45}
     resizes = {"pil-nearest": 0.02, "pil-box": 0.02, "pil-cubic": 0.3, "cv-nearest": 0.02, "cv-area": 0.3, "cv-lanczos": 0.02}

@@ -1,6 +1,7 @@
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -68,4 +69,5 @@ def test_memory_is_given_back_where_the_process_has_grown(monkeypatch):
 
 
 def test_what_is_resident_is_told_in_bytes():
-    assert memory.resident_bytes() == 0 or 10 << 20 < memory.resident_bytes() < 1 << 40
+    expected = range(10 << 20, 1 << 40) if Path("/proc/self/statm").exists() else range(1)
+    assert memory.resident_bytes() in expected

@@ -120,22 +120,17 @@ def test_what_is_chosen_fits_and_gains(layers, room):
     found = [Switch(str(i), (4, 4), saved) for i, (saved, _) in enumerate(layers)]
     gains = {str(i): gain for i, (_, gain) in enumerate(layers)}
     saved = {each.name: each.saved_bytes for each in found}
-
-    def size_of(names):
-        return 100 + sum(saved[name] for name in names)
-
-    names = chosen(found, gains, size_of, 100 + room)
-    assert size_of(names) <= 100 + room and all(gains[name] > 0 for name in names)
-    left = [name for name in saved if name not in names and gains[name] > 0]
-    assert all(size_of([*names, name]) > 100 + room for name in left)
+    names = chosen(found, gains, room)
+    spare = room - sum(saved[name] for name in names)
+    assert spare >= 0 and all(gains[name] > 0 for name in names)
+    assert all(saved[name] > spare for name in saved if name not in names and gains[name] > 0)
 
 
 def test_the_gain_a_byte_decides():
     found = [Switch("dear", (4, 4), 900), Switch("cheap", (4, 4), 100)]
     gains = {"dear": 0.8, "cheap": 0.2}
-    sizes = {"dear": 900, "cheap": 100}
-    assert chosen(found, gains, lambda names: sum(sizes[name] for name in names), 950) == ["cheap"]
-    assert chosen(found, gains, lambda names: sum(sizes[name] for name in names), 1000) == ["cheap", "dear"]
+    assert chosen(found, gains, 950) == ["cheap"]
+    assert chosen(found, gains, 1000) == ["cheap", "dear"]
 
 
 def test_too_small_a_size_is_refused():

@@ -147,3 +147,12 @@ def test_parts_of_a_result_and_layers_that_run_twice():
     assert len(found.model.products) == 1 and found.report.packed == 1
     with torch.no_grad():
         torch.testing.assert_close(found.model(X), model(X))
+
+
+def test_a_norm_of_its_batchs_own_statistics_stays_a_norm():
+    torch.manual_seed(0)
+    body = [nn.Conv2d(3, 40, 1), nn.Hardtanh(), nn.Conv2d(40, 40, 3, bias=False), nn.BatchNorm2d(40, track_running_stats=False)]
+    net = nn.Sequential(*body, nn.Hardtanh(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(40, 5)).eval()
+    model = bp.quantize(net, "bireal:w1a1", [X]).model
+    with torch.inference_mode():
+        torch.testing.assert_close(bp.deploy(model, X).model(X), model(X), rtol=1e-4, atol=1e-5)

@@ -168,6 +168,10 @@ def test_a_key_that_was_not_named_stays_here_where_the_way_is_open(monkeypatch):
         'chat:"https://host/v1?key=sk-secret#m"',
         "chat:https://host/v1#m,api_key=sk-secret",
         "chat:https://host/v1#m,token=sk-secret",
+        "chat:https://host/v1#m,api-key=sk-secret",
+        "chat:https://host/v1#m,openai_key=sk-secret",
+        "chat:https://host/v1#m,access_token=sk-secret",
+        "chat:https://host/v1#m,auth=sk-secret",
         "chat:https://host/v1#m,key=sk-secret",
     ],
 )

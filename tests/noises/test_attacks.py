@@ -228,6 +228,8 @@ def test_a_minimum_norm_attack_tells_the_distance():
     found = noise("fmn-l2:steps=30")(TorchVictim(net()), x, y, range(20))
     assert found.columns["distance"][0] == 0
     torch.testing.assert_close(found.columns["distance"].double(), length(found.x - x, "l2"), rtol=1e-4, atol=1e-6)
+    alone = noise("fmn-l2:steps=30")(TorchVictim(net()), x[:1], y[:1], [0])  # a batch with nothing to search
+    assert alone.columns["distance"].tolist() == [0]
     near = noise("fmn-l2:steps=30,eps=0.05")(TorchVictim(net()), x, y, range(20))
     assert torch.equal(near.columns["distance"], found.columns["distance"])
 

@@ -40,6 +40,20 @@ def test_it_comes_near_to_the_smallest_change_and_tells_how_near(norm, factor):
     assert np.median(length[1:] / by_gradient[1:]) < factor
 
 
+def test_nothing_is_asked_about_no_input():
+    """Alone, a sample's search ends at every point of its budget; a victim may refuse an empty batch."""
+
+    class Strict(Labels):
+        def decide(self, x):
+            assert len(x)
+            return super().decide(x)
+
+    x, y = pictures(12)
+    for queries in range(40, 160, 10):
+        for i in range(12):
+            noise(f"hopskipjump-linf:queries={queries}")(Strict(net()), x[i : i + 1], y[i : i + 1], [i])
+
+
 def test_more_queries_come_nearer():
     x, y = pictures(12)
     few, many = (

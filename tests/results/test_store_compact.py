@@ -3,6 +3,7 @@ from results_rows import files, rows, variant
 
 from bitproof.core import StoreError
 from bitproof.results import Store, compact, load, variants
+from bitproof.results.files import write_json
 
 PNG = b"\x89PNG\r\n\x1a\n picture"
 
@@ -47,10 +48,11 @@ def test_pictures_can_stay_behind(source, tmp_path):
 def test_a_compact_form_is_replaced_keeps_its_readme_and_can_be_compacted(source, tmp_path):
     copy = compact(source.path, tmp_path / "small")
     (copy.path / "README.md").write_text("why")
+    write_json(copy.path / "judgement.json", {"judge": "of another run"})
     source.write_cell("e", rows("e"))
     same(source, compact(source.path, copy.path))
     same(source, compact(copy.path, tmp_path / "smaller"))
-    assert (copy.path / "README.md").read_text() == "why"
+    assert (copy.path / "README.md").read_text() == "why" and copy.judgement() == {}
 
 
 def test_a_run_goes_on_in_a_compact_form(source, tmp_path):

@@ -68,8 +68,11 @@ with store.lock():
 def test_killed_runs_resume_where_they_were(tmp_path):
     done = -1
     for delay_s in (0.05, 0.1, 0.15):
+        written = len(files(tmp_path / "run"))
         process = start(RUN, tmp_path / "run")
         assert process.stdout.readline() == "ready\n", process.stderr.read()
+        while len(files(tmp_path / "run")) <= written and process.poll() is None:
+            time.sleep(0.01)  # a busy machine takes longer to write the first
         time.sleep(delay_s)
         process.kill()
         process.wait()

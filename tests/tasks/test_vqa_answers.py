@@ -38,7 +38,8 @@ def number(answer, tolerance=None):
         ("<think>there is no … wait</think>Yes", "yes"),
         ("The dog is not visible.", "no"),
         ("Yes, as an AI language model I am fairly sure.", "yes"),
-        ("It is a sofa, but there is no dog. ", "yes"),
+        ("It is a sofa, but there is no dog. ", "no"),
+        ("It is left of the sofa.", "yes"),
     ],
 )
 def test_the_first_decision_counts(reply, value):
@@ -225,6 +226,11 @@ def test_lists_are_ordered():
     verdict = judge(item, "red, blue, green")
     assert (verdict.status, verdict.score) == ("wrong", pytest.approx(1 / 3))
     assert judge(item, "red, green").status == "wrong"
+
+
+def test_a_model_that_loops_on_a_digit_is_wrong_and_no_error():
+    assert judge(number("12"), "9" * 400).status in ("wrong", "unparsable")
+    assert judge(Item("t", "text", ("What?",), "contains", "12"), "9" * 400).status == "wrong"
 
 
 def test_spelled_numbers_and_tokens():

@@ -119,6 +119,24 @@ def test_coco_draws_the_same_questions_whatever_else_is_there(tmp_path):
     assert load(f"coco:{tmp_path / 'a'}").digest == load(f"coco:{tmp_path / 'b'}").digest
 
 
+def test_coco_asks_of_a_crowd_neither_where_it_is_nor_what_it_is_beside(tmp_path):
+    data = coco(tmp_path)
+    for each in data["annotations"]:
+        each["iscrowd"] = int(each["category_id"] == 1)
+    text(tmp_path / "annotations" / "instances_val2017.json", data)
+    asked = [each.item for each in load(f"coco:{tmp_path}").samples if each.item.scenario in ("location", "relation")]
+    assert asked and not any("dog" in item.questions[0] for item in asked)
+
+
+@pytest.mark.parametrize("name", ["../outside.jpg", "/outside.jpg"])
+def test_coco_reads_no_picture_outside_its_folder(tmp_path, name):
+    data = coco(tmp_path / "coco", 2)
+    data["images"][0]["file_name"] = name
+    text(tmp_path / "coco" / "annotations" / "instances_val2017.json", data)
+    with pytest.raises(DataError, match="lies outside"):
+        load(f"coco:{tmp_path / 'coco'}")
+
+
 def test_coco_leaves_out_what_lies_near_a_border_of_fields(tmp_path):
     data = coco(tmp_path, 2)
     for each in data["annotations"]:

@@ -70,6 +70,22 @@ def test_json_names_picture_files_from_its_own_folder(tmp_path):
     assert Pack(str(tmp_path / "pack.json")).load().samples[0].read() == png("green")
 
 
+@pytest.mark.parametrize("outside", ["../private.png", "{folder}/private.png"])
+def test_no_picture_outside_its_folder_is_read(tmp_path, outside):
+    (tmp_path / "private.png").write_bytes(png("green"))
+    (tmp_path / "packs").mkdir()
+    named = record() | {"image": outside.format(folder=tmp_path)}
+    (tmp_path / "packs" / "pack.json").write_text(json.dumps([named]))
+    with pytest.raises(DataError, match="no PNG or JPEG file, nor the path of one"):
+        Pack(str(tmp_path / "packs" / "pack.json")).load()
+
+
+def test_a_picture_whose_base64_reads_like_a_long_path_is_a_picture(tmp_path):
+    data = png() + bytes(300) + b"\xff" * 30  # no '/' within 255 characters, and some later
+    assert "/" not in base64.b64encode(data).decode()[:256] and "/" in base64.b64encode(data).decode()
+    assert written(tmp_path / "pack.json", record(image=data)).samples[0].read() == data
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

@@ -55,12 +55,12 @@ def _attacked(block: Block, cells: Cells, told: Mapping[Ball, Finding]) -> Itera
     at = {noise.noise: i for i, noise in enumerate(block.noises) if cells.seen[:, i].any()}
     for noise, column in at.items():
         attack = _attack(noise)
-        if attack is None or not _joined(noise):
-            continue
+        if attack is None or noise.endswith(attack):
+            continue  # alone, or last: nothing changed the network
         verdict = verdict_on(told, [attack])
         note = f"audit: {verdict}, of the network itself"
         yield Measure(f"robust_joined:{noise}", partial(tallies.hits, columns=[column]), note, EACH, verdict=verdict)
-        if (base := at.get(_joined(noise))) is not None and not noise.endswith(attack):
+        if (base := at.get(_joined(noise))) is not None:
             lost = partial(tallies.drops, columns=[column], clean=base)
             yield Measure(f"robust_change:{noise}", lost, f"{_note(block, base)}; {note}", EACH_SIGNED, verdict=verdict)
 

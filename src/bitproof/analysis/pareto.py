@@ -13,7 +13,7 @@ from bitproof.analysis import tallies
 from bitproof.analysis.audit import audited
 from bitproof.analysis.blocks import Block, blocks
 from bitproof.analysis.estimates import level
-from bitproof.analysis.measures import Figure, Measure
+from bitproof.analysis.measures import Measure
 from bitproof.analysis.selection import select
 from bitproof.analysis.summary import FIGURES, delta_of, measures_of
 from bitproof.analysis.system import WORST
@@ -22,15 +22,6 @@ from bitproof.results import is_imagenet
 
 #: The figure that a choice is made by where none is named: the first that a run has.
 BY = ("nr", "system_mean", "clean")
-
-#: A figure that only a choice needs; the others are those of the summary.
-LOWEST = Figure(
-    "Worst noise",
-    "%",
-    "higher",
-    "min over natural and system noises of the accuracy; attacks apart, each by its budget",
-    "bitproof",
-)
 
 COLUMNS = pl.Schema(
     {name: pl.String() for name in ("task", "defense", "model", "recipe", "choice", "dominated_by", "fails", "by")}
@@ -144,17 +135,23 @@ def _measures(block: Block, name: str, task: str, told: Mapping[Any, Any]) -> It
 
 
 def _deciding(wishes: Wishes, named: Mapping[str, Mapping[str, Measure]]) -> str | None:
-    shared = set.intersection(*(set(figures) for figures in named.values()))
+    shared = {each for each in set.intersection(*(set(figures) for figures in named.values())) if _better(each) != "neither"}
     for figure in filter(None, [wishes.by, *wishes.least]):
         if figure not in shared:
             known = ", ".join(sorted(shared))
-            raise SpecError(f"The figure {figure!r} is not known of every recipe here. These are: {known}.")
+            raise SpecError(
+                f"The figure {figure!r} is not known of every recipe here, or has no better side. These are and have: {known}."
+            )
     return wishes.by or next((figure for figure in BY if figure in shared), None)
 
 
 def _sign(figure: str) -> int:
-    known = LOWEST if figure == "worst" else FIGURES[figure.partition(":")[0]]
-    return -1 if known.better == "lower" else 1
+    return -1 if _better(figure) == "lower" else 1
+
+
+def _better(figure: str) -> str:
+    """Which side of a figure is better; ``worst``, the lowest accuracy under natural and system noises, is known here alone."""
+    return "higher" if figure == "worst" else FIGURES[figure.partition(":")[0]].better
 
 
 def _figures(block: Block, name: str, by: str, wishes: Wishes, measures: Mapping[str, Measure]) -> Line:

@@ -144,7 +144,8 @@ def _again(
     path: Path, planned: dict[str, tuple[Plan, Cell]], rows: pl.DataFrame, count: int, draw: int, reporter: Reporter
 ) -> Iterator[Check]:
     done = sorted(planned.keys() & set(rows["cell"].unique()))
-    able = [name for name in done if not _obstacle(path, *planned[name])]
+    why = {name: _obstacle(path, *planned[name]) for name in done}
+    able = [name for name in done if not why[name]]
     chosen = sorted(Random(seed("check", draw)).sample(able, min(count, len(able))))
     with TemporaryDirectory(prefix="bitproof-check-") as folder:
         store = Store.create(Path(folder) / "again")
@@ -153,8 +154,7 @@ def _again(
             _take_over(path, store, plan, cell)
             rerun(plan, [cell], store, reporter)
             yield _compared(cell, rows.filter(cell=name), load(store.path).filter(cell=name), store)
-    left = Counter(filter(None, (_obstacle(path, *planned[name]) for name in done)))
-    yield from (Check("again", SKIPPED, f"{n} cells {why}") for why, n in left.items())
+    yield from (Check("again", SKIPPED, f"{n} cells {each}") for each, n in Counter(filter(None, why.values())).items())
     if count and not done:
         yield Check("again", SKIPPED, "there is no cell to compute")
 

@@ -32,14 +32,14 @@ def check_attackable(spec: str, network: Network) -> None:
     if attack is None:
         return
     built, what = noise(attack), f"the network {network.spec!r}"
+    if getattr(built, "needs_scores", False) and TorchVictim(network.module).labels_only:
+        raise SpecError(
+            f"{spec!r}: the attack needs logits and {what} tells labels alone. "
+            "'hopskipjump-linf' and 'hopskipjump-l2' work on it, and 'noise-linf' as their control."
+        )
     if built.needs_gradient and (deploys(spec) or not network.differentiable):
         what = "a session of integers" if deploys(spec) else what
         raise SpecError(
             f"{spec!r}: the attack needs a gradient and {what} has none. Attacks by queries work on it, 'square-linf' or "
             "'hopskipjump-linf', and those on its torch twin: a transfer, or the attack without the session."
-        )
-    if getattr(built, "needs_scores", False) and TorchVictim(network.module).labels_only:
-        raise SpecError(
-            f"{spec!r}: the attack needs logits and {what} tells labels alone. "
-            "'hopskipjump-linf' and 'hopskipjump-l2' work on it, and 'noise-linf' as their control."
         )

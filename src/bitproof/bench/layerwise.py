@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from bitproof.analysis import accuracies, drops
 from bitproof.bench.ahead import batches
 from bitproof.bench.cache import SampleCache
-from bitproof.bench.inputs import inputs_of, probe_of
+from bitproof.bench.inputs import inputs_of
 from bitproof.bench.lowbit import calibration_batches
 from bitproof.bench.pictures import finite
 from bitproof.bench.reporter import Reporter, Silent
@@ -29,7 +28,6 @@ from bitproof.convert import (
     Switched,
     check_budget,
     chosen,
-    insert,
     keeping,
     kept_recipe,
     quantize,
@@ -139,17 +137,16 @@ def _noises(noises: Sequence[str]) -> list[str]:
 
 
 def _measure(bench: _Bench, asked: Recipe, kept: Recipe, max_mb: float | None) -> Iterator[Measured]:
-    """Refuse a size before anything long is done; then measure, choose, and measure what was chosen."""
+    """Refuse a size that no choice can meet; then measure, choose, and measure what was chosen."""
     low, high = bench.quantized(asked), bench.quantized(kept)
     found, known = switches(low.report, high.report), [layer.name for layer in low.report.layers]
     if not found or found[0].name == "":
         raise ModelError(
             f"{bench.network.spec!r}: {str(asked)!r} has no layer of its own to switch. Type for example first=same,last=same."
         )
-    size_of = partial(bench.size_with, asked, known)
     budget = None if max_mb is None else int(max_mb * 1e6)
     if budget is not None:
-        check_budget(size_of([]), budget)
+        check_budget(low.report.size_bytes, budget)
     outcomes = bench.switched(low, high, found)
     size = high.report.size_bytes
     yield bench.scored(outcomes["float"], "float", Recipe("fp32"), high.report.float_bytes, size)
@@ -160,7 +157,7 @@ def _measure(bench: _Bench, asked: Recipe, kept: Recipe, max_mb: float | None) -
         yield bench.scored(outcomes["layer " + each.name], "layer", alone, size - each.saved_bytes, size, each)
     if budget is not None:
         gains = {each.name: bench.rise(outcomes["layer " + each.name]) for each in found}
-        yield bench.suggested(keeping(asked, chosen(found, gains, size_of, budget), known), size)
+        yield bench.suggested(keeping(asked, chosen(found, gains, budget - low.report.size_bytes), known), size)
 
 
 class _Bench:
@@ -184,10 +181,6 @@ class _Bench:
 
     def quantized(self, recipe: Recipe) -> Converted:
         return quantize(self.network.module, recipe, self._calibration)
-
-    def size_with(self, recipe: Recipe, known: Sequence[str], names: Sequence[str]) -> int:
-        """Bytes of the network with the layers ``names`` kept."""
-        return insert(self.network.module, keeping(recipe, names, known), probe_of(self.network)).report.size_bytes
 
     def switched(self, low: Converted, high: Converted, found: Sequence[Switch]) -> dict[str, Outcomes]:
         """Return the outcomes of every network: each batch of pictures is made once, and shown to all."""

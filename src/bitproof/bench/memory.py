@@ -35,7 +35,7 @@ class Heap:
     """Gives freed memory back once the process has grown by ``slack_bytes`` since it last did.
 
     What is kept for long between large blocks that come and go splits the room that they leave, so a heap that never shrinks
-    grows: EfficientNet-Lite0 on photographs, 60 cells of 500, took 8.8 GB. Each time costs the next cell the pages that it
+    grows with every cell (docs/speed.md). Each time costs the next cell the pages that it
     needs again, so it is not done where nothing has grown.
     """
 

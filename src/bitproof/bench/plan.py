@@ -71,7 +71,7 @@ class Plan:
 
     def _check(self) -> None:
         if len(self.models) < len(self.grid.models):
-            raise SpecError("Two models of the grid differ only in settings that change no answer; leave one of them out.")
+            raise SpecError("A model stands twice in the grid (settings that change no answer do not count); leave one out.")
         self.kind.check(self)
         self._check_train()
         if self.defenses != ("none",) and any(task.kind != "image" for task in self.tasks.values()):

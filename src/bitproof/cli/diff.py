@@ -29,7 +29,9 @@ def command(
     what: Annotated[
         What, typer.Option("--what", help="Compare figures (clean, nr, …) or the accuracy of each cell.")
     ] = What.figures,
-    tolerance: Annotated[float, typer.Option("--tolerance", min=0, help="Points that may be lost.")] = 0.0,
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", min=0, help="How much may be lost, in the figure's unit: points, of a distance 1/255.")
+    ] = 0.0,
     as_csv: AsCsv = False,
     as_json: AsJson = False,
 ) -> None:
@@ -61,7 +63,7 @@ def _print(frame: pl.DataFrame, tolerance: float) -> None:
             table.add_row(*map(escape, _cells(row)))
         wide().print(table)
     counts = {change: frame.filter(change=change).height for change in ("regressed", "improved", "undecided")}
-    beyond = f" by more than {tolerance:g} points" if tolerance else ""
+    beyond = f" by more than {tolerance:g}" if tolerance else ""
     typer.echo(
         f"{counts['regressed']} regressed{beyond}, {counts['improved']} improved{beyond}, {counts['undecided']} undecided, "
         f"of {frame.height} lines; the chance of any wrong 'regressed' is at most 5 % (Holm)."

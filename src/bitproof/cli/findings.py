@@ -53,8 +53,8 @@ def _print(frame: pl.DataFrame, what: What) -> None:
     wide().print(table)
     if what is What.statements:
         typer.echo(
-            "Effects in the statement's direction, points, with 95 % intervals over samples; p by sign flips, corrected together "
-            "(Holm): the chance of any wrong word is at most 5 %. Checks and sources: --json."
+            "Effects in the statement's direction, points unless a unit stands there, with 95 % intervals over samples; p by sign "
+            "flips, corrected together (Holm): the chance of any wrong word is at most 5 %. Checks and sources: --json."
         )
 
 
@@ -63,7 +63,7 @@ def _statement(row: dict[str, Any]) -> dict[str, str]:
         "id": row["id"],
         "statement": row["statement"],
         "status": row["status"],
-        "effect": _interval(row),
+        "effect": _interval(row) + ("" if row["effect"] is None or row["unit"] == "points" else f" {row['unit']}"),
         "agree": f"{row['agree']} of {row['comparisons']}" if row["comparisons"] else "–",
         "p for": _p(row["p_for"]),
         "p against": _p(row["p_against"]),

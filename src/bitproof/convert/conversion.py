@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -47,7 +48,15 @@ def quantize(model: nn.Module, recipe: str | Recipe, calibration: Iterable[Any])
         raise DataError("There is no calibration batch; hand in at least one.")
     converted = insert(model, recipe, _few(first))
     calibrate(converted.model, itertools.chain([first], batches))
-    return converted
+    return _with_gains(converted)
+
+
+def _with_gains(converted: Converted) -> Converted:
+    """Count what a method learns beside weights and scales: how much it is shows when the network has run."""
+    layers = [module for module in converted.model.modules() if isinstance(module, QuantLayer) and module.gain is not None]
+    bytes_of = {layer.name: _bytes(layer.gain.parameters()) for layer in layers}
+    counted = (replace(each, size_bytes=each.size_bytes + bytes_of.get(each.name, 0)) for each in converted.report.layers)
+    return Converted(converted.model, replace(converted.report, layers=tuple(counted)))
 
 
 def insert(model: nn.Module, recipe: str | Recipe, sample: Any = None) -> Converted:

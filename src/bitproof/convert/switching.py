@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -27,7 +27,7 @@ class Switch:
 
 
 def kept_recipe(recipe: Recipe) -> Recipe:
-    """Return ``recipe`` with ``KEPT`` bits wherever it asks for fewer; float sides stay float.
+    """Return ``recipe`` with ``KEPT`` bits for the layers that it names no bits of; float sides stay float.
 
     Raises SpecError for a recipe that changes no layer, that is trained, or that asks for no fewer bits.
     """
@@ -90,17 +90,16 @@ def check_budget(least_bytes: int, budget_bytes: int) -> None:
         )
 
 
-def chosen(
-    found: Sequence[Switch], gains: Mapping[str, float], size_of: Callable[[Sequence[str]], int], budget_bytes: int
-) -> list[str]:
-    """Return the layers to keep, so that ``size_of`` them is at most ``budget_bytes``, by what keeping one gains a byte.
+def chosen(found: Sequence[Switch], gains: Mapping[str, float], room_bytes: int) -> list[str]:
+    """Return the layers to keep, which cost at most ``room_bytes`` together, by what keeping one gains a byte.
 
     Greedy: layers of the largest gain a byte first, each kept if it still fits; one that gains nothing is not.
     """
     names: list[str] = []
     for switch in sorted(found, key=lambda each: -gains[each.name] / max(each.saved_bytes, 1)):
-        if gains[switch.name] > 0 and size_of([*names, switch.name]) <= budget_bytes:
+        if gains[switch.name] > 0 and switch.saved_bytes <= room_bytes:
             names.append(switch.name)
+            room_bytes -= switch.saved_bytes
     return names
 
 

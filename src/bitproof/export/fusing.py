@@ -102,7 +102,9 @@ class _Draft:
             step.op != _NORM
             or into is None
             or not self.alone(into)
-            or not all(isinstance(a, (Named, type(None))) for a in step.args[1:5])
+            or step.args[5]  # it takes its batch's own statistics
+            or not all(isinstance(a, (Named, type(None))) for a in step.args[1:3])
+            or not all(isinstance(a, Named) for a in step.args[3:5])
         ):
             return False
         gamma, beta, mean, variance = (None if a is None else array(self.tensors[a.name]) for a in step.args[1:5])

@@ -22,7 +22,9 @@ RUN_TIME = ("key", "timeout", "retries", "concurrency", "price_in", "price_out")
 KEY = "OPENAI_API_KEY"
 
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
-_CREDENTIAL = re.compile(r",\s*(api_?key|token|password|secret|authorization)\s*=", re.IGNORECASE)
+_CREDENTIAL = re.compile(
+    r",\s*([\w-]*(token|password|secret|auth|authorization|bearer)|[\w-]*api[_-]?key|[\w-]+[_-]key)\s*=", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,13 @@ from bitproof.results.schema import SAMPLES, completed, to_frame
 
 
 def write(folder: Path, cell: str, rows: Sequence[SampleRow] | pl.DataFrame) -> None:
-    """Store the rows of a finished cell; an earlier file of the cell gives way once the new one is safe."""
-    data = encode(to_frame(cell, rows))
+    """Store the rows of a finished cell."""
+    keep(folder, cell, to_frame(cell, rows))
+
+
+def keep(folder: Path, cell: str, frame: pl.DataFrame) -> None:
+    """Store what is known of a finished cell; an earlier file of the cell gives way once the new one is safe."""
+    data = encode(frame)
     path = folder / _name(cell, data)
     write_bytes(path, data)
     with explained("replaced", folder):
@@ -33,27 +38,27 @@ def encode(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def decode(data: bytes, path: Path) -> pl.DataFrame:
+def decode(data: bytes, path: Path, schema: pl.Schema = SAMPLES) -> pl.DataFrame:
     """Return the frame in the bytes of ``path``. Raises StoreError where its columns are not those of this version."""
     try:
         frame = completed(pl.read_parquet(io.BytesIO(data)))
     except pl.exceptions.PolarsError as error:
         raise StoreError(f"{str(path)!r} is no Parquet file that this polars can read: {error}.") from None
-    if frame.schema != SAMPLES:
+    if frame.schema != schema:
         raise StoreError(f"{str(path)!r} has other columns than this version of bitproof writes: {', '.join(frame.columns)}.")
     return frame
 
 
-def whole(folder: Path) -> Iterator[tuple[str, Path, bytes]]:
-    """Yield (cell, path, bytes) of every undamaged file, each cell once, in the order of names. Warns of the others.
+def whole(folder: Path, lost: str = "the next run does its cell again") -> Iterator[tuple[str, Path, bytes]]:
+    """Yield (cell, path, bytes) of every undamaged file, each cell once, in the order of names.
 
-    Raises StoreError where the folder or a file cannot be read.
+    Warns of the others, and says what is ``lost`` with them. Raises StoreError where the folder or a file cannot be read.
     """
     seen = set()
     for path in listed(folder, ".parquet"):
         cell, data = _cell(path), read_bytes(path)
         if path.name != _name(cell, data):
-            warnings.warn(f"{str(path)!r} is damaged and ignored; the next run does its cell again.", stacklevel=2)
+            warnings.warn(f"{str(path)!r} is damaged and ignored; {lost}.", stacklevel=2)
         elif cell not in seen:  # two whole files of one cell: a runner was killed between writing one and removing the other
             seen.add(cell)
             yield cell, path, data

@@ -25,13 +25,16 @@ def compact(src: str | Path, dst: str | Path, *, pictures: bool = True) -> Store
         layout.check_new(target)
     rows = encode(reading.load(src))
     write_bytes(target / layout.COMPACT_ROWS, rows)
-    replies = said.load(src)
-    if replies.is_empty():
+    mark = {**layout.mark(), "rows": fingerprint(rows)}
+    if (replies := said.load(src)).is_empty():
         (target / layout.COMPACT_REPLIES).unlink(missing_ok=True)
     else:
-        write_bytes(target / layout.COMPACT_REPLIES, encode(replies))
+        write_bytes(target / layout.COMPACT_REPLIES, data := encode(replies))
+        mark["replies"] = fingerprint(data)
     if judgement := source.judgement():
         write_json(target / layout.JUDGEMENT, judgement)
+    else:
+        (target / layout.JUDGEMENT).unlink(missing_ok=True)
     write_json(target / f"{layout.VARIANTS}.json", reading.variant_records(source.path))
     write_json(target / f"{layout.FAILURES}.json", {failure["cell"]: failure for failure in source.failures()})
     if fitted := defenses.compacted(source.path):
@@ -42,5 +45,5 @@ def compact(src: str | Path, dst: str | Path, *, pictures: bool = True) -> Store
         write_json(target / f"{folder}.json", reading.earlier(source.path, newest, folder))
     write_json(target / layout.ENVIRONMENT, source.environment())
     write_bytes(target / layout.GRID, source.grid().encode())
-    write_json(target / layout.MARK, {**layout.mark(), "rows": fingerprint(rows)})
+    write_json(target / layout.MARK, mark)
     return Store.open(target)

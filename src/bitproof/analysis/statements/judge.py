@@ -11,7 +11,7 @@ import numpy as np
 
 from bitproof.analysis.audit import HOLDS, Findings, verdict_on, worst_of
 from bitproof.analysis.blocks import Block
-from bitproof.analysis.estimates import EACH, Level, Reduction, level
+from bitproof.analysis.estimates import Level
 from bitproof.analysis.intervals import Array, band
 from bitproof.analysis.permutation import holm, one_sided
 from bitproof.analysis.statements.outcomes import Comparison
@@ -21,8 +21,6 @@ SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 
 #: How often, at most, any statement is called supported or contradicted that is not.
 LEVEL = 0.05
-
-_UNBOUNDED = Reduction(EACH.of, bounds=(-np.inf, np.inf))
 
 
 @dataclass(frozen=True)
@@ -103,9 +101,12 @@ def _stacked(comparisons: Sequence[Comparison]) -> Array:
 
 
 def _judged(case: Case, adjusted: tuple[float, float], p: Array, audits: dict[int, Findings]) -> Judged:
-    levels = tuple(level(each.outcome.tally, _UNBOUNDED, each.block.bootstrap) for each in case.comparisons)
+    drawn = [_draws(each) for each in case.comparisons]
+    levels = tuple(_level([each], [draws]) for each, draws in zip(case.comparisons, drawn, strict=True))
+    needed = [i for i, each in enumerate(case.comparisons) if each.side != "against"]
+    effect = _level([case.comparisons[i] for i in needed], [drawn[i] for i in needed]) if needed else None
     verdict = worst_of(_verdicts(case, audits)) if case.statement.attacked and case.comparisons else None
-    return Judged(case, adjusted[0], adjusted[1], p, levels, _effect(case.comparisons), verdict)
+    return Judged(case, adjusted[0], adjusted[1], p, levels, effect, verdict)
 
 
 def _verdicts(case: Case, audits: dict[int, Findings]) -> Iterator[str]:
@@ -113,14 +114,10 @@ def _verdicts(case: Case, audits: dict[int, Findings]) -> Iterator[str]:
         yield from (verdict_on(audits[id(each.block)].get(recipe, {}), each.attacks) for recipe in each.recipes)
 
 
-def _effect(comparisons: Sequence[Comparison]) -> Level | None:
-    """The mean over the comparisons that a statement needs."""
-    needed = [each for each in comparisons if each.side != "against"]
-    if not needed:
-        return None
-    draws = np.mean([_draws(each) for each in needed], axis=0)
-    value, n = np.array(100 * np.mean([each.outcome.mean for each in needed])), np.array(min(_samples(each) for each in needed))
-    return Level(value, *band(value, 100 * draws, n, (-np.inf, np.inf)), n)
+def _level(comparisons: Sequence[Comparison], draws: Sequence[Array]) -> Level:
+    """The mean over ``comparisons``, whose resampled values are ``draws``, in points."""
+    value, n = np.array(100 * np.mean([each.outcome.mean for each in comparisons])), np.array(min(map(_samples, comparisons)))
+    return Level(value, *band(value, 100 * np.mean(draws, axis=0), n, (-np.inf, np.inf)), n)
 
 
 def _draws(comparison: Comparison) -> Array:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bitproof.analysis import tallies
 from bitproof.analysis.blocks import Block, Noise
+from bitproof.analysis.naming import RESIZES
 from bitproof.analysis.statements.outcomes import (
     Comparison,
     Harm,
@@ -23,13 +24,12 @@ from bitproof.analysis.statements.outcomes import (
 from bitproof.analysis.statements.statement import CONTROL, LADDER, LOW_BIT, Statement, noises
 
 _SOURCE = "RobustMQ, arXiv 2308.02350, abstract"
-_LIBRARIES = ("pil", "cv", "torch")
 GENTLE = ("bilinear", "cubic", "area")
 _SYSNOISE = "a float ResNet50: 76.6 with pil-bilinear, 72.2 with pil-nearest, 72.1 with cv-nearest (arXiv 2307.00280, table 7)"
 
 
 def _resize(noise: Noise) -> bool:
-    return noise.family == "system" and noise.noise.partition("-")[0] in _LIBRARIES and ":" not in noise.noise
+    return noise.family == "system" and noise.noise.startswith(RESIZES) and not {":", "+"} & set(noise.noise)
 
 
 def _nearest(noise: Noise) -> bool:

@@ -59,7 +59,7 @@ class Fmn(Search):
     minimal: ClassVar[bool] = True
     long: ClassVar[bool] = True
     source: ClassVar[str] = "arXiv 2102.12827"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         check(self.eps is None or 0 <= self.eps < math.inf, "eps", self.eps, "none, or a finite number, 0 or more")
@@ -85,9 +85,7 @@ class Fmn(Search):
             self._step(attempt, ball, i / self.steps)
         fools = attempt.ask(rows, ball.x, "none").argmax(dim=1) != attempt.y[rows]
         ball.judge(self.norm.length(ball.x - clean), fools)
-        attempt.columns["distance"] = attempt.loss.new_zeros(len(attempt.x)).index_copy(
-            0, rows, ball.distance.where(ball.distance.isfinite(), torch.nan)
-        )
+        attempt.columns["distance"][rows] = ball.distance.where(ball.distance.isfinite(), torch.nan)
         found = torch.where(over(ball.distance.isinf(), clean), ball.x, ball.best)
         limit = torch.full_like(far, torch.inf if self.eps is None else self.eps)
         beyond = over(self.norm.length(found - clean) > limit, clean)

@@ -69,9 +69,10 @@ class Asked:
 
     def fools(self, rows: Tensor, x: Tensor) -> Tensor:
         """Whether inputs x of ``rows`` are taken for another class, N×… → N."""
+        if not len(rows):
+            return torch.zeros(0, dtype=torch.bool, device=x.device)
         self.queries.index_add_(0, rows, torch.ones_like(rows))
-        told = [self.victim.decide(part) for part in torch.split(x, AT_ONCE)]
-        return torch.cat(told) != self.y[rows] if told else torch.zeros(0, dtype=torch.bool, device=x.device)
+        return torch.cat([self.victim.decide(part) for part in torch.split(x, AT_ONCE)]) != self.y[rows]
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,8 @@ class Search(ABC):
     needs_gradient: ClassVar[bool] = True
     #: Whether labels alone are too little.
     needs_scores: ClassVar[bool] = True
+    #: Whether it looks for the nearest input that fools and fills the column ``distance``.
+    minimal: ClassVar[bool] = False
     #: Whether so much is asked that a float network is worth being made faster first, equal up to rounding.
     long: ClassVar[bool] = False
 
@@ -165,18 +167,20 @@ class Search(ABC):
         not as promised, ModelError on NaN.
         """
         check_batch(victim, x, y, seeds)
+        if self.needs_scores and victim.labels_only:
+            raise SpecError(
+                f"{type(self).__name__} needs logits and this network tells labels alone. "
+                "'hopskipjump-linf' and 'hopskipjump-l2' work on it, and 'noise-linf' as their control."
+            )
         if self.needs_gradient and not victim.differentiable:
             raise SpecError(
                 f"{type(self).__name__} needs a gradient and this network has none (ONNX, int8). "
                 "'square-linf', 'hopskipjump-linf' and the other attacks by queries work on it, and 'noise-linf' as their control; "
                 "a gradient attack can be run on its torch twin."
             )
-        if self.needs_scores and victim.labels_only:
-            raise SpecError(
-                f"{type(self).__name__} needs logits and this network tells labels alone. "
-                "'hopskipjump-linf' and 'hopskipjump-l2' work on it, and 'noise-linf' as their control."
-            )
         attempt = Attempt(victim, x.detach(), y, self.grad if self.needs_gradient else None)
+        if self.minimal:
+            attempt.columns["distance"] = attempt.loss.new_zeros(len(x))  # of what is wrong already
         if not attempt.fooled.all():
             self.search(attempt, seeds)
         return attempt.result()

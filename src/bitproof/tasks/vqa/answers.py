@@ -15,7 +15,7 @@ from bitproof.tasks.vqa.words import number_text, plain, tokens
 Status = Literal["right", "wrong", "unparsable", "refusal"]
 
 #: Raised when a reply would be judged otherwise; part of the task's version.
-VERSION = 1
+VERSION = 2
 
 #: So many characters of a reply are read, and of what was read so many are kept.
 READ, KEPT = 4000, 100

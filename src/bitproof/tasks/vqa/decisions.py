@@ -21,7 +21,8 @@ _NEGATED = re.compile(
 )
 _STATED = re.compile(
     rf"\b(?:{_YES}|there (?:is|are|'s|seems? to be|appears? to be)|there's|(?:i|you|we) (?:can )?(?:clearly )?see|"
-    r"(?:is|are) (?:clearly |partly |partially )?(?:visible|present|shown|seen|close|near)|it (?:is|does|has)|they (?:are|do|have)|"
+    r"(?:is|are) (?:clearly |partly |partially )?(?:visible|present|shown|seen|close|near)|"
+    r"it is(?! (?:an?|the)\b)|it (?:does|has)|they (?:are|do|have)|"
     r"(?:image|picture|photo|scene) (?:shows|contains|depicts|includes|has))\b"
 )
 

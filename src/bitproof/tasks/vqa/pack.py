@@ -87,11 +87,20 @@ def _picture(image: Any, folder: Path) -> bytes | None:
     if isinstance(image, bytes | None):
         return image
     text = str(image)
-    if len(text) < 4096 and (folder / text).is_file():
-        return FileBytes(folder / text)()
+    if (path := _file(folder, text)) is not None:
+        return FileBytes(path)()
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
+        return None
+
+
+def _file(folder: Path, text: str) -> Path | None:
+    """The file of this name in ``folder`` or below; None where there is none, or where ``text`` could name none."""
+    try:
+        path = (folder / text).resolve()
+        return path if path.is_relative_to(folder.resolve()) and path.is_file() else None
+    except (OSError, ValueError):  # too long for a name, or no text of one: base64
         return None
 
 

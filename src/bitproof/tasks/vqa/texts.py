@@ -43,7 +43,9 @@ def anls(text: str, answers: Sequence[str]) -> float:
 
 
 def _similar(a: str, b: str) -> float:
-    longest = max(len(a), len(b))
+    shortest, longest = sorted((len(a), len(b)))
+    if 2 * shortest < longest:
+        return 0.0  # the distance is at least the difference in length
     share = 1 - _distance(a, b) / longest if longest else 0.0
     return share if share >= 0.5 else 0.0
 

@@ -50,7 +50,7 @@ def _digits(text: str) -> str:
 
 def number_text(value: float) -> str:
     """Return a number in its one written form: ``12``, ``3.4``, ``-1``."""
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
+    return str(int(value)) if abs(value) < 1e15 and value == int(value) else repr(value)
 
 
 def holds(whole: tuple[str, ...], part: tuple[str, ...]) -> bool:

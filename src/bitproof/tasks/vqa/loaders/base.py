@@ -84,6 +84,13 @@ def pictures_below(root: Path) -> list[Path]:
         return sorted(path for path in root.rglob("*") if path.suffix.lower() in PICTURES and not path.name.startswith("."))
 
 
+def inside(root: Path, name: str, where: object) -> Path:
+    """Return the path of ``name`` below ``root``. Raises DataError for one that leads out of it: its bytes would be sent away."""
+    if not (root / name).resolve().is_relative_to(root.resolve()):
+        raise DataError(f"{where}: the picture {name!r} lies outside {str(root)!r}. Put it inside.")
+    return root / name
+
+
 def read_text(path: Path, layout: str) -> str:
     """Return a file's text. Raises DataError where it is missing or no UTF-8."""
     if not path.is_file():

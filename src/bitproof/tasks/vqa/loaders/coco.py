@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from bitproof.core import DataError, seed
 from bitproof.tasks.vqa.items import Question
-from bitproof.tasks.vqa.loaders.base import Loader, a, field, read_json, records
+from bitproof.tasks.vqa.loaders.base import Loader, a, field, inside, read_json, records
 
 FIELDS = tuple(
     "centre" if (row, column) == ("middle", "centre") else f"{row} {column}"
@@ -39,6 +39,7 @@ class _Box:
     top: float
     right: float
     bottom: float
+    crowd: bool = False
 
     @property
     def area(self) -> float:
@@ -61,9 +62,10 @@ class _View:
 
     @property
     def single(self) -> list[_Box]:
-        """The boxes whose category comes once and that are large enough."""
+        """The boxes whose category comes once, of one thing and not a crowd, and that are large enough."""
         times = Counter(box.name for box in self.boxes)
-        return [box for box in self.boxes if times[box.name] == 1 and box.area >= LARGE]
+        crowds = {box.name for box in self.boxes if box.crowd}
+        return [box for box in self.boxes if times[box.name] == 1 and box.name not in crowds and box.area >= LARGE]
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Coco(Loader):
         shares = {name: count / len(boxes) for name, count in sorted(often.items())}
         for image, here in sorted(boxes.items()):
             draws = random.Random(seed(self.name, self.split, image))
-            view = _View(pictures / files[image], f"{self.split}/{image}", here, draws, shares)
+            view = _View(inside(pictures, files[image], path), f"{self.split}/{image}", here, draws, shares)
             for made in (self._presence, self._location, self._relation, self._affordance):
                 yield from made(view)
 
@@ -158,5 +160,5 @@ def _read(data: Any, path: Path, layout: str) -> tuple[dict[int, list[_Box]], di
         if not name or min(w, h) < 1 or len(bbox) != 4 or not all(isinstance(v, int | float) for v in bbox):
             raise DataError(f"{str(path)!r}: an annotation of the picture {image} has no known category, picture or box. {layout}")
         x, y, wide, high = bbox
-        boxes[image].append(_Box(name, x / w, y / h, (x + wide) / w, (y + high) / h))
+        boxes[image].append(_Box(name, x / w, y / h, (x + wide) / w, (y + high) / h, bool(each.get("iscrowd"))))
     return boxes, {image: field(each, "file_name", str, path) for image, each in images.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,10 +61,11 @@ class MpidRain(Loader):
 
     def questions(self, root: Path) -> Iterator[Question]:
         """Yield one count a picture with boxes. Raises DataError."""
-        pictures = pictures_below(root)
+        pictures = defaultdict(list)
+        for picture in pictures_below(root):
+            pictures[picture.stem].append(picture)
         for path in sorted(root.rglob("*.xml")):
-            same = [picture for picture in pictures if picture.stem == path.stem]
-            if not same:
+            if not (same := pictures.get(path.stem)):
                 raise DataError(f"{str(path)!r} has no picture {path.stem}.jpg or .png. {self.layout}")
             picture = next((picture for picture in same if picture.parent == path.parent), same[0])
             group = path.relative_to(root).with_suffix("").as_posix()

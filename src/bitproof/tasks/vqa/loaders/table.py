@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from bitproof.core import DataError
 from bitproof.tasks.sources.files import FileBytes
 from bitproof.tasks.vqa.items import Question, as_item, question
-from bitproof.tasks.vqa.loaders.base import Loader, lines, read_text
+from bitproof.tasks.vqa.loaders.base import Loader, inside, lines, read_text
 
 LISTS = ("questions", "aliases", "rejected", "options")
 
@@ -40,10 +40,7 @@ class Folder(Loader):
             image = record.get("image")
             if not isinstance(image, str) or not image.strip():
                 raise DataError(f"{where}: the field image must be the path of a picture, found {image!r}.")
-            path = (root / image).resolve()
-            if not path.is_relative_to(root.resolve()):
-                raise DataError(f"{where}: the picture {image!r} lies outside {str(root)!r}. Put it inside.")
-            yield question(as_item({"group": image} | record, where), FileBytes(root / image))
+            yield question(as_item({"group": image} | record, where), FileBytes(inside(root, image, where)))
 
 
 def _jsonl(path: Path, layout: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from bitproof.tasks.vqa.items import Question
-from bitproof.tasks.vqa.loaders.base import Loader, field, read_json, records
+from bitproof.tasks.vqa.loaders.base import Loader, field, inside, read_json, records
 
 #: What annotators write where there is nothing to read.
 NOTHING = frozenset({"", "unanswerable", "answering does not require reading text in the image"})
@@ -38,5 +38,5 @@ class TextVqa(Loader):
             if agreed and agreed[0] == given.most_common(1)[0][0]:
                 image, number = field(each, "image_id", str, path), field(each, "question_id", int, path)
                 asked = (field(each, "question", str, path).strip(),)
-                picture = root / "train_images" / f"{image}.jpg"
+                picture = inside(root / "train_images", f"{image}.jpg", path)
                 yield self.ask(picture, image, str(number), "text", asked, "contains", agreed[0], aliases=tuple(agreed[1:]))

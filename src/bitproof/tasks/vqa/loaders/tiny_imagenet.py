@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from bitproof.core import DataError, SpecError
 from bitproof.tasks.sources.files import entries, is_folder
@@ -54,11 +55,16 @@ class TinyImageNetC(Loader):
             yield self.ask(picture, group, "name", "corrupted", PHRASINGS, "contains", first, aliases=tuple(others))
 
 
-def words(synset: str, layout: str) -> list[str]:
-    """Return what WordNet calls a synset, as timm's table has it. Raises DataError for an unknown one."""
+@functools.cache
+def _wordnet() -> Any:
     from timm.data import ImageNetInfo
 
-    info = ImageNetInfo("imagenet-22k")
+    return ImageNetInfo("imagenet-22k")
+
+
+def words(synset: str, layout: str) -> list[str]:
+    """Return what WordNet calls a synset, as timm's table has it. Raises DataError for an unknown one."""
+    info = _wordnet()
     if synset not in info.label_names():
         raise DataError(f"{synset!r} is no synset of ImageNet. {layout}")
     return [word.strip() for word in info.label_name_to_description(synset).split(",")]
