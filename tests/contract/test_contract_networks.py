@@ -44,6 +44,8 @@ SPECS = {
     "resnet44": "resnet44:classes=3",
     "resnet56": "resnet56",
     "small-cnn": "small-cnn",
+    "vgg11-cifar": "vgg11-cifar:width=0.125",
+    "mobilenet-v2-cifar": "mobilenet-v2-cifar:width=0.125",
     "bireal-resnet18": "bireal-resnet18:classes=9",
     "bireal-resnet20": "bireal-resnet20",
     "reactnet-resnet18": "reactnet-resnet18:seed=1",

@@ -14,6 +14,7 @@ from bitproof.noises import BAR, BENCHMARK, EXTRA, FRAMES, NOISES, noise
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "corruptions.json"
 CASES = [f"{name}:{severity},constants=imagenet" for name in (*BENCHMARK, *EXTRA, *BAR) for severity in (1, 3, 5)]
+CASES += [f"printed:{severity}" for severity in (1, 3, 5)]
 CASES += [f"{name}:{frame}" for name in FRAMES for frame in (2, 17)]
 
 

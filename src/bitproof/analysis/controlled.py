@@ -27,7 +27,7 @@ def uncontrolled(rows: pl.DataFrame) -> dict[Place, list[str]]:
     if "shown" not in rows.columns:
         return {}
     keys = ["task", "model", "recipe", "seed", "defense"]
-    plain = rows.filter(pl.col("shown").is_not_null(), ~pl.col("defense").str.contains("control="))
+    plain = rows.filter(pl.col("shown").is_not_null(), pl.col("defense") != "none", ~pl.col("defense").str.contains("control="))
     there: dict[Place, set[str]] = defaultdict(set)
     clean = rows.filter(pl.col("noise") == "clean", pl.col("defense").str.contains("control="))
     for *place, defense in clean.select(keys).unique().iter_rows():

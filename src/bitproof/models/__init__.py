@@ -32,6 +32,8 @@ MODELS = Registry(
         "resnet32": "bitproof.models.resnet_cifar:ResNet32",
         "resnet44": "bitproof.models.resnet_cifar:ResNet44",
         "resnet56": "bitproof.models.resnet_cifar:ResNet56",
+        "vgg11-cifar": "bitproof.models.vgg_cifar:Vgg11Cifar",
+        "mobilenet-v2-cifar": "bitproof.models.mobilenet_cifar:MobileNetV2Cifar",
         "small-cnn": "bitproof.models.small_cnn:SmallCnn",
         "bireal-resnet18": "bitproof.models.resnet_binary:BiRealResNet18",
         "bireal-resnet20": "bitproof.models.resnet_binary:BiRealResNet20",

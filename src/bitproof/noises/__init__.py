@@ -39,6 +39,7 @@ NOISES = Registry(
         "gaussian_blur": f"{_CORRUPTIONS}.blur:GaussianBlur",
         "spatter": f"{_CORRUPTIONS}.weather:Spatter",
         "saturate": f"{_CORRUPTIONS}.digital:Saturate",
+        "printed": f"{_CORRUPTIONS}.printed:Printed",
         "single_frequency_greyscale": f"{_CORRUPTIONS}.bar:SingleFrequencyGreyscale",
         "cocentric_sine_waves": f"{_CORRUPTIONS}.bar:CocentricSineWaves",
         "plasma_noise": f"{_CORRUPTIONS}.bar:PlasmaNoise",
