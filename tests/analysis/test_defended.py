@@ -5,9 +5,9 @@ import dataclasses
 import polars as pl
 import pytest
 
-from bitproof.analysis import accuracy, audit, defended, summary
+from bitproof.analysis import accuracy, audit, defended, pareto, summary
 from bitproof.core import SampleRow
-from bitproof.results.schema import SAMPLES
+from bitproof.results.schema import SAMPLES, VARIANTS
 
 PATCH = "defensive-patch:on=float"
 N = 40
@@ -121,3 +121,11 @@ def test_evidence_of_controls_does_not_enter_the_audit():
 
 def test_without_a_defense_there_is_nothing_to_tell():
     assert defended(frame(rows("none", lambda i: True))).is_empty()
+
+
+def test_a_choice_is_made_behind_each_defense():
+    both = run() + run(recipe="mse:w4a4") + run("fog:3", alone=False) + run("fog:3", "mse:w4a4", alone=False)
+    variants = pl.DataFrame(schema=VARIANTS)
+    assert [choice.defense for choice in pareto(frame(both), variants)] == [PATCH, "none"]
+    lacking = frame([each for each in both if "control=wrong" not in each.defense])
+    assert [choice.defense for choice in pareto(lacking, variants)] == ["none"]

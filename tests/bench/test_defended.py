@@ -170,3 +170,23 @@ def test_rows_of_a_batch_come_back_in_order():
     assert found.queries.tolist() == [5, 6, 7, 8, 9]
     assert found.columns["distance"].tolist() == [5, 6, 7, 8, 9]
     assert found.success.tolist() == y.bool().tolist()
+
+
+def test_adversarial_training_is_a_baseline_that_patches_can_be_fitted_on(grid):
+    text = grid.read_text().replace('[fp32, float, "mse:w4a4", "lsq:w4a4"]', '[float, "lsq:w4a4"]')
+    plain = plan(behind(text, PATCH.replace("on=fp32", "on=float")))
+    hardened = text.replace("lr: 0.05", 'lr: 0.05, adversarial: "pgd-linf:eps=8/255,steps=2", trades: 6')
+    against = plan(behind(hardened, PATCH.replace("on=fp32", "on=float"), "jpeg"))
+    for made in (plain, against):
+        assert {str(v.recipe) for c in made.cells if (fit := made.fit(c)) for v in fit.variants} == {"float"}
+    ids = [{made.fit(c).id for c in made.cells if made.fit(c)} for made in (plain, against)]
+    assert not ids[0] & ids[1], "a patch of a hardened network is another patch"
+
+
+def test_a_patch_of_several_networks_names_them(grid):
+    text = grid.read_text().replace('[fp32, float, "mse:w4a4", "lsq:w4a4"]', "[fp32]")
+    line = next(line for line in text.splitlines() if line.startswith("models:"))
+    both = text.replace(line, line.replace("]", ', "vgg11-cifar:width=0.125,classes=4"]'))
+    made = plan(behind(both, PATCH.replace("on=fp32", "on=fp32,models=python+vgg11-cifar"), PATCH))
+    fits = {fit.id: len(fit.variants) for c in made.cells if (fit := made.fit(c))}
+    assert sorted(fits.values()) == [1, 1, 2]

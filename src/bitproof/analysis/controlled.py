@@ -38,6 +38,12 @@ def uncontrolled(rows: pl.DataFrame) -> dict[Place, list[str]]:
     return {place: names for place, names in missing.items() if names}
 
 
+def settled(rows: pl.DataFrame) -> pl.DataFrame:
+    """The same, without evidence and without what a later look at the rows would ask for controls by."""
+    kept = controlled(rows).filter(pl.col("family") != "evidence")
+    return kept.drop("shown") if "shown" in kept.columns else kept
+
+
 def controlled(rows: pl.DataFrame) -> pl.DataFrame:
     """Return ``rows`` without those behind a defense whose controls are missing."""
     missing = uncontrolled(rows)

@@ -12,6 +12,7 @@ import polars as pl
 from bitproof.analysis import tallies
 from bitproof.analysis.audit import audited
 from bitproof.analysis.blocks import Block, blocks
+from bitproof.analysis.controlled import settled
 from bitproof.analysis.estimates import level
 from bitproof.analysis.measures import Measure
 from bitproof.analysis.selection import select
@@ -80,7 +81,7 @@ def pareto(rows: pl.DataFrame, variants: pl.DataFrame, wishes: Wishes | None = N
     """
     rows, wishes = select(rows), wishes or Wishes()
     told = {(b.task, b.defense, b.model, recipe): found for b, each in audited(rows) for recipe, found in each.items()}
-    parts = rows.filter(pl.col("family") != "evidence").partition_by("task", "defense", as_dict=True)
+    parts = settled(rows).partition_by("task", "defense", as_dict=True)
     found = (_choice(str(task), str(defense), parts[task, defense], variants, told, wishes) for task, defense in sorted(parts))
     return [choice for choice in found if choice]
 

@@ -48,6 +48,11 @@ class Cell:
         return self.noise.partition("+")[0].partition(":")[0]
 
     @property
+    def is_control(self) -> bool:
+        """Whether it shows what a defense has to be compared with."""
+        return self.family == "evidence" and self.noise != "evidence"
+
+    @property
     def what(self) -> str:
         """The noise, and the defense where there is one."""
         return self.noise if self.defense == "none" else f"{self.noise} behind {self.defense}"

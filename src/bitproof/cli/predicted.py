@@ -34,11 +34,14 @@ def _print(plan: Plan, prediction: Prediction) -> None:
         typer.echo(f"  {variant.id}  {variant.model}  {variant.recipe}  seed {variant.seed}  on {variant.task}: {what}{use}")
     typer.echo("Cells, each with every variant of its task and model")
     groups: dict[tuple[object, ...], list[Cell]] = defaultdict(list)
-    for cell in plan.cells:
+    for cell in (cell for cell in plan.cells if not cell.is_control):
         what = cell.name if cell.family == "perturbation" else cell.noise
         groups[cell.variant.task, cell.variant.model, what, cell.defense, cell.limit].append(cell)
     for cells in groups.values():
         typer.echo(_line(cells, len(plan.samples(cells[0]))))
+    if controls := [cell for cell in plan.cells if cell.is_control]:
+        shown = sum(len(plan.samples(cell)) for cell in controls)
+        typer.echo(f"  and {len(controls)} cells, {shown} samples, of what patches are compared with (limit: {{controls: …}})")
     for what, why in plan.left_out.items():
         typer.echo(f"Left out of its family: {what}. {why}")
     if prediction.attacks:

@@ -17,16 +17,7 @@ _HINTS = {
     "pulled": "How often, %, the answer is then the class of the patch",
     "alone": "How often, %, the patch on grey, without a picture, is taken for its class",
 }
-_TITLES = {
-    "gain": "Gain",
-    "gain_free": "Gain, label-free",
-    "gain_random": "Random ring's gain",
-    "over_random": "Over random",
-    "wrong": "Wrong patch",
-    "pulled": "Pulled by it",
-    "alone": "Patch alone",
-}
-_DIFFERENCES = ("gain", "gain_free", "gain_random", "over_random")
+_DIFFERENCES = {"gain": "Gain", "gain_free": "Gain, label-free", "gain_random": "Gain of random", "over_random": "Over random"}
 
 
 @dataclass(frozen=True)
@@ -71,26 +62,28 @@ def _alone(row: Row, rows: list[Row]) -> bool:
 
 def _table(rows: list[Row]) -> Table:
     columns = (
-        *(Column("Defense"), Column("Label", "Whether whoever applies it knows the class"), Column("Model"), Column("Recipe")),
-        *(Column("Noise"), Column("n", "Pictures", True), Column("Without, %", "Accuracy behind no defense", True)),
-        Column("With, %", "Accuracy behind it", True),
-        *(Column(title, _HINTS[name], True) for name, title in _TITLES.items()),
+        *(Column("Defense", "Below it whether whoever applies it knows the class"), Column("Recipe"), Column("Noise")),
+        *(Column("n", "Pictures", True), Column("Accuracy, %", "Behind no defense, and behind this one", True)),
+        *(Column(title, _HINTS[name], True) for name, title in _DIFFERENCES.items()),
+        Column("Wrong patch, %", f"{_HINTS['wrong']}. Below: {_HINTS['pulled'][0].lower()}{_HINTS['pulled'][1:]}", True),
+        Column("Patch alone, %", _HINTS["alone"], True),
     )
     return Table(columns, tuple(map(_row, rows)), sortable=True)
 
 
 def _row(row: Row) -> tuple[Cell, ...]:
     noise = f"{FAMILIES.get(row['family'], row['family'])}, mean" if row["noise"] == "mean" and row["family"] else row["noise"]
+    pulled = "" if row["pulled"] is None else f"{number(row['pulled'])} % its class"
     return (
-        *(text(row["defense"], row["note"] or ""), text(row["label"]), text(row["model"]), text(row["recipe"])),
-        *(text(noise, row["verdict"] or ""), Cell("–" if row["n"] is None else f"{row['n']:,}", sort=row["n"], numeric=True)),
-        *(_share(row, name) for name in ("without", "value")),
-        *(_gain(row, name) if name in _DIFFERENCES else _share(row, name) for name in _TITLES),
+        text(row["defense"], f"label {row['label']}{'. ' + row['note'] if row['note'] else ''}"),
+        text(row["recipe"], row["model"].partition(":")[0]),
+        text(noise, row["verdict"] or ""),
+        Cell("–" if row["n"] is None else f"{row['n']:,}", sort=row["n"], numeric=True),
+        Cell(f"{number(row['without'])} → {number(row['value'])}", sort=row["value"], numeric=True),
+        *(_gain(row, name) for name in _DIFFERENCES),
+        Cell(number(row["wrong"]), pulled, row["wrong"], numeric=True),
+        Cell(number(row["alone"]), interval(row["alone_low"], row["alone_high"]), row["alone"], numeric=True),
     )
-
-
-def _share(row: Row, name: str) -> Cell:
-    return Cell(number(row[name]), interval(row[f"{name}_low"], row[f"{name}_high"]), row[name], numeric=True)
 
 
 def _gain(row: Row, name: str) -> Cell:
