@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -21,7 +21,8 @@ def mobilenet(width: float, classes: int) -> nn.Module:
     from torchvision.models import mobilenet_v2
 
     net: nn.Module = mobilenet_v2(width_mult=width, inverted_residual_setting=STAGES, num_classes=classes)
-    net.get_submodule("features.0.0").stride = (1, 1)
+    first: Any = net.get_submodule("features.0.0")
+    first.stride = (1, 1)
     for parent in list(net.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.ReLU6):

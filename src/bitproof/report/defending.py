@@ -11,13 +11,12 @@ from bitproof.report.words import SIGNS, change, duration, interval, number
 _HINTS = {
     "gain": "Points over no defense on the same pictures, with the 95 % interval",
     "gain_free": "The same where nobody knows the class: all patches are tried, and the class that its own patch likes best wins",
-    "gain_random": "Points that a random pattern of the same place and energy gains",
-    "over_random": "Points that the patch gains over that pattern",
+    "over_random": "Points that the patch gains over a random pattern of the same place and energy",
     "wrong": "Accuracy, %, with the patch of another class on the picture",
     "pulled": "How often, %, the answer is then the class of the patch",
     "alone": "How often, %, the patch on grey, without a picture, is taken for its class",
 }
-_DIFFERENCES = {"gain": "Gain", "gain_free": "Gain, label-free", "gain_random": "Gain of random", "over_random": "Over random"}
+_DIFFERENCES = {"gain": "Gain", "gain_free": "Gain, label-free", "over_random": "Over random"}
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def _row(row: Row) -> tuple[Cell, ...]:
     return (
         text(row["defense"], f"label {row['label']}{'. ' + row['note'] if row['note'] else ''}"),
         text(row["recipe"], row["model"].partition(":")[0]),
-        text(noise, row["verdict"] or ""),
+        text(noise, f"audit: {row['verdict']}" if row["verdict"] else ""),
         Cell("–" if row["n"] is None else f"{row['n']:,}", sort=row["n"], numeric=True),
         Cell(f"{number(row['without'])} → {number(row['value'])}", sort=row["value"], numeric=True),
         *(_gain(row, name) for name in _DIFFERENCES),
