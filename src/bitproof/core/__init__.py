@@ -34,6 +34,7 @@ from bitproof.core.protocols import (
     Shield,
     Staged,
     Strike,
+    Thinnable,
     Victim,
 )
 from bitproof.core.registry import Card, Registry
@@ -84,6 +85,7 @@ __all__ = [
     "Staged",
     "StoreError",
     "Strike",
+    "Thinnable",
     "UnknownName",
     "VariantRow",
     "Victim",

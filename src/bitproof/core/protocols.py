@@ -168,6 +168,9 @@ class Rewrite(Protocol):
     def ceil_pools(self) -> Any:
         """Max and average pools of stride 2 or more with output sides rounded up."""
 
+    def thin(self, depth: int) -> Any:
+        """A network that can run with fewer of its blocks, with ``depth`` of them."""
+
     def upsample(self, mode: str, align_corners: bool) -> Any:
         """Upsampling layers in ``mode``, nearest or bilinear."""
 
@@ -261,6 +264,17 @@ class Info:
     def levels(self) -> int:
         """Number of codes."""
         return (self.high - self.low) // self.spacing + 1
+
+
+@runtime_checkable
+class Thinnable(Protocol):
+    """A module whose ``depths`` can be switched at run time."""
+
+    depths: tuple[int, ...]
+    depth: int
+
+    def set_depth(self, depth: int) -> None:
+        """Run at another depth from now on. Raises SpecError for one that it does not have."""
 
 
 @runtime_checkable

@@ -39,6 +39,10 @@ MODELS = Registry(
         "bireal-resnet20": "bitproof.models.resnet_binary:BiRealResNet20",
         "reactnet-resnet18": "bitproof.models.resnet_binary:ReActNetResNet18",
         "reactnet-resnet20": "bitproof.models.resnet_binary:ReActNetResNet20",
+        "d-fsmn": "bitproof.models.fsmn:DFsmn",
+        "bifsmn": "bitproof.models.fsmn:BiFsmn",
+        "ds-cnn": "bitproof.models.keyword_nets:DsCnn",
+        "res8": "bitproof.models.keyword_nets:Res8",
     },
 )
 

@@ -11,10 +11,12 @@ from bitproof.noises.canonical import canonical, check_leading
 from bitproof.noises.corruptions.frames import FRAMES, Perturbations
 from bitproof.noises.families import BAR, BENCHMARK, EXTRA, Family, Sized
 from bitproof.noises.pixels import as_rgb
+from bitproof.noises.sound.families import FAMILIES as SOUND
 
 _CORRUPTIONS = "bitproof.noises.corruptions"
 _SYSTEM = "bitproof.noises.system"
 _ATTACKS = "bitproof.noises.attacks"
+_SOUND = "bitproof.noises.sound"
 _NORMS = ("Linf", "L2", "L1")
 
 NOISES = Registry(
@@ -88,6 +90,30 @@ NOISES = Registry(
         "fp16": f"{_SYSTEM}.numerics:Fp16",
         "bf16": f"{_SYSTEM}.numerics:Bf16",
         "int8-ort": f"{_SYSTEM}.integers:Int8Ort",
+        "thin": f"{_SYSTEM}.depth:Thin",
+        "decode-sndfile": f"{_SOUND}.decode:DecodeSndfile",
+        "decode-ffmpeg-sound": f"{_SOUND}.decode:DecodeFfmpegSound",
+        "soxr-vhq": f"{_SOUND}.resample:SoxrVhq",
+        "soxr-hq": f"{_SOUND}.resample:SoxrHq",
+        "soxr-lq": f"{_SOUND}.resample:SoxrLq",
+        "soxr-qq": f"{_SOUND}.resample:SoxrQq",
+        "resample-linear": f"{_SOUND}.resample:Linear",
+        "through": f"{_SOUND}.resample:Through",
+        "mismatch": f"{_SOUND}.resample:Mismatch",
+        "white_noise": f"{_SOUND}.waves:WhiteNoise",
+        "pink_noise": f"{_SOUND}.waves:PinkNoise",
+        "babble": f"{_SOUND}.waves:Babble",
+        "reverberation": f"{_SOUND}.waves:Reverberation",
+        "clipping": f"{_SOUND}.waves:Clipping",
+        "gain": f"{_SOUND}.waves:Gain",
+        "time_shift": f"{_SOUND}.waves:TimeShift",
+        "speed": f"{_SOUND}.waves:Speed",
+        "dropouts": f"{_SOUND}.waves:Dropouts",
+        "mu-law": f"{_SOUND}.codecs:MuLaw",
+        "opus": f"{_SOUND}.codecs:Opus",
+        "mp3": f"{_SOUND}.codecs:Mp3",
+        "logmel-32": f"{_SOUND}.features:LogMel32",
+        "mfcc-49x10": f"{_SOUND}.features:Mfcc49x10",
     },
 )
 
@@ -114,6 +140,8 @@ ATTACKS = Registry(
         "noise-linf": f"{_ATTACKS}.control:NoiseLinf",
         "noise-l2": f"{_ATTACKS}.control:NoiseL2",
         "noise-l1": f"{_ATTACKS}.control:NoiseL1",
+        "pgd-snr": f"{_ATTACKS}.snr:PgdSnr",
+        "noise-snr": f"{_ATTACKS}.snr:NoiseSnr",
     },
 )
 
@@ -124,7 +152,7 @@ PROBES = Registry("probe", {"evidence": f"{_ATTACKS}.evidence:Evidence"})
 FAMILIES: dict[str, type[Family]] = {**families.FAMILIES, "perturbations": Perturbations, **budgets.FAMILIES}
 
 #: Kind of input other than pictures → the families that a word means there.
-FAMILIES_OF: dict[str, dict[str, type[Family]]] = {}
+FAMILIES_OF: dict[str, dict[str, type[Family]]] = {"keyword": SOUND}
 
 __all__ = [
     "ATTACKS",

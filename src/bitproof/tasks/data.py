@@ -1,4 +1,4 @@
-"""Labelled pictures, still encoded: what every source of image data is turned into."""
+"""Labelled samples, still encoded: what every source of data is turned into."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNLABELLED = -1
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture: an id that is stable and unique in its data, its class, and ``read() -> bytes`` of the encoded file."""
+    """One sample: an id that is stable and unique in its data, its class, and ``read() -> bytes`` of the encoded file."""
 
     id: str
     label: int
@@ -25,7 +25,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class ImageData:
-    """Pictures and their labels. ``where`` is what messages call them.
+    """Pictures, or other ``things``, and their labels. ``where`` and ``things`` are what messages call them.
 
     ``classes`` is the number of classes that the source declares, None where it only has labels; ``names`` are theirs, in
     order of the label, or empty. ``digest`` changes with the source's version, the ids, the labels and the files' sizes, where it
@@ -38,10 +38,11 @@ class ImageData:
     digest: str
     classes: int | None = None
     names: tuple[str, ...] = ()
+    things: str = "pictures"
 
     def __post_init__(self) -> None:
         if not self.samples:
-            raise DataError(f"{self.where} holds no pictures.")
+            raise DataError(f"{self.where} holds no {self.things}.")
         name, count = Counter(self._ids).most_common(1)[0]
         if count > 1:
             raise DataError(f"{self.where}: the id {name!r} comes {count} times; ids must be unique.")
@@ -86,7 +87,7 @@ class ImageData:
         Raises DataError where there are fewer.
         """
         if not 0 <= n <= len(self):
-            raise DataError(f"{n} calibration pictures were asked of {self.where}, which holds {len(self)}.")
+            raise DataError(f"{n} calibration {self.things} were asked of {self.where}, which holds {len(self)}.")
         return [self.samples[i] for i in self.order(seed)[len(self) - n :]]
 
     def evaluation(self, limit: int | None, seed: int, exclude: int = 0) -> list[Sample]:
@@ -97,7 +98,7 @@ class ImageData:
         left = len(self) - exclude
         wanted = max(left, 1) if limit is None else limit
         if not 0 < wanted <= left:
-            asked = "Pictures" if limit is None else f"{limit} pictures"
+            asked = self.things.capitalize() if limit is None else f"{limit} {self.things}"
             kept = f", of which {exclude} are kept for calibration" if exclude else ""
             raise DataError(
                 f"{asked} were asked of {self.where}, which holds {len(self)}{kept}: {max(left, 0)} are left. "

@@ -1,4 +1,4 @@
-"""Random crops and flips; every sample's draw follows from its own seed, so the batch it sits in does not matter."""
+"""Random crops and flips of pictures, gains and shifts of waves; a sample's draw follows from its own seed, whatever its batch."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ def augmented(x: Tensor, kind: str, run_seed: int, epoch: int, indices: Sequence
 
     Shapes: N×C×H×W → the same, any dtype. Uncovered pixels are 0. Sample i draws from ``seed(run_seed, "augment", epoch, i)``:
     bit 0 flips, bits 1–20 and 21–40 modulo 2·pad + 1 are the row and column at which the crop starts in the padded picture.
+    ``wave``, N×L: see ``_disturbed``.
 
     Source: arXiv 1512.03385, section 4.2 (pad 4, crop 32, flip on CIFAR-10).
     Differs from the paper: nothing at 32 px; other sizes pad by size // 8.
     """
     if kind == "none":
         return x
+    if kind == "wave":
+        return torch.stack([_disturbed(wave, seed(run_seed, "augment", epoch, i)) for wave, i in zip(x, indices, strict=True)])
     draws = torch.tensor([seed(run_seed, "augment", epoch, index) for index in indices])
     flip = (draws & 1).bool()
     height, width = x.shape[-2:]
@@ -32,6 +35,21 @@ def augmented(x: Tensor, kind: str, run_seed: int, epoch: int, indices: Sequence
     left = (draws >> 21 & 0xFFFFF) % (2 * pad_x + 1)
     columns = _columns(left[:, None] + torch.arange(width), flip)
     return _gather(functional.pad(x, (pad_x, pad_x, pad_y, pad_y)), top[:, None] + torch.arange(height), columns)
+
+
+def _disturbed(wave: Tensor, drawn: int) -> Tensor:
+    """Return a wave with, each by a chance of 1/2: a gain of 0.7–1.1, a pace of 0.8–1.2 (nearest sample), a shift of up to L/5.
+
+    Source: BiFSMN (2202.06483), released code. Differs from the paper: no background noise, which is what is tested with.
+    """
+    gain, paced, moved, *amounts = torch.rand(6, generator=torch.Generator().manual_seed(drawn)).tolist()
+    if paced < 0.5:
+        places = (torch.arange(len(wave)) * (0.8 + 0.4 * amounts[1])).round().long()
+        wave = torch.where(places < len(wave), wave[places.clamp_max(len(wave) - 1)], 0.0)
+    if moved < 0.5:
+        by = round((2 * amounts[2] - 1) * len(wave) / 5)
+        wave = functional.pad(wave, (by, -by))
+    return wave * (0.7 + 0.4 * amounts[0]) if gain < 0.5 else wave
 
 
 def _columns(columns: Tensor, flip: Tensor) -> Tensor:

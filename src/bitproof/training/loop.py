@@ -43,7 +43,7 @@ def train(
         data: map-style, deterministic; ``batch(indices)`` is used where it exists.
         settings: all that decides what is learned.
         seed: of order, augmentation and dropout.
-        teacher: float network that is distilled from, exactly if ``settings.distill`` > 0; put in evaluation mode.
+        teacher: float network that is distilled from, exactly if ``settings.taught``; put in evaluation mode.
         checkpoint: file that is written every ``checkpoint_every_s`` and each epoch, and gone on from if it exists: the result is
             that of an uninterrupted run, bit for bit. It is the caller's to delete.
         perturb: called with each batch before the forward pass, needed where ``settings.adversarial`` names an attack; it may
@@ -66,9 +66,10 @@ def train(
     """
     check_not_empty(data)
     accelerator = _checked(accelerator or Accelerator())
-    if (teacher is None) == (settings.distill > 0):
+    if (teacher is None) == settings.taught:
         found = "no teacher was handed in" if teacher is None else "a teacher was handed in"
-        raise SpecError(f"Training has distill={settings.distill} and {found}. Give a teacher and distill > 0, or neither.")
+        asked = f"distill={settings.distill}" + (f" and match={settings.match!r}" if settings.match else "")
+        raise SpecError(f"Training has {asked} and {found}. Give a teacher and distill > 0 or a match, or neither.")
     if settings.adversarial is not None and perturb is None:
         raise SpecError(f"Training has adversarial={settings.adversarial!r} and no perturb was handed in: bitproof run makes one.")
     with _own_randomness(accelerator.device), _moved(accelerator.device, model, teacher):
@@ -78,6 +79,7 @@ def train(
             run.go(validate, progress, workers)
         finally:
             run.step.stage(first=False, begins=False)
+            run.step.close()
     return Trained(model.eval(), run.state.history, run.state.time_s, resumed)
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, get_args, get_type_hints
 
 from bitproof.core import SpecError
+from bitproof.training.matching import matching
 
 #: Fields that change when a result arrives, not which one: no part of ``identity``.
 RUN_TIME = frozenset({"checkpoint_every_s"})
 
 #: Fields that came later: at their default they are left out of ``identity``, so that trainings from before keep theirs.
-LATER = frozenset({"adversarial", "teacher", "trades", "two_stage"})
+LATER = frozenset({"adversarial", "depths", "match", "teacher", "trades", "two_stage"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +27,11 @@ class Training:
     share of the loss that a float teacher gives at ``temperature``: ``teacher`` fp32 is the network as given, float what the
     recipe float makes of it in the same training (without a teacher, in one stage). For the first ``two_stage`` epochs the weights
     of low-bit layers stay float, their inputs do not; then rate and optimizer start anew. ``augment`` crops after padding by an
-    eighth of the side (4 px at 32) and flips. ``grad_clip`` bounds the gradient's ℓ2 norm. ``adversarial`` names the attack that
-    each batch is put through before it is learned from; with ``trades`` > 0 the clean batch is learned from, and the attacked one
-    adds ``trades`` times the distance between the two answers.
+    eighth of the side (4 px at 32) and flips; ``wave`` is for sound. ``grad_clip`` bounds the gradient's ℓ2 norm. ``adversarial``
+    names the attack that each batch is put through before it is learned from; with ``trades`` > 0 the clean batch is learned from,
+    and the attacked one adds ``trades`` times the distance between the two answers. ``match`` compares modules of the network with
+    those of its teacher (hed, fid). ``depths`` (``8=1,4=0.5``) trains a thinnable network at several depths at once, each with its
+    weight in the loss.
 
     Raises SpecError for a value that is not allowed, and for one that would have no effect.
 
@@ -56,11 +59,13 @@ class Training:
     temperature: float = 1.0
     teacher: Literal["fp32", "float"] = "fp32"
     two_stage: int = 0
-    augment: Literal["none", "flip", "crop-flip"] = "none"
+    augment: Literal["none", "flip", "crop-flip", "wave"] = "none"
     precision: Literal["no", "bf16"] = "no"
     grad_clip: float | None = None
     adversarial: str | None = None
     trades: float = 0.0
+    match: str | None = None
+    depths: str | None = None
     checkpoint_every_s: float = 30.0
 
     def __post_init__(self) -> None:
@@ -77,13 +82,16 @@ class Training:
                 f"Training: two_stage={self.two_stage!r} must leave both of its stages at least an epoch and their warm-up: "
                 f"epochs={self.epochs!r}, warmup_epochs={self.warmup_epochs!r}."
             )
+        if self.match is not None:
+            matching(self.match)
+        self.at_depths()
         for name, value, needs in self._without_effect():
             raise SpecError(f"Training: {name}={value!r} has no effect without {needs}. Give that, or leave {name!r} out.")
 
     def _without_effect(self) -> list[tuple[str, object, str]]:
         cases = [
             ("temperature", self.temperature != 1, self.distill > 0, "distill > 0"),
-            ("teacher", self.teacher != "fp32", self.distill > 0, "distill > 0"),
+            ("teacher", self.teacher != "fp32", self.taught, "distill > 0 or a match"),
             ("label_smoothing", self.label_smoothing > 0, self.distill < 1, "distill < 1"),
             ("min_lr", self.min_lr > 0, self.schedule == "cosine", "schedule='cosine'"),
             ("warmup_lr", self.warmup_lr > 0, self.warmup_epochs > 0, "warmup_epochs > 0"),
@@ -92,11 +100,30 @@ class Training:
         ]
         return [(name, getattr(self, name), needs) for name, changed, used, needs in cases if changed and not used]
 
+    @property
+    def taught(self) -> bool:
+        """Whether there is a teacher."""
+        return self.distill > 0 or self.match is not None
+
+    def at_depths(self) -> tuple[tuple[int, float], ...]:
+        """Return the depths and their weights, the first named one first; none without ``depths``. Raises SpecError."""
+        if self.depths is None:
+            return ()
+        try:
+            pairs = [(int(depth), float(weight)) for depth, weight in (part.split("=") for part in self.depths.split(","))]
+        except ValueError:
+            pairs = []
+        if not pairs or any(depth < 1 or not 0 < weight < math.inf for depth, weight in pairs) or len(dict(pairs)) < len(pairs):
+            raise SpecError(
+                f"Training: depths={self.depths!r} is not DEPTH=WEIGHT,…, each depth once. Type for example '8=1,4=0.5'."
+            )
+        return tuple(pairs)
+
     def of_control(self) -> Training:
         """Return the training of the recipe ``float``: where that is the teacher, nobody teaches it, and it has one stage."""
         if self.teacher == "fp32":
             return self
-        return replace(self, distill=0.0, temperature=1.0, teacher="fp32", two_stage=0)
+        return replace(self, distill=0.0, temperature=1.0, teacher="fp32", two_stage=0, match=None)
 
     def identity(self) -> str:
         """Return the canonical text of all that changes the numbers: ``version=1,accumulate=1,…``, fields in the order of names.

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from bitproof.core import DataError, ModelError, Penalized, Scheduled, ShapeError, Staged, seed
+from bitproof.core import DataError, ModelError, Penalized, Scheduled, ShapeError, SpecError, Staged, Thinnable, seed
 from bitproof.training.data import Cut, to_float
 from bitproof.training.losses import divergence, task_loss
+from bitproof.training.matching import Watch, matched, matching
 from bitproof.training.optimizer import make_optimizer
 from bitproof.training.settings import Training
 
@@ -38,6 +39,9 @@ class Step:
         self.network, self.settings, self.seed, self.accelerator = network, settings, run_seed, accelerator
         self.teacher = teacher.eval() if teacher is not None else None
         self.perturb = perturb
+        self.thinned = _Depths(network, settings)
+        self.match = matching(settings.match) if settings.match is not None else None
+        self.watched = [Watch(net, self.match.at) for net in (network, self.teacher) if self.match is not None and net is not None]
         self.model, self.optimizer = accelerator.prepare(network, make_optimizer(network, settings))
         # Classes are asked: a wrapper that passes on attributes would count its layer's hooks a second time.
         self.scheduled = [m for m in network.modules() if isinstance(m, Scheduled) and hasattr(type(m), "on_step")]
@@ -72,17 +76,37 @@ class Step:
         attacked = x if self.perturb is None else _perturbed(self.perturb, self.network, x, y)
         # Processes exchange gradients once a step: with its last batch.
         with contextlib.nullcontext() if cut.last else self.accelerator.no_sync(self.model):
-            logits, teacher = self._logits(x if self.settings.trades else attacked)
-            _check_logits(logits, labels, cut)
-            loss = task_loss(logits, y, teacher, self.settings)
-            if self.settings.trades:
-                loss = loss + self.settings.trades * divergence(logits, self._logits(attacked, taught=False)[0])
+            learned = x if self.settings.trades else attacked
+            parts = [self._part(depth, weight, learned, attacked, labels, y, cut) for depth, weight in self.thinned]
+            logits, loss = parts[0]
+            for _, part in parts[1:]:
+                loss = loss + part
             for module in self.penalized:
                 loss = loss + module.penalty()
             sums = self._sums(loss.detach(), logits.detach(), y)
             _check_loss(sums[0], cut, lr)
             self.accelerator.backward(loss * cut.share)
         return sums
+
+    def _part(
+        self, depth: int | None, weight: float, x: Tensor, attacked: Tensor, labels: Tensor, y: Tensor, cut: Cut
+    ) -> tuple[Tensor, Tensor]:
+        """Return the logits of ``x`` and the loss at one depth; what modules pay is not in it."""
+        with self.thinned.at(depth):
+            logits, teacher = self._logits(x)
+            _check_logits(logits, labels, cut)
+            loss = task_loss(logits, y, teacher, self.settings)
+            if self.match is not None:
+                student, taught = (watch.take() for watch in self.watched)
+                loss = loss + matched(self.match, student, taught, x)
+            if self.settings.trades:
+                loss = loss + self.settings.trades * divergence(logits, self._logits(attacked, taught=False)[0])
+        return logits, loss if depth is None else weight * loss
+
+    def close(self) -> None:
+        """Leave the networks as they were found."""
+        for watch in self.watched:
+            watch.close()
 
     def _logits(self, x: Tensor, taught: bool = True) -> tuple[Tensor, Tensor | None]:
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bf16"):
@@ -100,6 +124,36 @@ class Step:
         sums = torch.stack([loss.double() * len(y), hits.double(), torch.full_like(hits, len(y)).double()])
         total, correct, seen = self.accelerator.reduce(sums).tolist()
         return total, int(correct), int(seen)
+
+
+class _Depths:
+    """The depths that a network is trained at; one, None, where the settings name none. Raises SpecError."""
+
+    def __init__(self, network: nn.Module, settings: Training) -> None:
+        self.pairs = settings.at_depths()
+        found = [m for m in network.modules() if isinstance(m, Thinnable) and hasattr(type(m), "set_depth")]
+        if self.pairs and not found:
+            raise SpecError(f"Training: depths={settings.depths!r} needs a thinnable network, such as bifsmn.")
+        for depth, _ in self.pairs:
+            if depth not in found[0].depths:
+                raise SpecError(f"Training: the network has no depth {depth}: {', '.join(map(str, found[0].depths))}.")
+        self.module = found[0] if self.pairs else None
+
+    def __iter__(self) -> Iterator[tuple[int | None, float]]:
+        return iter(self.pairs or [(None, 1.0)])
+
+    @contextlib.contextmanager
+    def at(self, depth: int | None) -> Iterator[None]:
+        """Run at ``depth`` for a while."""
+        if self.module is None or depth is None:
+            yield
+            return
+        own = self.module.depth
+        self.module.set_depth(depth)
+        try:
+            yield
+        finally:
+            self.module.set_depth(own)
 
 
 def _seed(device: torch.device, value: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -33,6 +34,8 @@ class GradientAttack(Search):
     keep: str = "best"
     loss: str = "ce"
     temperature: float = 1.0
+
+    kinds: ClassVar[tuple[str, ...]] = ("image", "keyword")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -78,16 +81,20 @@ class GradientAttack(Search):
                 stands = ~attempt.fooled[rows]
                 rows, x, velocity = rows[stands], x[stands], velocity[stands]
             clean = attempt.x[rows]
-            moved = x + self.step_size * self.norm.direction(velocity)
+            moved = x + self.step_size * self.scale(clean) * self.norm.direction(velocity)
             x = self.place(clean, moved - clean, attempt.victim.bounds)
         if len(rows):
             attempt.ask(rows, x, self.keep)
+
+    def scale(self, clean: Tensor) -> Tensor | float:
+        """What radius and step are multiplied by for each sample of ``clean``, N×1×…; 1 where they are absolute."""
+        return 1.0
 
     def _first(self, attempt: Attempt, rows: Tensor, generators: Sequence[Generator]) -> Tensor:
         clean = attempt.x[rows]
         if not self.start or not len(rows):
             return clean
-        delta = draw(self.norm, clean, [generators[i] for i in rows.tolist()]) * self.eps
+        delta = draw(self.norm, clean, [generators[i] for i in rows.tolist()]) * (self.eps * self.scale(clean))
         return self.begin(clean, delta, attempt.victim.bounds)
 
     def begin(self, clean: Tensor, delta: Tensor, bounds: tuple[float, float]) -> Tensor:

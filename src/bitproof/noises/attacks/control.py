@@ -29,6 +29,7 @@ class RandomNoise(Search):
     grad = "exact"
     needs_gradient: ClassVar[bool] = False
     needs_scores: ClassVar[bool] = False
+    kinds: ClassVar[tuple[str, ...]] = ("image", "keyword")
     source: ClassVar[str] = "arXiv 1902.06705"
     version: ClassVar[int] = 1
 
@@ -39,6 +40,10 @@ class RandomNoise(Search):
     @abstractmethod
     def direction(self, shape: Sequence[int], generator: Generator) -> Tensor:
         """Draw one point of length 1, of ``shape``."""
+
+    def scale(self, clean: Tensor) -> Tensor | float:
+        """What eps is multiplied by for each sample of ``clean``, N×1×…; 1 where it is absolute."""
+        return 1.0
 
     def bill(self, classes: int) -> Bill:
         """A forward a draw."""
@@ -52,7 +57,7 @@ class RandomNoise(Search):
             if not len(rows):
                 return
             noise = torch.stack([self.direction(x.shape[1:], generators[i]) for i in rows.tolist()]).to(x)
-            attempt.ask(rows, (x[rows] + self.eps * noise).clamp(*attempt.victim.bounds), "last")
+            attempt.ask(rows, (x[rows] + self.eps * self.scale(x[rows]) * noise).clamp(*attempt.victim.bounds), "last")
 
 
 class NoiseLinf(RandomNoise):

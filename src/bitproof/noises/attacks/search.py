@@ -203,10 +203,10 @@ def check(good: bool, word: str, value: object, allowed: str) -> None:
 
 
 def check_batch(victim: Victim, x: Tensor, y: Tensor, seeds: Sequence[int]) -> None:
-    """Raise ShapeError unless ``x`` is float N×C×H×W within bounds, and ``y`` and ``seeds`` are N."""
+    """Raise ShapeError unless ``x`` is float N×… within bounds, and ``y`` and ``seeds`` are N."""
     low, high = victim.bounds
-    if x.ndim != 4 or not x.is_floating_point() or y.shape != x.shape[:1] or len(seeds) != len(x):
+    if x.ndim < 2 or not x.is_floating_point() or y.shape != x.shape[:1] or len(seeds) != len(x):
         found = f"{x.dtype} {tuple(x.shape)}, {tuple(y.shape)} and {len(seeds)}"
-        raise ShapeError(f"An attack takes x: float N×C×H×W, y: N and N seeds; found {found}.")
+        raise ShapeError(f"An attack takes x: float N×…, y: N and N seeds; found {found}.")
     if len(x) and not (low <= float(x.min()) and float(x.max()) <= high):
         raise ShapeError(f"An attack's input must lie in [{low}, {high}], found {float(x.min()):.3f} to {float(x.max()):.3f}.")

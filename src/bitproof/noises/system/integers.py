@@ -25,7 +25,7 @@ class Int8Ort:
 
     site: ClassVar[str] = "model"
     family: ClassVar[str] = "system"
-    kinds: ClassVar[tuple[str, ...]] = ("image",)
+    kinds: ClassVar[tuple[str, ...]] = ("image", "keyword")
     needs: ClassVar[str] = "deploy"
     source: ClassVar[str] = "onnxruntime; simulated against integer: 1712.05877, section 3"
     version: ClassVar[int] = 1

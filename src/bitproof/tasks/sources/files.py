@@ -71,13 +71,18 @@ def _is_text(name: str) -> bool:
 
 
 def pictures(path: Path) -> list[os.DirEntry[str]]:
-    """Return the picture files of a folder. Raises DataError naming the first thing that is none, or cannot be looked at."""
+    """Return the picture files of a folder; see ``files_of``."""
+    return files_of(path, EXTENSIONS, "picture")
+
+
+def files_of(path: Path, extensions: tuple[str, ...], thing: str) -> list[os.DirEntry[str]]:
+    """Return the files of a folder, each a ``thing``. Raises DataError naming the first that is none, or cannot be looked at."""
     found = entries(path)
     for entry in found:
         if is_folder(entry):
-            raise DataError(f"{entry.path!r} is a folder where pictures were expected; folders of pictures are not nested.")
-        if not entry.name.lower().endswith(EXTENSIONS):
-            raise DataError(f"{entry.path!r} is no picture; known extensions: {', '.join(EXTENSIONS)}. Move it away.")
+            raise DataError(f"{entry.path!r} is a folder where {thing}s were expected; folders of {thing}s are not nested.")
+        if not entry.name.lower().endswith(extensions):
+            raise DataError(f"{entry.path!r} is no {thing}; known extensions: {', '.join(extensions)}. Move it away.")
     return found
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from bitproof.core import DataError
 from bitproof.tasks.data import ImageData, Sample, fingerprint
-from bitproof.tasks.sources.files import FileBytes, content, entries, folder, is_folder, pictures, size_bytes
+from bitproof.tasks.sources.files import EXTENSIONS, FileBytes, content, entries, files_of, folder, is_folder, size_bytes
 
 
 @dataclass(frozen=True)
@@ -46,22 +46,34 @@ def class_folders(root: Path) -> list[Path]:
     return [Path(entry.path) for entry in found]
 
 
-def read_folders(root: Path, classes: Mapping[str, int], source: str, version: int) -> ImageData:
-    """Make the data of ``root``'s folders, name → label. Raises DataError for a folder without pictures or with other things."""
+def read_folders(
+    root: Path,
+    classes: Mapping[str, int],
+    source: str,
+    version: int,
+    extensions: tuple[str, ...] = EXTENSIONS,
+    thing: str = "picture",
+) -> ImageData:
+    """Make the data of ``root``'s folders, name → label. Raises DataError for a folder without a ``thing``, or with others."""
     files = []
     for name, label in classes.items():
-        found = pictures(root / name)
+        found = files_of(root / name, extensions, thing)
         if not found:
-            raise DataError(f"The class folder {str(root / name)!r} holds no pictures.")
+            raise DataError(f"The class folder {str(root / name)!r} holds no {thing}s.")
         files += [(f"{name}/{entry.name}", label, entry) for entry in found]
-    return from_files(root, files, tuple(classes), source, version)
+    return from_files(root, files, tuple(classes), source, version, f"{thing}s")
 
 
 def from_files(
-    root: Path, files: Sequence[tuple[str, int, os.DirEntry[str]]], names: tuple[str, ...], source: str, version: int
+    root: Path,
+    files: Sequence[tuple[str, int, os.DirEntry[str]]],
+    names: tuple[str, ...],
+    source: str,
+    version: int,
+    things: str = "pictures",
 ) -> ImageData:
     """Make the data of files, each with its id and label; its digest knows their bytes where they are small in all."""
     rows = [(name, label, size_bytes(entry)) for name, label, entry in files]
     samples = tuple(Sample(name, label, FileBytes(Path(entry.path))) for name, label, entry in files)
     bytes_known = content([Path(entry.path) for *_, entry in files], sum(size for *_, size in rows))
-    return ImageData(str(root), samples, fingerprint(source, version, rows, *bytes_known), len(names), names)
+    return ImageData(str(root), samples, fingerprint(source, version, rows, *bytes_known), len(names), names, things)

@@ -37,6 +37,7 @@ class Parquet:
     where: str
     classes: int | None = None
 
+    column: ClassVar[str] = "image"
     task: ClassVar[str] = "image"
     source: ClassVar[str] = "bitproof: one row a sample"
     version: ClassVar[int] = 1
@@ -44,11 +45,11 @@ class Parquet:
     def load(self) -> ImageData:
         """Read all columns but the pictures. Raises DataError for a file that is none, and for columns or rows that do not fit."""
         path = place(self.where)
-        table = _read_table(path)
+        table = _read_table(path, self.column)
         labels = table["label"].to_list()
         ids = _unique(table["file"].to_list()) if "file" in table.columns else [f"row{i}" for i in range(len(labels))]
         size = path.stat().st_size
-        column = _Column(path, path.stat().st_mtime_ns, len(labels) if size <= WHOLE_BYTES else BATCH_ROWS)
+        column = _Column(path, path.stat().st_mtime_ns, len(labels) if size <= WHOLE_BYTES else BATCH_ROWS, self.column)
         samples = tuple(Sample(ids[i], labels[i], _Picture(column, i)) for i in range(len(labels)))
         rows = ((name, label, 0) for name, label in zip(ids, labels, strict=True))
         digest = fingerprint("parquet", self.version, rows, size, _hash(path, size))
@@ -63,28 +64,28 @@ def _explained(path: Path, complaint: str) -> Iterator[None]:
         raise DataError(f"{str(path)!r} {complaint}: {str(error).splitlines()[0]}.") from None
 
 
-def _read_table(path: Path) -> pl.DataFrame:
+def _read_table(path: Path, encoded: str) -> pl.DataFrame:
     with _explained(path, "is no readable Parquet file"):
         scan = pl.scan_parquet(path, glob=False)
         schema = scan.collect_schema()
-    _check_schema(path, schema)
+    _check_schema(path, schema, encoded)
     columns = ["label", *(["file"] if "file" in schema else [])]
     with _explained(path, "is damaged"):
-        table = scan.select(*columns, missing=pl.col("image").is_null()).collect()
+        table = scan.select(*columns, missing=pl.col(encoded).is_null()).collect()
     for name in (*columns, "missing"):
         empty = table[name] if name == "missing" else table[name].is_null()
         if empty.any():
-            raise DataError(f"{str(path)!r} row {empty.arg_max()}: {'image' if name == 'missing' else name} is empty.")
+            raise DataError(f"{str(path)!r} row {empty.arg_max()}: {encoded if name == 'missing' else name} is empty.")
     return table
 
 
-def _check_schema(path: Path, schema: pl.Schema) -> None:
+def _check_schema(path: Path, schema: pl.Schema, name: str) -> None:
     found = ", ".join(f"{name} ({kind})" for name, kind in schema.items())
-    image, label = schema.get("image"), schema.get("label")
+    image, label = schema.get(name), schema.get("label")
     encoded = image == pl.Binary or (isinstance(image, pl.Struct) and dict(image).get("bytes") == pl.Binary)
     if not encoded or label is None or not label.is_integer() or schema.get("file", pl.String) != pl.String:
         raise DataError(
-            f"{str(path)!r} has the columns {found}; needed are image (Binary, or a struct with bytes), label (a whole number) "
+            f"{str(path)!r} has the columns {found}; needed are {name} (Binary, or a struct with bytes), label (a whole number) "
             "and, if there is one, file (String)."
         )
 
@@ -103,11 +104,12 @@ def _hash(path: Path, size: int) -> str:
 
 @dataclass(frozen=True)
 class _Column:
-    """The pictures of one state of a file, in batches of ``rows``."""
+    """The encoded column of one state of a file, in batches of ``rows``."""
 
     path: Path
     changed_ns: int
     rows: int
+    name: str
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,6 @@ def _batch(column: _Column, start: int) -> list[bytes]:
     with _explained(column.path, "can no longer be read"):
         if column.path.stat().st_mtime_ns != column.changed_ns:
             raise DataError(f"{str(column.path)!r} was changed while it was in use.")
-        scan = pl.scan_parquet(column.path, glob=False).slice(start, column.rows).select("image")
-        image = scan.collect()["image"]
+        scan = pl.scan_parquet(column.path, glob=False).slice(start, column.rows).select(column.name)
+        image = scan.collect()[column.name]
     return (image.struct.field("bytes") if isinstance(image.dtype, pl.Struct) else image).to_list()
