@@ -14,6 +14,7 @@ from bitproof.models import MODELS
 from bitproof.noises import ATTACKS, NOISES, PROBES
 from bitproof.quantizers import BACKWARDS, QUANTIZERS
 from bitproof.tasks import SOURCES, TASKS
+from bitproof.training import MATCHES
 
 #: Registry → the rooms whose things it may name.
 ROOMS = {
@@ -25,6 +26,7 @@ ROOMS = {
     MODELS: ("models", "export"),
     TASKS: ("tasks",),
     SOURCES: ("tasks",),
+    MATCHES: ("training",),
 }
 
 #: A value for each setting that some entry cannot do without.
@@ -40,6 +42,10 @@ EXAMPLES = {
     "size": 8,
     "name": "resnet18",
     "like": "half",
+    "rate": 8000,
+    "factor": 2,
+    "kbps": 16,
+    "depth": 4,
 }
 
 #: What carries its formula, source and deviations in words: methods, but no doors to other people's things.

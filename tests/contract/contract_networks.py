@@ -7,7 +7,8 @@ import torch
 from contract_entries import pickled
 from torch import Tensor, nn
 
-from bitproof.core import ModelError, Spec
+from bitproof.bench.inputs import inputs_of
+from bitproof.core import Geometry, ModelError, Spec
 from bitproof.models import Network, TorchVictim
 from bitproof.noises import NOISES
 
@@ -15,6 +16,8 @@ Load = Callable[[], Network]
 
 
 def pictures(network: Network, n: int = 2) -> Tensor:
+    if not isinstance(network.form, Geometry):
+        return inputs_of(network.form).probe(network.form)
     size = network.geometry.size
     return torch.rand(n, 3, size, size, generator=torch.Generator().manual_seed(0))
 
@@ -41,7 +44,7 @@ def check_loads_the_same_again(load: Load) -> None:
         torch.manual_seed(2)
         other = load()
     assert torch.equal(logits(one), logits(other))
-    assert (one.digest, one.spec, one.geometry) == (other.digest, other.spec, other.geometry)
+    assert (one.digest, one.spec, one.form) == (other.digest, other.spec, other.form)
 
 
 def check_digest_tells_networks_apart(load: Load) -> None:
@@ -59,8 +62,9 @@ def check_is_ready_to_be_measured(load: Load) -> None:
 
 
 def check_names_a_clean_resize(load: Load) -> None:
-    geometry = load().geometry
-    assert NOISES.load(geometry.interpolation).site == "resize"
+    form = load().form
+    site, name = ("resize", form.interpolation) if isinstance(form, Geometry) else ("resample", form.resample)
+    assert NOISES.load(name).site == site
 
 
 def check_spec_is_canonical(load: Load) -> None:
@@ -82,8 +86,8 @@ def check_pickled_it_is_the_same(load: Load) -> None:
     network = load()
     again = pickled(network)
     assert torch.equal(logits(again), logits(network))
-    assert (again.digest, again.spec, again.geometry, again.classes) == (
-        *(network.digest, network.spec, network.geometry),
+    assert (again.digest, again.spec, again.form, again.classes) == (
+        *(network.digest, network.spec, network.form),
         network.classes,
     )
 

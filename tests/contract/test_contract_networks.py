@@ -50,6 +50,10 @@ SPECS = {
     "bireal-resnet20": "bireal-resnet20",
     "reactnet-resnet18": "reactnet-resnet18:seed=1",
     "reactnet-resnet20": "reactnet-resnet20",
+    "d-fsmn": "d-fsmn:depth=2",
+    "bifsmn": "bifsmn:depth=4,seed=1",
+    "ds-cnn": "ds-cnn:classes=35",
+    "res8": "res8",
 }
 
 

@@ -13,7 +13,9 @@ from bitproof.noises import NOISES
 Brightness, Gaussian = NOISES.load("brightness"), NOISES.load("gaussian_noise")
 DecodePil, PilBox = NOISES.load("decode-pil"), NOISES.load("pil-box")
 
-OWN = [(name, check) for name in NOISES._own for check in CHECKS.get(NOISES.load(name).site, [])]
+OWN = [
+    (name, check) for name in NOISES._own for check in CHECKS.get(NOISES.load(name).site, []) if "image" in NOISES.load(name).kinds
+]
 
 
 @pytest.mark.parametrize(("name", "check"), OWN, ids=lambda part: getattr(part, "__name__", part))

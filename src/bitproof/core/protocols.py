@@ -250,6 +250,8 @@ class Info:
 
     ``scale`` and ``zero_point`` are arrays that broadcast against the tensor; both are frozen numbers at evaluation.
     ``threshold``, where an input has two codes: q is ``low`` where x < threshold, else ``high``; it broadcasts too.
+    ``planes``, where a value is a sum of several: x_hat = Σ planes, the codes of each being those of what the ones before it leave,
+    and its threshold one on that; the numbers beside them are the last plane's.
     """
 
     bits: int
@@ -259,6 +261,7 @@ class Info:
     high: int
     spacing: int = 1
     threshold: Any = None
+    planes: tuple[Info, ...] = ()
 
     @property
     def levels(self) -> int:

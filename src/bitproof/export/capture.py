@@ -136,7 +136,7 @@ class _Reader:
         (out, channels, kh, kw), groups = args[5], args[6]
         weight = PackedWeight(blocks.view(np.uint32), sums, (out, channels, kh, kw), groups)
         window = Window(tuple(args[7]), tuple(args[8]), tuple(args[9]), args[10])
-        name = args[1].name.rpartition(".")[0] or "model"
+        name = args[3].name.rpartition(".")[0] or "model"  # the scale's: layers may share a weight
         self.products[name] = Product(Signs(weight, scale, bias, threshold, window))
         return name
 

@@ -17,7 +17,7 @@ from bitproof.core import ModelError
 from bitproof.export.capture import capture
 from bitproof.export.fusing import fused
 from bitproof.export.numbers import low_bit_layers
-from bitproof.export.packed_layer import PackedLayer
+from bitproof.export.packed_layer import PackedLayer, PackedPlanes
 from bitproof.export.signs import border, signs
 
 
@@ -102,14 +102,16 @@ def _swapped(model: nn.Module) -> Deployed:
     return Deployed(result, DeployReport(tuple(sorted(told, key=lambda line: order[line.name]))))
 
 
-def _packed(name: str, layer: QuantLayer) -> tuple[PackedLayer | None, DeployedLayer]:
+def _packed(name: str, layer: QuantLayer) -> tuple[nn.Module | None, DeployedLayer]:
     size = _bytes(layer.layer)
     try:
         found = signs(layer)
     except ModelError as error:
         return None, DeployedLayer(name, False, str(error), size, size)
     linear = isinstance(layer.layer, nn.Linear)
-    return PackedLayer(found, linear, border(layer.layer), name), DeployedLayer(name, True, "", found.size_bytes, size)
+    packed = [PackedLayer(each, linear, border(layer.layer), name) for each in found]
+    line = DeployedLayer(name, True, "", sum(each.size_bytes for each in found), size)
+    return packed[0] if len(packed) == 1 else PackedPlanes(packed), line
 
 
 def _put(model: nn.Module, old: nn.Module, new: nn.Module) -> nn.Module:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -64,3 +66,24 @@ class PackedLayer(nn.Module):
     def extra_repr(self) -> str:
         """Return name and shape for ``print(model)``."""
         return f"{self.name}, {'×'.join(map(str, self.shape[: 2 if self.linear else 4]))}"
+
+
+class PackedPlanes(nn.Module):
+    """Layers that share a weight, each on what the signs of the ones before it leave of the input; their outputs are added.
+
+    y = P₁(x) + P₂(x − b₁) + …, b₁ = sign(x − threshold₁). Shapes: as ``PackedLayer``.
+    """
+
+    def __init__(self, planes: Sequence[PackedLayer]) -> None:
+        super().__init__()
+        self.planes = nn.ModuleList(planes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the layer's output."""
+        planes: list[Any] = list(self.planes)
+        y: Tensor = planes[0](x)
+        for before, plane in pairwise(planes):
+            at = before.threshold if before.linear else before.threshold.reshape(-1, 1, 1)
+            x = x - ((x - at).ge(0).to(torch.float32) * 2 - 1)
+            y = y + plane(x)
+        return y

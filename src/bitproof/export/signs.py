@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -47,14 +47,22 @@ class Signs:
         return -(-self.weight.terms * self.weight.shape[0] // 8) + self.scale.nbytes + self.bias.nbytes + self.threshold.nbytes
 
 
-def signs(layer: QuantLayer) -> Signs:
-    """Read ``layer`` by ``info()`` and ``codes``: y = s_w·s_x·Σ q_w·q_x + bias.
+def signs(layer: QuantLayer) -> tuple[Signs, ...]:
+    """Read ``layer`` by ``info()`` and ``codes``: y = Σ over the planes of its input s_w·s_x·Σ q_w·q_x, + bias with the first one.
 
+    Most inputs have one plane; a further one's threshold is on what the ones before it leave, in whose scale of 1 that is counted.
     Where an input's codes are 0 and 1, q_x = (b + 1)/2 with b in {−1, +1}: y = ½·s·Σ q_w·b + (bias + ½·s·Σ q_w), the border −1.
     Raises ModelError with the reason alone, where the layer is no product of signs.
     """
+    planes = [_checked(layer, info) for info in _planes(layer)]
+    if any(info.low != -1 or s != 1 for info, s in planes[:-1]):
+        raise ModelError("its input is a sum of planes of which one before the last has other codes than −1 and +1")
+    first = _plane(layer, *planes[0])
+    return (first, *(replace(_plane(layer, *plane), bias=np.zeros_like(first.bias)) for plane in planes[1:]))
+
+
+def _plane(layer: QuantLayer, x: Info, s_x: float) -> Signs:
     plain: Any = layer.layer
-    x, s_x = _input(layer)
     q, s_w = _weight(layer)
     window = _window(plain, -1 if x.low == 0 else 0)
     bias = np.zeros(len(q)) if plain.bias is None else _numpy(plain.bias).astype(np.float64)
@@ -66,12 +74,16 @@ def signs(layer: QuantLayer) -> Signs:
     return Signs(weight, scale.astype(np.float32), bias.astype(np.float32), _numpy(x.threshold).reshape(-1), window)
 
 
-def _input(layer: QuantLayer) -> tuple[Info, float]:
-    """Return the numbers of the layer's input, whose codes are −1 and 1 or 0 and 1, and its scale."""
-    quantizer = layer.input_quantizer
-    if quantizer is None:
+def _planes(layer: QuantLayer) -> tuple[Info, ...]:
+    """Return the numbers of each plane of the layer's input."""
+    if layer.input_quantizer is None:
         raise ModelError("its input is float")
-    info = quantizer.info()
+    info = layer.input_quantizer.info()
+    return info.planes or (info,)
+
+
+def _checked(layer: QuantLayer, info: Info) -> tuple[Info, float]:
+    """Return the numbers of a plane, whose codes are −1 and 1 or 0 and 1, and its scale."""
     if info.threshold is None or (info.low, info.high, info.levels) not in ((-1, 1, 2), (0, 1, 2)):
         raise ModelError(f"its input has {info.levels} codes from {info.low} to {info.high} and no sign")
     if info.scale.numel() > 1 or bool(info.zero_point.any()):

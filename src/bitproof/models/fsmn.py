@@ -26,11 +26,11 @@ Activation = Callable[[], nn.Module]
 
 
 class Norms(nn.Module):
-    """A batch norm and an activation for each depth; the one of ``depth`` runs. N×C×T → the same."""
+    """A batch norm and an activation for each depth; the one of ``depth`` runs. N×C×1×T → the same."""
 
     def __init__(self, channels: int, depths: Sequence[int], activation: Activation) -> None:
         super().__init__()
-        self.norms = nn.ModuleDict({str(depth): nn.BatchNorm1d(channels) for depth in depths})
+        self.norms = nn.ModuleDict({str(depth): nn.BatchNorm2d(channels) for depth in depths})
         self.activations = nn.ModuleDict({str(depth): activation() for depth in depths})
         self.depth = str(max(depths))
 
@@ -41,19 +41,20 @@ class Norms(nn.Module):
 
 
 class Block(nn.Module):
-    """m = f(norm(memory(x))) + x; y = f(norm(down(g(norm(up(m)))))) + m. N×128×T → the same.
+    """m = f(norm(memory(x))) + x; y = f(norm(down(g(norm(up(m)))))) + m. N×128×1×T → the same.
 
-    The memory is a convolution along time, each channel by itself.
+    The memory is a convolution along time, each channel by itself. The axis of 1 makes all of them convolutions over two axes,
+    which every kernel and runtime has.
     """
 
     def __init__(self, depths: Sequence[int], outer: Activation, inner: Activation, dropout: float) -> None:
         super().__init__()
-        self.memory = nn.Conv1d(WIDTH, WIDTH, 5, padding=2, groups=WIDTH)
+        self.memory = nn.Conv2d(WIDTH, WIDTH, (1, 5), padding=(0, 2), groups=WIDTH)
         self.memory_norm = Norms(WIDTH, depths, outer)
-        self.up = nn.Conv1d(WIDTH, HIDDEN, 1)
+        self.up = nn.Conv2d(WIDTH, HIDDEN, 1)
         self.up_norm = Norms(HIDDEN, depths, inner)
         self.dropout = nn.Dropout(dropout)
-        self.down = nn.Conv1d(HIDDEN, WIDTH, 1)
+        self.down = nn.Conv2d(HIDDEN, WIDTH, 1)
         self.down_norm = Norms(WIDTH, depths, outer)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -101,7 +102,7 @@ class DFsmnNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """N×1×32×32 → N×classes."""
         x = self.stem(x).permute(0, 3, 1, 2).flatten(2)  # N × frames × (channels · bands)
-        x = self.act(self.project(x)).transpose(1, 2)
+        x = self.act(self.project(x)).transpose(1, 2)[:, :, None]
         for i in self.at(self.depth):
             x = self.blocks[i](x)
         logits: Tensor = self.linear(self.dropout(x.flatten(1)))

@@ -22,10 +22,11 @@ QUANTIZERS = Registry(
         "xnorpp": "bitproof.quantizers.xnorpp:XNORpp",
         "reactnet": "bitproof.quantizers.reactnet:ReActNet",
         "recu": "bitproof.quantizers.recu:ReCU",
-        "bifsmn": "bitproof.quantizers.bifsmn:BiFSMN",
         "fda": "bitproof.quantizers.fda:FDA",
         "bibert": "bitproof.quantizers.bibert:BiBERT",
         "elastic": "bitproof.quantizers.elastic:Elastic",
+        "bifsmn": "bitproof.quantizers.bifsmn:BiFSMN",
+        "bifsmnv2": "bitproof.quantizers.bifsmnv2:BiFSMNv2",
     },
 )
 

@@ -20,8 +20,10 @@ def bands(h: Tensor) -> tuple[Tensor, Tensor]:
     """Return the high and the low band of maps N×C×T, each of that shape; they add up to ``h``.
 
     The transform's low coefficients alone, inverted, are the mean of each 2×2 block in its four places; the rest is the high band.
-    An odd side is filled with zeros, as the transform does. Raises ShapeError for maps of other dimensions.
+    N×C×1×T counts as N×C×T. An odd side is filled with zeros, as the transform does. Raises ShapeError for other dimensions.
     """
+    if h.ndim == 4 and h.shape[2] == 1:
+        h = h[:, :, 0]
     if h.ndim != 3:
         raise ShapeError(f"Bands are those of maps N×channels×time; found {tuple(h.shape)}.")
     rows, columns = h.shape[1:]
@@ -45,7 +47,8 @@ def unit(h: Tensor) -> Tensor:
 
 def emphasized(h: Tensor) -> Tensor:
     """Return H_high/std(H_high) + H/std(H): a map with its high frequencies stressed."""
-    return unit(bands(h)[0]) + unit(h)
+    high, low = bands(h)
+    return unit(high) + unit(high + low)
 
 
 def _summed(distance: Callable[[Tensor, Tensor], Tensor], student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:

@@ -122,8 +122,8 @@ class SpeechCommands:
     """Speech Commands v0.01 or v0.02 as it is unpacked: speech-commands:DIR[,part=test,classes=12].
 
     ``part``: train, validation or test, by the official hash of the speaker. ``classes=35`` (30 in v0.01) are all words; ``12`` are
-    silence, unknown and yes, no, up, down, left, right, on, off, stop, go. There, unknown is as many of the other words as a word has
-    on average, drawn by name; silence as many seconds of the background recordings, at drawn places.
+    silence, unknown and yes, no, up, down, left, right, on, off, stop, go. There, unknown is as many of the other words as a word
+    has on average, drawn by name; silence as many seconds of the background recordings, at drawn places.
     """
 
     where: str
