@@ -17,8 +17,8 @@ tasks: ["audiofolder:{test}"]
 train: "audiofolder:{train}"
 models: [bifsmn]
 recipes: [{recipes}]
-training: {{epochs: 12, optimizer: adamw, lr: 0.002, weight_decay: 0, batch_size: 12, teacher: float, match: hed, depths: "8=1,2=0.5",
-  augment: wave}}
+training: {{epochs: 12, optimizer: adamw, lr: 0.002, weight_decay: 0, batch_size: 12, teacher: float,
+  match: hed, depths: "8=1,2=0.5", augment: wave}}
 calibration: {{n: 8, data: "audiofolder:{train}"}}
 noises: [{noises}]
 batch_size: 12
@@ -104,5 +104,5 @@ def test_a_broken_clip_is_named(clips, tmp_path):
     broken = write(tmp_path / "broken", 1, 5)
     (broken / "tone0" / "0.wav").write_bytes(b"RIFF")
     [asked] = parse_grids(grid({**clips, "test": broken}).replace("[bifsmn]", '["bifsmn:classes=3"]'))
-    with pytest.raises(DataError, match="tone0/0.wav"):
+    with pytest.raises(DataError, match=r"tone0/0\.wav"):
         Plan(asked)

@@ -86,7 +86,7 @@ def test_its_scale_follows_training_alone():
     frozen = float(quantizer.scale)
     quantizer(9 * x)
     assert float(quantizer.scale) == frozen
-    left = float(quantizer.left(9 * x, quantizer.codes(9 * x)[0]).abs().mean())
+    left = float(quantizer.left(9 * x, quantizer.codes(9 * x)[0]).detach().abs().mean())
     quantizer.train()(9 * x)
     assert float(quantizer.scale) == pytest.approx(frozen + 0.1 * (left - frozen), rel=1e-4)
 

@@ -1,6 +1,8 @@
 """Recordings from folders, Parquet files and the folders of Speech Commands."""
 
 import io
+import os
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -78,6 +80,15 @@ def test_the_official_split_is_that_of_the_archive():
     assert official_part("bed/0c40e715_nohash_0.wav") == "test"
     assert official_part("bed/026290a7_nohash_0.wav") == "validation"
     assert official_part("right/988e2f9a_nohash_0.wav") == official_part("left/988e2f9a_nohash_3.wav")
+
+
+def test_a_part_of_the_official_test_set_is_found_to_be_that():
+    file = Path(os.environ.get("BITPROOF_DATA", "")) / "speech-commands-3600.parquet"
+    if not file.exists():
+        pytest.skip("$BITPROOF_DATA holds no speech-commands-3600.parquet")
+    names = [name for name in pl.read_parquet(file, columns=["file"])["file"] if not name.startswith("_silence_")]
+    words = [name.removeprefix("_unknown_/").partition("_")[2] if name.startswith("_unknown_") else name for name in names]
+    assert len(words) > 3000 and {official_part(word) for word in words} == {"test"}
 
 
 def test_twelve_classes_are_balanced(commands):
