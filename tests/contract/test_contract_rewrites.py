@@ -9,7 +9,7 @@ from bitproof.noises import NOISES
 
 Fp16 = NOISES.load("fp16")
 
-OWN = [name for name in NOISES._own if NOISES.load(name).site == "model"]
+OWN = [name for name in NOISES._own if NOISES.load(name).site == "model" and "image" in NOISES.load(name).kinds]
 CHECKED = [(name, check) for name in OWN if NOISES.load(name).needs == "rewrite" for check in REWRITES]
 
 

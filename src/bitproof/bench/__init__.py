@@ -10,6 +10,7 @@ from bitproof.bench.ids import PIPELINE, Cell, Variant
 from bitproof.bench.judging import Agreement, Judgement, judge
 from bitproof.bench.kind import Prediction, Price, predict
 from bitproof.bench.layerwise import Measured, Score, Sensitivity, sensitivity
+from bitproof.bench.listening import Heard, Listening
 from bitproof.bench.lowbit import quantize
 from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.packing import Packed, export_packed
@@ -28,7 +29,9 @@ __all__ = [
     "Comparison",
     "Export",
     "Grid",
+    "Heard",
     "Judgement",
+    "Listening",
     "Measured",
     "Outcome",
     "Packed",

@@ -64,7 +64,7 @@ def export_packed(subject: Subject, out: Path, noises: Sequence[str] = (), limit
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{str(out)!r} cannot be written: {error}.") from None
-    size = save_packed(model, path, dict(vars(form)))
+    size = save_packed(model, path, {"kind": form.kind, **vars(form)})
     again = load_packed(path)
     comparisons = tuple(_compared(subject, again, spec, limit) for spec in dict.fromkeys(specs))
     found = Packed(path, subject, report, size, _bytes(subject.network.module), status(), comparisons)

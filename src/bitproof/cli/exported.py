@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from bitproof.core import Geometry
+
 if TYPE_CHECKING:
     from bitproof.bench import Comparison, Export, Packed
 
@@ -20,7 +22,10 @@ def lines(export: Export) -> Iterator[str]:
     if export.exported.layers:
         yield "Codes of each layer's input, integer against simulated: mean |Δ| in steps of its scale, SQNR in dB"
         yield from _table(_rows(export.comparisons, {layer.name: layer.kernel or "float" for layer in export.exported.layers}))
-    at = network.geometry
+    at = network.form
+    if not isinstance(at, Geometry):
+        yield f"In a grid, a network of the kind {at.kind!r} is read again from a packed file alone: bitproof export … --packed"
+        return
     yield f"In a grid: onnx:{export.path},size={at.size},resize={at.resize},mode={at.mode},interpolation={at.interpolation}"
 
 

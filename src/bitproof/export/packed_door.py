@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from bitproof.core import ModelError
+import torch
+
+from bitproof.core import Clip, ModelError
 from bitproof.export.packed_file import read_packed
-from bitproof.models import Network, wrap
+from bitproof.export.program import Program
+from bitproof.models import Network, of_form, wrap
+from bitproof.noises import noise
 
 
 @dataclass(frozen=True)
 class PackedFile:
     """A packed 1-bit network of 'bitproof export --packed', run by bitproof's kernels on the CPU: packed:FILE[,classes=N].
 
-    How a picture becomes its input is in the file. It is a finished session: no recipe changes it, and gradient attacks do not
-    apply. Reading it runs nothing that it holds.
+    How a picture, or a recording, becomes its input is in the file. It is a finished session: no recipe changes it, and gradient
+    attacks do not apply. Reading it runs nothing that it holds.
     """
 
     file: str
@@ -31,6 +37,9 @@ class PackedFile:
         """Read the file. Raises ModelError where it is no packed network for pictures."""
         path = Path(os.path.expandvars(self.file)).expanduser()
         program, about = read_packed(path)
+        code = hashlib.sha256(path.read_bytes()).digest()
+        if about.get("kind", "image") == "keyword":
+            return self._of_clips(program, about, spec, code)
         try:
             size, resize = int(about["size"]), int(about["resize"])
             mode, interpolation = str(about["mode"]), str(about["interpolation"])
@@ -47,5 +56,15 @@ class PackedFile:
             classes=self.classes,
             spec=spec,
             differentiable=False,
-            code=hashlib.sha256(path.read_bytes()).digest(),
+            code=code,
         )
+
+    def _of_clips(self, program: Program, about: Mapping[str, Any], spec: str, code: bytes) -> Network:
+        try:
+            clip = Clip(**{key: value for key, value in about.items() if key != "kind"})
+        except TypeError:
+            raise ModelError(
+                f"{self.file!r} does not say how a recording becomes its input; 'bitproof export --packed' does."
+            ) from None
+        probe = torch.linspace(-80, 10, 2 * math.prod(shape := noise(clip.features).shape)).view(2, *shape)
+        return of_form(program, clip, probe, spec=spec, classes=self.classes, differentiable=False, code=code)

@@ -1,4 +1,7 @@
-"""Site ``decode``: file bytes → Recording. Each class is one library's decoder."""
+"""Site ``decode``: file bytes → Recording. Each class is one library's decoder.
+
+Source: libsndfile and FFmpeg. Differs from the paper: nothing, there is none.
+"""
 
 from __future__ import annotations
 

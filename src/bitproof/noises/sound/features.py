@@ -84,11 +84,15 @@ class FrontEnd(OfSound, ABC):
         if x.ndim != 2 or x.shape[1] != self.length:
             raise ShapeError(f"A front end takes waves N×{self.length}; found {tuple(x.shape)}.")
         if self.center:
-            x = torch.nn.functional.pad(x[:, None], (self.n_fft // 2, self.n_fft // 2), mode="reflect")[:, 0]
-        weights, filters = _constants(self, x.dtype, x.device)
+            half = self.n_fft // 2
+            x = torch.cat([x[:, 1 : half + 1].flip(1), x, x[:, -half - 1 : -1].flip(1)], dim=1)
+        weights, halves = _constants(self, x.dtype, x.device)
         spectrum = torch.fft.rfft(x.unfold(1, self.frame, self.hop) * weights, n=self.n_fft)
-        mel: Tensor = (spectrum.real.square() + spectrum.imag.square()) @ filters
-        return mel
+        # Real and imaginary parts lie side by side: they are squared as one array, and each filter takes both. Low bands and high
+        # ones look at few bins in common, so two products of half the bins are less work than one of all.
+        parts = torch.view_as_real(spectrum).flatten(2)
+        power = parts * parts
+        return torch.cat([power[..., start:stop] @ filters for start, stop, filters in halves], dim=2)
 
     def scaled(self, weights: Tensor) -> Tensor:
         """Return the window as frames are multiplied by it."""
@@ -100,12 +104,23 @@ class FrontEnd(OfSound, ABC):
 
 
 @lru_cache(maxsize=16)
-def _constants(front: FrontEnd, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The window of a frame and the mel filters; kept, so never made in inference mode, where no gradient could use them."""
+def _constants(front: FrontEnd, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, tuple[tuple[int, int, Tensor], ...]]:
+    """The window of a frame, and the lower and upper half of the mel filters as (first row, last row, rows), each bin twice.
+
+    They are kept, so never made in inference mode, where no gradient could use them.
+    """
     with torch.inference_mode(False):
-        weights = front.scaled(window(front.window, front.frame))
+        weights = front.scaled(window(front.window, front.frame)).to(device, dtype)
         filters = mel_filters(front.rate, front.n_fft, front.mels, *front.band_hz, front.mel, front.norm)
-        return weights.to(device, dtype), filters.to(device, dtype)
+        halves = filters.repeat_interleave(2, dim=0).to(device, dtype).split(front.mels // 2, dim=1)
+        return weights, tuple(map(_seen, halves))
+
+
+def _seen(filters: Tensor) -> tuple[int, int, Tensor]:
+    """The rows of ``filters`` from the first to the last that holds anything."""
+    rows = filters.any(dim=1).nonzero().flatten()
+    start, stop = int(rows[0]), int(rows[-1]) + 1
+    return start, stop, filters[start:stop].contiguous()
 
 
 @dataclass(frozen=True)

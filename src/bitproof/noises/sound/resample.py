@@ -2,6 +2,8 @@
 
 ``soxr-*`` and ``resample-linear`` only change the rate, and leave a recording that has the model's as it is. ``through`` and
 ``mismatch`` say what happened to it before.
+
+Source: libsoxr, NumPy. Differs from the paper: nothing, there is none.
 """
 
 from __future__ import annotations
