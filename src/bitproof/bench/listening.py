@@ -101,7 +101,7 @@ def cut(wave: Wave, form: Clip, hop_s: float) -> tuple[list[float], torch.Tensor
 @torch.inference_mode()
 def _answers(network: Network, form: Clip, windows: torch.Tensor) -> Iterator[tuple[int, float]]:
     front = noise(form.features)
-    for part in windows.split(_BATCH):
+    for part in windows.tensor_split(-(-len(windows) // _BATCH)):
         share, label = network.module(front(part)).float().softmax(dim=1).max(dim=1)
         yield from zip(label.tolist(), share.tolist(), strict=True)
 

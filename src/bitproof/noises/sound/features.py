@@ -112,7 +112,7 @@ def _constants(front: FrontEnd, dtype: torch.dtype, device: torch.device) -> tup
     with torch.inference_mode(False):
         weights = front.scaled(window(front.window, front.frame)).to(device, dtype)
         filters = mel_filters(front.rate, front.n_fft, front.mels, *front.band_hz, front.mel, front.norm)
-        halves = filters.repeat_interleave(2, dim=0).to(device, dtype).split(front.mels // 2, dim=1)
+        halves = filters.repeat_interleave(2, dim=0).to(device, dtype).tensor_split(2, dim=1)
         return weights, tuple(map(_seen, halves))
 
 
