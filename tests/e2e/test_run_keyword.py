@@ -73,7 +73,7 @@ def test_from_clips_to_rows(clips, tmp_path):
     assert min(clean.values()) > 0.6, clean  # chance is 1/3
     attacked = rows.filter(name="pgd-snr")
     assert attacked["gradients"].max() > 0 and attacked["success"].sum() >= rows.filter(name="noise-snr")["success"].sum()
-    assert bp.run(path, out).done == outcome.cells  # nothing is made twice
+    assert bp.run(path, out).already == outcome.cells  # nothing is made twice
     assert len(list((out / "gallery").glob("*.png"))) >= len(NOISES)
     assert bp.report(out).stat().st_size > 10_000
 

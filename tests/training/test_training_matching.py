@@ -54,14 +54,15 @@ def test_the_two_distances_are_those_of_their_formulas():
 
     hed = sum(r2b(x, emphasized(y)) for x, y in zip(s, t, strict=True))
     fid = sum(r2b(a, b) for x, y in zip(s, t, strict=True) for a, b in zip(bands(x), bands(y), strict=True))
-    assert float(MATCHES.build("hed")(s, t, s[0])) == pytest.approx(hed, rel=1e-4)
-    assert float(MATCHES.build("fid")(s, t, s[0])) == pytest.approx(fid, rel=1e-4)
+    named = [dict(zip("ab", maps, strict=True)) for maps in (s, t)]
+    assert float(MATCHES.build("hed")(*named, s[0])) == pytest.approx(hed, rel=1e-4)
+    assert float(MATCHES.build("fid")(*named, s[0])) == pytest.approx(fid, rel=1e-4)
     assert float(apart(s[0], s[0])) < 1e-5
 
 
 def test_an_equal_student_has_a_gradient_that_is_a_number():
     h = maps().requires_grad_()
-    MATCHES.build("fid")([h], [h.detach()], h).backward()
+    MATCHES.build("fid")({"a": h}, {"a": h.detach()}, h).backward()
     assert bool(h.grad.isfinite().all())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -51,8 +51,8 @@ def emphasized(h: Tensor) -> Tensor:
     return unit(high) + unit(high + low)
 
 
-def _summed(distance: Callable[[Tensor, Tensor], Tensor], student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
-    return torch.stack([distance(s, t) for s, t in zip(student, teacher, strict=True)]).sum()
+def _summed(distance: Callable[[Tensor, Tensor], Tensor], student: Mapping[str, Tensor], teacher: Mapping[str, Tensor]) -> Tensor:
+    return torch.stack([distance(s, t) for s, t in zip(student.values(), teacher.values(), strict=True)]).sum()
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class HED:
     source: ClassVar[str] = "arXiv 2202.06483"
     version: ClassVar[int] = 1
 
-    def __call__(self, student: Sequence[Tensor], teacher: Sequence[Tensor], x: Tensor) -> Tensor:
+    def __call__(self, student: Mapping[str, Tensor], teacher: Mapping[str, Tensor], x: Tensor) -> Tensor:
         """Return the distance."""
         return _summed(lambda s, t: apart(s, emphasized(t)), student, teacher)
 
@@ -91,7 +91,7 @@ class FID:
     source: ClassVar[str] = "arXiv 2211.06987"
     version: ClassVar[int] = 1
 
-    def __call__(self, student: Sequence[Tensor], teacher: Sequence[Tensor], x: Tensor) -> Tensor:
+    def __call__(self, student: Mapping[str, Tensor], teacher: Mapping[str, Tensor], x: Tensor) -> Tensor:
         """Return the distance."""
 
         def both(s: Tensor, t: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -31,8 +31,11 @@ class Match(Protocol):
     def weight(self) -> float:
         """The share of the loss."""
 
-    def __call__(self, student: Sequence[Tensor], teacher: Sequence[Tensor], x: Tensor) -> Tensor:
-        """Return a scalar, at least 0; ``x`` is the batch, as the networks take it. The teacher gets no gradient."""
+    def __call__(self, student: Mapping[str, Tensor], teacher: Mapping[str, Tensor], x: Tensor) -> Tensor:
+        """Return a scalar, at least 0, of what modules gave, by name and in the student's order; the teacher gets no gradient.
+
+        ``x`` is the batch, as the networks take it.
+        """
 
 
 def matching(spec: str) -> Match:
@@ -78,5 +81,5 @@ def matched(match: Match, student: dict[str, Tensor], teacher: dict[str, Tensor]
     names = [name for name in student if name in teacher]
     if not names:
         raise ModelError(f"training.match: no module with {match.at!r} in its name ran in student and teacher both.")
-    distance = match([student[name] for name in names], [teacher[name].detach() for name in names], x)
+    distance = match({name: student[name] for name in names}, {name: teacher[name].detach() for name in names}, x)
     return match.weight * distance
