@@ -72,6 +72,7 @@ def test_what_a_patch_is_fitted_on_is_in_its_cells_id_and_in_no_other(text):
         ("defensive-patch:control=wrong", "control"),
         ("defensiv-patch", "defensive-patch"),
         ("bn-reestimate:noise=fogg:3", "fog"),
+        ('bn-reestimate:noise="pgd-linf:eps=1/255",n=16', "stands on no picture"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_runs(text, spec, said):

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bitproof.bench.ids import PIPELINE, Variant
-from bitproof.bench.specs import own_facts, parts
+from bitproof.bench.specs import own_facts, parts, standing
 from bitproof.convert import Recipe
 from bitproof.core import Spec, SpecError, digest
 from bitproof.defenses import defense
@@ -93,17 +93,17 @@ def fit_of(plan: Plan, text: str, variant: Variant) -> Fit | None:
     if built.fitted:
         built.mask(geometry.size)  # refuses what does not fit
     networks = tuple(_networks(plan, built, spec, variant)) if built.fitted else (variant,)
-    source, n = plan.fit_source(variant.task), pictures_of(spec)
+    source, n = plan.defending.source(variant.task), pictures_of(spec)
     if n:
         _check_source(source, n, built, spec)
-    noises = tuple(expand(built.noise)) if built.site == "model" else ()
+    noises = _noises(built.noise, spec) if built.site == "model" else ()
     return Fit(
         spec=fitted_as(spec),
         task=variant.task,
         model=variant.model,
         seed=variant.seed,
         variants=networks,
-        labels=plan.labels(variant.task, variant.seed) if built.fitted else (),
+        labels=plan.defending.labels(variant.task, variant.seed) if built.fitted else (),
         n=n,
         source=source.spec,
         noises=noises,
@@ -142,6 +142,15 @@ def _models(plan: Plan, text: str, spec: str, own: str) -> Iterator[str]:
         yield found[0]
 
 
+def _noises(text: str, spec: str) -> tuple[str, ...]:
+    """The members of a noise that pictures can be put through. Raises SpecError for one on the network or against it."""
+    found = tuple(expand(text))
+    wrong = next((each for each in found if set(standing(each)) & {"tensor", "model"}), None)
+    if wrong:
+        raise SpecError(f"{spec!r} takes pictures under a noise, and {wrong!r} stands on no picture. Type for example noise=fog:3.")
+    return found
+
+
 def _check_source(source: Task, n: int, built: Any, spec: str) -> None:
     if built.fitted and not source.data.labelled:
         raise SpecError(f"{spec!r} needs labelled pictures and {source.spec!r} has no labels. Name others by the key train.")
@@ -153,4 +162,4 @@ def _check_source(source: Task, n: int, built: Any, spec: str) -> None:
 
 def fitting_samples(plan: Plan, fit: Fit) -> list[Sample]:
     """The pictures of a fit: the end of the order, where calibration takes its own, never one that is evaluated."""
-    return plan.fit_source(fit.task).data.calibration(fit.n, seed=fit.seed) if fit.n else []
+    return plan.defending.source(fit.task).data.calibration(fit.n, seed=fit.seed) if fit.n else []

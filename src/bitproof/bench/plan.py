@@ -8,7 +8,8 @@ from functools import cached_property
 
 import torch
 
-from bitproof.bench.fits import Fit, fit_of, pictures_of, recipes_of, told, with_control
+from bitproof.bench.defending import Defending
+from bitproof.bench.fits import Fit, recipes_of, told
 from bitproof.bench.grid import Grid
 from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.kind import kind_of
@@ -16,7 +17,6 @@ from bitproof.bench.preprocess import preprocess_digest
 from bitproof.bench.specs import check_gradient, deploys, family_of, own_facts, parts, standing
 from bitproof.convert import Recipe
 from bitproof.core import Comparing, Form, Framing, SpecError
-from bitproof.defenses import CONTROLS, defense
 from bitproof.models import Endpoint, Network
 from bitproof.models import load_any as load_model
 from bitproof.noises import expand, noise
@@ -37,10 +37,10 @@ class Plan:
         self.grid = grid
         self.own = own or {}
         self._samples: dict[tuple[str, int, int | None], list[Sample]] = {}
-        self._known_fits: dict[tuple[str, Variant], Fit | None] = {}
         self.threads = grid.threads or torch.get_num_threads()
         self.tasks: dict[str, Task] = {spec: load_any_task(spec) for spec in grid.tasks}
         self.kind = kind_of(self.tasks)
+        self.defending = Defending(self)
         own_way = grid.geometry.preprocess
         self.preprocess = preprocess_digest(own_way) if own_way else None
         self.models = dict(self._model(spec) for spec in grid.models)
@@ -74,8 +74,7 @@ class Plan:
             raise SpecError("A model stands twice in the grid (settings that change no answer do not count); leave one out.")
         self.kind.check(self)
         self._check_train()
-        if self.defenses != ("none",) and any(task.kind != "image" for task in self.tasks.values()):
-            raise SpecError(f"The defense {self.defenses[1]!r} stands on pictures that networks classify. Type defenses: [none].")
+        self.defending.check()
 
     def _check_train(self) -> None:
         if self.train_source is None:
@@ -92,11 +91,6 @@ class Plan:
         return tuple(map(Recipe.parse, self.grid.recipes))
 
     @cached_property
-    def defenses(self) -> tuple[str, ...]:
-        """The defenses of the grid, ``none`` first: a gain is a gain over it."""
-        return ("none", *(text for text in self.grid.defenses if text != "none"))
-
-    @cached_property
     def control(self) -> str:
         """The recipe that a noise calls ``control``."""
         return "float" if "float" in map(str, self.recipes) else "fp32"
@@ -105,7 +99,7 @@ class Plan:
     def helpers(self) -> tuple[Recipe, ...]:
         """Recipes that no cell is about, but whose networks a noise or a defense needs."""
         specs = [part for text in self.grid.noises for spec in expand(text) for part in parts(spec)]
-        asked = [recipe for spec in specs for recipe in self._others(spec).values()] + recipes_of(self.defenses)
+        asked = [recipe for spec in specs for recipe in self._others(spec).values()] + recipes_of(self.defending.names)
         found = dict.fromkeys(recipe for recipe in asked if recipe not in self.recipes)
         for recipe in found:
             if recipe.trains and (self.grid.training is None or self.grid.train is None):
@@ -124,14 +118,14 @@ class Plan:
     def calibration_source(self) -> Task | None:
         """The data that calibration samples come from, or None where each task gives up some of its own."""
         spec = self.grid.calibration.data or self.grid.train
-        return self._like_tasks(spec) if spec and any(recipe.bits for recipe in (*self.recipes, *self.helpers)) else None
+        return self.like_tasks(spec) if spec and any(recipe.bits for recipe in (*self.recipes, *self.helpers)) else None
 
     @cached_property
     def train_source(self) -> Task | None:
         """The training data, where a recipe is trained."""
-        return self._like_tasks(str(self.grid.train)) if any(recipe.trains for recipe in (*self.recipes, *self.helpers)) else None
+        return self.like_tasks(str(self.grid.train)) if any(recipe.trains for recipe in (*self.recipes, *self.helpers)) else None
 
-    def _like_tasks(self, spec: str) -> Task:
+    def like_tasks(self, spec: str) -> Task:
         """Other data of the tasks' kind."""
         found: Task = load_kind(spec, next(iter(self.tasks.values())).kind)
         return found
@@ -144,36 +138,11 @@ class Plan:
         """How many samples of ``task`` are calibrated or fitted on and therefore never evaluated."""
         own = self.calibration_of(task).data.digest == self.tasks[task].data.digest
         calibrated = self.grid.calibration.n if own and any(recipe.bits for recipe in (*self.recipes, *self.helpers)) else 0
-        if self.defenses == ("none",) or self.fit_source(task).data.digest != self.tasks[task].data.digest:
-            return calibrated
-        return max(calibrated, *map(pictures_of, self.defenses))
-
-    @cached_property
-    def _fit_source(self) -> Task | None:
-        """The data that a defense is fitted on, None where each task gives up some of its own."""
-        spec = self.grid.train or self.grid.calibration.data
-        return load_any_task(spec) if spec else None
-
-    def fit_source(self, task: str) -> Task:
-        """The data that the defenses of ``task`` are fitted on: the training data, else that of calibration, else its own end."""
-        return self._fit_source or self.tasks[task]
-
-    def labels(self, task: str, seed: int) -> tuple[int, ...]:
-        """The classes among the samples of all cells of ``task``: those that a patch is made for."""
-        limits = {self.grid.limit_of(family_of(spec)) for text in self.grid.noises for spec in [*expand(text), "clean"]}
-        most = None if None in limits else max(limit for limit in limits if limit)
-        samples = self.tasks[task].data.evaluation(most, seed=seed, exclude=self.held_out(task))
-        return tuple(sorted({sample.label for sample in samples}))
+        return max(calibrated, self.defending.held_out(task))
 
     def fit(self, cell: Cell) -> Fit | None:
         """What has to be fitted for a cell's defense; None where nothing has."""
-        return self._fit(told(cell.defense)[0], cell.variant)
-
-    def _fit(self, text: str, variant: Variant) -> Fit | None:
-        key = (text, variant)
-        if key not in self._known_fits:
-            self._known_fits[key] = None if text == "none" else fit_of(self, text, variant)
-        return self._known_fits[key]
+        return self.defending.fit(cell.defense, cell.variant)
 
     def needed(self, cell: Cell) -> tuple[Variant, ...]:
         """The networks that a cell needs beside its own: its noise's, and those that its defense is fitted on."""
@@ -255,17 +224,9 @@ class Plan:
             for model, network in self.models.items():
                 variants = [v for v in self.variants if v.task == task and v.model == model]
                 for spec in self._noises(task, network):
-                    for text in self._defended(spec):
+                    for text in self.defending.met(spec):
                         for variant in self._fitting(spec, variants):
                             yield self._cell(variant, spec, network.form, text)
-
-    def _defended(self, spec: str) -> Iterator[str]:
-        """The defenses that a noise meets; each patch with its controls, where nobody attacks."""
-        for text in self.defenses:
-            yield text
-            if text == "none" or not defense(text).knows_label or "tensor" in standing(spec) or family_of(spec) == "perturbation":
-                continue
-            yield from (with_control(text, control) for control in CONTROLS if control != "alone" or spec == "clean")
 
     def _noises(self, task: str, network: Network | Endpoint) -> list[str]:
         """The grid's noises written out, without those that are the clean occupant here. A clean cell comes first, always.
@@ -337,15 +298,9 @@ class Plan:
             identity=(
                 *identity,
                 *(fact for part in parts(spec) for fact in self._facts(part, variant)),
-                *self._defense_facts(text, variant),
+                *self.defending.facts(text, variant),
             ),
         )
-
-    def _defense_facts(self, text: str, variant: Variant) -> Iterator[str]:
-        """What the numbers of a cell depend on beside its defense's spec; nothing where there is none."""
-        if text != "none":
-            fit = self._fit(told(text)[0], variant)
-            yield f"defense {fit.id if fit else defense(told(text)[0]).version}"
 
     def _facts(self, part: str, variant: Variant) -> Iterator[str]:
         """What the numbers of one noise depend on beside its spec."""

@@ -22,8 +22,8 @@ def print_patches(path: Path, out: Path, asked: str | None, classes: str | None,
     """
     info, files = _found(path, asked)
     labels = info["labels"] if classes is None else [_label(word, info) for word in classes.split(",")]
-    names = dict(zip(info["labels"], info["names"] or map(str, info["labels"]), strict=True))
-    pictures = [(f"{names[label]} ({label})", Image.open(io.BytesIO(files[f"{label}.png"])).convert("RGBA")) for label in labels]
+    names = dict(zip(info["labels"], info["names"] or [f"class {label}" for label in info["labels"]], strict=True))
+    pictures = [(names[label], Image.open(io.BytesIO(files[f"{label}.png"])).convert("RGBA")) for label in labels]
     return len(pictures), sheet(pictures, out, layout)
 
 

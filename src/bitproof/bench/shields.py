@@ -94,7 +94,7 @@ class Shields:
 
     def _pipeline(self, fit: Fit, noise: str) -> Pipeline:
         form = self.plan.networks[fit.model].form
-        return inputs_of(form).pipeline(self.plan.fit_source(fit.task), form, parts(noise), fit.seed, SampleCache(0))
+        return inputs_of(form).pipeline(self.plan.defending.source(fit.task), form, parts(noise), fit.seed, SampleCache(0))
 
     def _info(self, fit: Fit, made: Patches, time_s: float) -> dict[str, Any]:
         task = self.plan.tasks[fit.task]

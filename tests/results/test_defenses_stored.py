@@ -1,0 +1,44 @@
+"""Fitted defenses on disk: whole or absent, in the working and the compact form."""
+
+import pytest
+
+from bitproof.core import StoreError
+from bitproof.results import Store, read_defense
+
+FILES = {"0.png": b"zero", "1.png": b"one"}
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store.create(tmp_path / "run")
+    store.write_defense("abc", {"defense": "it", "labels": [0, 1]}, FILES)
+    return store
+
+
+def test_what_is_written_is_read(store):
+    info, files = store.defense("abc")
+    assert files == FILES
+    assert info["defense"] == "it"
+    assert store.defenses()["abc"]["labels"] == [0, 1]
+    assert read_defense(store.path / "defenses" / "abc")[1] == FILES
+
+
+def test_a_fit_that_was_killed_before_its_record_is_not_there(store):
+    (store.path / "defenses" / "abc" / "defense.json").unlink()
+    assert not store.has_defense("abc")
+    with pytest.raises(StoreError, match="no defense 'abc'"):
+        store.defense("abc")
+    store.write_defense("abc", {"defense": "it"}, FILES)
+    assert store.has_defense("abc")
+
+
+@pytest.mark.parametrize("harm", [b"", b"other"])
+def test_a_damaged_picture_is_told_with_what_to_do(store, harm):
+    (store.path / "defenses" / "abc" / "1.png").write_bytes(harm)
+    with pytest.raises(StoreError, match=r"1\.png.*damaged.*Delete the folder"):
+        store.defense("abc")
+
+
+def test_a_name_cannot_leave_its_folder(store):
+    with pytest.raises(StoreError, match="cannot be the id"):
+        store.write_defense("../x", {}, {})
