@@ -94,13 +94,22 @@ def test_an_in_place_relu_between_is_seen():
     assert watch(lively(model), pictures()).pairs == trace(model).pairs == {}
 
 
-def test_a_float_network_is_fused_and_a_rounding_one_is_left():
+def input_gradient(model, x):
+    x = x.clone().requires_grad_()
+    return torch.autograd.grad(model(x).square().sum(), x)[0]
+
+
+def test_a_float_network_is_fused_and_a_rounding_one_keeps_its_bits():
     model, x = lively(Residual()).eval(), pictures()
     faster = fused(model.to(memory_format=torch.channels_last), x)
     assert isinstance(model.bn, nn.BatchNorm2d) and not isinstance(faster.bn, nn.BatchNorm2d)
     torch.testing.assert_close(faster(x), model(x), rtol=1e-4, atol=1e-5)
     assert all(w.is_contiguous(memory_format=torch.channels_last) for w in faster.parameters() if w.ndim == 4)
     low_bit = quantize(model, "lsq:w4a4", [x]).model
-    assert fused(low_bit, x) is low_bit
+    settled = fused(low_bit, x)
+    assert torch.equal(settled(x), low_bit(x))
+    assert settled.branch.weight_quantizer is None
+    assert low_bit.branch.weight_quantizer is not None
+    assert torch.equal(input_gradient(settled, x), input_gradient(low_bit, x))
     plain = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())
     assert fused(plain, x) is plain

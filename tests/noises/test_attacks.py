@@ -308,3 +308,23 @@ def test_every_attack_carries_its_card():
         entry = ATTACKS.load(card.name)
         assert (entry.site, entry.family, entry.kinds) == ("tensor", "adversarial", ("image",))
         assert "Differs from the paper:" in entry.__doc__
+
+
+@pytest.mark.parametrize("kind", ["apgd-t", "fab-t"])
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
+def test_classes_side_by_side_find_what_one_after_the_other_finds(kind, norm, monkeypatch):
+    x, y = pictures(10)
+    attack = noise(spec_of(f"{kind}-{norm}", steps=12, eps=EPS[norm] / 3))
+    found = []
+    for together in (1, 25, 1000):
+        monkeypatch.setattr("bitproof.noises.attacks.search.TOGETHER", together)
+        victim = Recorder()
+        found.append((attack(victim, x, y, range(10)), len(victim.batches)))
+    (alone, forwards), *others = found
+    assert 0 < alone.success.sum() < 10
+    for beside, fewer in others:
+        assert torch.equal(beside.success, alone.success)
+        assert torch.equal(beside.queries, alone.queries)
+        assert torch.equal(beside.gradients, alone.gradients)
+        torch.testing.assert_close(beside.x, alone.x, rtol=0, atol=1e-4)
+        assert fewer < forwards

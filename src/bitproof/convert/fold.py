@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from bitproof.convert.flow import run, watch
-from bitproof.convert.layers import output_axis, replace_
+from bitproof.convert.layers import QuantLayer, output_axis, replace_
 
 _RELATIVE = 1e-3  # of the largest output: far above rounding, far below what a wrong fold does
 
@@ -79,14 +79,18 @@ def holding(model: nn.Module, pairs: Mapping[str, str], sample: Any) -> dict[str
 
 
 def fused(model: nn.Module, sample: Any) -> nn.Module:
-    """Return a copy of a float model with its batch norms folded, equal to it up to rounding and faster; kept in channels last.
+    """Return a faster copy of a model that is only asked from now on; channels last are kept.
 
-    A model that rounds is returned as it is: there the last digit may decide which code a value gets. So is one where nothing
-    can be folded.
+    A float model has its batch norms folded, which is equal up to rounding; one where nothing can be folded is returned as it is.
+    A model that rounds keeps them, since the last digit may decide which code a value gets; its weights are quantized once for
+    all, and it gives the same numbers bit for bit.
     """
-    if any(isinstance(getattr(module, "gradient", None), str) for module in model.modules()):
-        return model
     result = copy.deepcopy(model)
+    if any(isinstance(getattr(module, "gradient", None), str) for module in model.modules()):
+        for module in result.modules():
+            if isinstance(module, QuantLayer):
+                module.settle_weight()
+        return result
     with torch.no_grad():
         pairs = watch(result, sample).pairs
     if not fold_(result, pairs, sample):

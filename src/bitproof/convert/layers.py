@@ -94,6 +94,8 @@ class QuantLayer(nn.Module):
                 self.gain.observe(y, self._axes)
             return y
         x_hat = x if self.input_quantizer is None else self.input_quantizer(x)
+        if self.gain is None and self.weight_quantizer is None:
+            return self.layer(x_hat, *args, **kwargs)
         if self.gain is None:
             return functional_call(self.layer, {"weight": self.weight}, (x_hat, *args), kwargs)
         y = self.gain(x, self._product(x_hat, self.weight, *args, **kwargs), self._mean)
@@ -158,6 +160,12 @@ class QuantLayer(nn.Module):
     def _quantized(self, quantizer: Quantizer) -> Tensor:
         w_hat: Tensor = quantizer(weight_of(self.layer))
         return w_hat
+
+    def settle_weight(self) -> None:
+        """Put the quantized weight in the place of the float one, for a network that is only asked from now on."""
+        with torch.no_grad():
+            self.layer.weight = nn.Parameter(self.weight.clone(), requires_grad=False)
+        self.weight_quantizer = self._cache = None
 
     def observe_weight(self) -> None:
         """Calibrate the weight's quantizer, anew."""

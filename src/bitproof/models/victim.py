@@ -45,6 +45,7 @@ class TorchVictim:
         bounds: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         self.module, self.differentiable, self.mode, self.backward, self.bounds = module, differentiable, mode, backward, bounds
+        self._parameters = list(module.parameters())
         self._quantizers: list[Any] = [m for m in module.modules() if isinstance(getattr(m, "gradient", None), str)]
         gradient = Gradient.parse(mode)
         self._check(gradient)
@@ -104,18 +105,17 @@ class TorchVictim:
     @contextmanager
     def _as_attacked(self) -> Iterator[None]:
         """Set the mode and freeze the parameters: a graph that ends in ``x`` alone is built and walked faster."""
-        before = [quantizer.gradient for quantizer in self._quantizers]
-        trained = [p for p in self.module.parameters() if p.requires_grad]
+        told = [q for q in self._quantizers if q.gradient != self._told]
+        before = [quantizer.gradient for quantizer in told]
+        trained = [p for p in self._parameters if p.requires_grad]
         try:
-            self._set([self._told] * len(before))
+            for quantizer in told:
+                quantizer.gradient = self._told
             for parameter in trained:
                 parameter.requires_grad_(False)
             yield
         finally:
-            self._set(before)
+            for quantizer, mode in zip(told, before, strict=True):
+                quantizer.gradient = mode
             for parameter in trained:
                 parameter.requires_grad_(True)
-
-    def _set(self, modes: list[Any]) -> None:
-        for quantizer, mode in zip(self._quantizers, modes, strict=True):
-            quantizer.gradient = mode

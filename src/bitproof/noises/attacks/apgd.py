@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
 
 from bitproof.noises.attacks.base import check_classes
-from bitproof.noises.attacks.losses import cross_entropy, dlr, targeted_dlr
+from bitproof.noises.attacks.losses import LOSSES, targeted_dlr
 from bitproof.noises.attacks.norms import L1, L2, TINY, Linf, nearest_l1, over
-from bitproof.noises.attacks.search import Attempt, Bill, Objective, Search, check, draw, generators_of
+from bitproof.noises.attacks.search import (
+    Account,
+    Attempt,
+    Bill,
+    Objective,
+    Search,
+    Towards,
+    check,
+    draw,
+    generators_of,
+    towards,
+)
 from bitproof.noises.attacks.walk import dense, sparse
 
 #: The balls of the ℓ1 attack's three runs, in units of eps (2103.01208 §3.3).
@@ -24,7 +33,7 @@ SIZES = (3.0, 2.0, 1.0)
 
 @dataclass(frozen=True)
 class Apgd(Search):
-    """The ascent; a loss says in which objectives it is run one after the other, a norm how it is walked.
+    """The ascent; a subclass says what it climbs, a norm how it is walked.
 
     Args:
         eps: radius of the ball, for inputs in [0, 1].
@@ -48,10 +57,6 @@ class Apgd(Search):
         check(self.steps >= 1, "steps", self.steps, "1 or more")
         check(self.restarts >= 1, "restarts", self.restarts, "1 or more")
 
-    @abstractmethod
-    def objectives(self, attempt: Attempt) -> Iterator[Objective]:
-        """Yield what is climbed, one run after the other."""
-
     def runs(self, classes: int) -> int:
         """How many runs there are at most."""
         return self.restarts
@@ -61,16 +66,7 @@ class Apgd(Search):
         runs = self.runs(classes)
         return Bill(runs * (self.steps + 1), runs * self.steps)
 
-    def search(self, attempt: Attempt, seeds: Sequence[int]) -> None:
-        """Run every objective on the samples that still stand."""
-        generators = generators_of(seeds)
-        for objective in self.objectives(attempt):
-            rows = attempt.standing()
-            if not len(rows):
-                return
-            self.ascend(attempt, rows, objective, [generators[i] for i in rows.tolist()])
-
-    def ascend(self, attempt: Attempt, rows: Tensor, objective: Objective, generators: Sequence[Generator]) -> None:
+    def ascend(self, attempt: Account, rows: Tensor, objective: Objective, generators: Sequence[Generator]) -> None:
         """One run, from a random point of the sphere; in ℓ1 through three shrinking balls."""
         clean = attempt.x[rows]
         point = draw(self.norm, clean, generators)
@@ -79,27 +75,39 @@ class Apgd(Search):
 
 
 @dataclass(frozen=True)
-class ApgdCe(Apgd):
-    """On the cross-entropy."""
+class Untargeted(Apgd):
+    """Away from the true class, ``restarts`` times on one loss."""
 
-    def objectives(self, attempt: Attempt) -> Iterator[Objective]:
-        """The loss, ``restarts`` times."""
-        return repeat(lambda z, rows: cross_entropy(z, attempt.y[rows]), self.restarts)
+    loss: ClassVar[str]
+
+    def search(self, attempt: Attempt, seeds: Sequence[int]) -> None:
+        """Climb from one start after the other, on the samples that still stand."""
+        check_classes(attempt, self.loss)
+        generators, loss = generators_of(seeds), LOSSES[self.loss]
+        for _ in range(self.restarts):
+            rows = attempt.standing()
+            if not len(rows):
+                return
+            self.ascend(attempt, rows, lambda z, rows: loss(z, attempt.y[rows]), [generators[i] for i in rows.tolist()])
 
 
 @dataclass(frozen=True)
-class ApgdDlr(Apgd):
+class ApgdCe(Untargeted):
+    """On the cross-entropy."""
+
+    loss: ClassVar[str] = "ce"
+
+
+@dataclass(frozen=True)
+class ApgdDlr(Untargeted):
     """On the difference of logits ratio."""
 
-    def objectives(self, attempt: Attempt) -> Iterator[Objective]:
-        """The loss, ``restarts`` times."""
-        check_classes(attempt, "dlr")
-        return repeat(lambda z, rows: dlr(z, attempt.y[rows]), self.restarts)
+    loss: ClassVar[str] = "dlr"
 
 
 @dataclass(frozen=True)
 class ApgdT(Apgd):
-    """Towards the ``targets`` classes that the clean input is likeliest to be taken for, one after the other."""
+    """Towards the ``targets`` classes that the clean input is likeliest to be taken for."""
 
     targets: int = 9
 
@@ -111,15 +119,16 @@ class ApgdT(Apgd):
         """A target and restart each."""
         return self.restarts * min(self.targets, classes - 1)
 
-    def objectives(self, attempt: Attempt) -> Iterator[Objective]:
-        """The targeted loss, a target at a time, each ``restarts`` times."""
+    def search(self, attempt: Attempt, seeds: Sequence[int]) -> None:
+        """Climb towards every class on the samples that still stand, ``restarts`` times each."""
         check_classes(attempt, "targeted dlr")
-        for target in attempt.targets(self.targets):
-            yield from repeat(_towards(attempt, target), self.restarts)
+        generators = generators_of(seeds)
+        for side in towards(attempt, [target for target in attempt.targets(self.targets) for _ in range(self.restarts)]):
+            self.ascend(side, side.standing(), _to(side), [generators[i] for i in side.sample.tolist()])
 
 
-def _towards(attempt: Attempt, target: Tensor) -> Objective:
-    return lambda z, rows: targeted_dlr(z, attempt.y[rows], target[rows])
+def _to(side: Towards) -> Objective:
+    return lambda z, rows: targeted_dlr(z, side.y[rows], side.target[rows])
 
 
 class SparseAscent(Apgd):
@@ -133,7 +142,7 @@ class SparseAscent(Apgd):
         runs = self.runs(classes)
         return Bill(runs * (self.steps + len(SIZES)), runs * self.steps)
 
-    def ascend(self, attempt: Attempt, rows: Tensor, objective: Objective, generators: Sequence[Generator]) -> None:
+    def ascend(self, attempt: Account, rows: Tensor, objective: Objective, generators: Sequence[Generator]) -> None:
         """Three runs in balls of 3, 2 and 1 eps, each from where the one before was best; only the last one counts."""
         clean, bounds = attempt.x[rows], attempt.victim.bounds
         x = clean + torch.stack([torch.randn(clean.shape[1:], generator=generator) for generator in generators]).to(clean)

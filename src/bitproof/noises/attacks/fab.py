@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bitproof.noises.attacks.norms import L1, L2, Linf, over
 from bitproof.noises.attacks.planes import Step, onto, step_l1, step_l2, step_linf
-from bitproof.noises.attacks.search import Attempt, Bill, Samples, Search, check
+from bitproof.noises.attacks.search import Account, Attempt, Bill, Samples, Search, check, towards
 
 #: How far a step goes beyond the boundary, how far back an adversarial input is moved, and the largest pull to the clean input.
 BEYOND, BACK, PULL = 1.05, 0.9, 0.1
@@ -63,18 +63,17 @@ class FabT(Search):
         return Bill(2 * gradients, gradients)
 
     def search(self, attempt: Attempt, seeds: Sequence[int]) -> None:
-        """Try one class after the other on the samples that still stand; nothing is drawn."""
-        for target in attempt.targets(self.targets):
-            rows = attempt.standing()
-            near = Near(rows, attempt.x[rows], attempt.x[rows], target[rows])
+        """Try every class on the samples that still stand; nothing is drawn."""
+        for side in towards(attempt, attempt.targets(self.targets)):
+            near = Near(side.standing(), side.x, side.x, side.target)
             for i in range(self.steps):
-                near = near.standing(attempt)
+                near = near.standing(side)
                 if not len(near.rows):
                     break
-                attempt.soften(i / max(1, self.steps - 1))
-                self._step(attempt, near)
+                side.soften(i / max(1, self.steps - 1))
+                self._step(side, near)
 
-    def _step(self, attempt: Attempt, near: Near) -> None:
+    def _step(self, attempt: Account, near: Near) -> None:
         """Step onto the boundary from ``x`` and from the clean input, mix the two, and ask whether it was crossed."""
         rows, clean, bounds = near.rows, near.clean, attempt.victim.bounds
         value, gradient = attempt.ask_gradient(rows, near.x, lambda z, rows: _ahead(z, attempt.y[rows], near.target), "none")
@@ -87,11 +86,12 @@ class FabT(Search):
         near.x = ((near.x + BEYOND * from_x) * (1 - pull) + (clean + BEYOND * from_clean) * pull).clamp(*bounds)
         self._judge(attempt, near)
 
-    def _judge(self, attempt: Attempt, near: Near) -> None:
+    def _judge(self, attempt: Account, near: Near) -> None:
         """Note what is within the budget, and move what crossed the boundary back towards the clean input."""
         logits = attempt.ask(near.rows, near.x, "none")
         inside = self.norm.length(near.x - near.clean) <= self.eps
-        attempt.note(near.rows[inside], near.x[inside], logits[inside])
+        if inside.any():
+            attempt.note(near.rows[inside], near.x[inside], logits[inside])
         crossed = over(logits.argmax(dim=1) != attempt.y[near.rows], near.x)
         near.x = torch.where(crossed, near.clean + BACK * (near.x - near.clean), near.x)
 

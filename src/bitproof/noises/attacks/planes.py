@@ -33,13 +33,13 @@ def onto(step: Step, x: Tensor, w: Tensor, gap: Tensor, bounds: tuple[float, flo
 
 def step_linf(w: Tensor, room: Tensor, gap: Tensor) -> Tensor:
     """Every value moves by the same λ, or by all its room: Σ wᵢ·min(λ, roomᵢ) = gap."""
-    level = _level(lambda free: (w * free).sum(dim=1), w, room, room, gap)
+    level = _level(w, w * room, room, gap)
     return torch.minimum(level, room)
 
 
 def step_l2(w: Tensor, room: Tensor, gap: Tensor) -> Tensor:
     """Every value moves by λ·wᵢ, or by all its room: Σ wᵢ·min(λ·wᵢ, roomᵢ) = gap."""
-    level = _level(lambda free: (w.square() * free).sum(dim=1), w, room, room / w.clamp_min(TINY), gap)
+    level = _level(w.square(), w * room, room / w.clamp_min(TINY), gap)
     return torch.minimum(level * w, room)
 
 
@@ -52,17 +52,17 @@ def step_l1(w: Tensor, room: Tensor, gap: Tensor) -> Tensor:
     return torch.zeros_like(w).scatter(1, order, share) * room
 
 
-def _level(slope: Callable[[Tensor], Tensor], w: Tensor, room: Tensor, end: Tensor, gap: Tensor) -> Tensor:
-    """Return λ, N×1, with (part of the values that still move) + (room of those at their ``end``) = gap.
+def _level(slope: Tensor, full: Tensor, end: Tensor, gap: Tensor) -> Tensor:
+    """Return λ, N×1, with λ·(slopes of the values that still move) + (what is full of those at their ``end``) = gap.
 
     The left side is concave and rises in pieces, so Newton's steps from 0 never pass the solution and end at it.
     """
-    level = torch.zeros_like(gap)
+    level, nothing = torch.zeros_like(gap), slope.new_zeros(())
     while True:
-        free = (end > level[:, None]).to(w.dtype)
-        full = (w * room * (1 - free)).sum(dim=1)
-        rate = slope(free)
-        higher = torch.where(rate > 0, (gap - full) / rate.clamp_min(TINY), ALL).clamp_max(ALL)
+        free = end > level[:, None]
+        done = torch.where(free, nothing, full).sum(dim=1)
+        rate = torch.where(free, slope, nothing).sum(dim=1)
+        higher = torch.where(rate > 0, (gap - done) / rate.clamp_min(TINY), ALL).clamp_max(ALL)
         rises = higher > level * (1 + 1e-7)
         if not rises.any():
             return level[:, None]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -23,34 +23,33 @@ class Bill(NamedTuple):
     gradients: int
 
 
+#: A batch as large is worked on at full speed: samples are tried towards several classes at once until there are so many rows.
+TOGETHER = 32
+
 #: Logits and the rows that they belong to → N values to be raised.
 Objective = Callable[[Tensor, Tensor], Tensor]
 
 
-class Attempt:
-    """A batch under attack: the best input found for each sample so far, and what the search has cost.
+class Account:
+    """A batch under attack: the best input found for each row so far, and what the search has cost.
 
-    ``best`` starts as the clean batch, so that a search never returns less than it was given. Of inputs that do not fool,
-    the one of highest cross-entropy is kept, whatever the search climbs. ``clean`` are the logits of the clean batch.
-    ``grad`` is the gradient mode, None where no gradient is asked for. ``columns`` are further columns of the rows, N each.
+    Of inputs that do not fool, the one of highest cross-entropy is kept, whatever the search climbs: a row begins with an input
+    ``best`` and its ``loss``. ``grad`` is the gradient mode, None where no gradient is asked for.
     """
 
-    def __init__(self, victim: Victim, x: Tensor, y: Tensor, grad: str | None = None) -> None:
-        self.victim, self.x, self.y = victim, x, y
-        self._grad = None if grad is None else Gradient.parse(grad)
+    def __init__(self, victim: Victim, x: Tensor, y: Tensor, grad: str | None, best: Tensor, loss: Tensor) -> None:
+        self.victim, self.x, self.y, self.grad = victim, x, y, grad
+        self._mode = None if grad is None else Gradient.parse(grad)
         self.soften(0.0)
-        self.best = x.clone()
-        self.loss = torch.full((len(x),), -torch.inf, dtype=x.dtype, device=x.device)
+        self.best, self.loss = best, loss
         self.fooled = torch.zeros(len(x), dtype=torch.bool, device=x.device)
-        self.queries = torch.zeros(len(x), dtype=torch.long, device=x.device)
-        self.gradients = torch.zeros(len(x), dtype=torch.long, device=x.device)
-        self.columns: dict[str, Tensor] = {}
-        self.clean = self.ask(torch.arange(len(x), device=x.device), x)
+        self.bills = torch.zeros(2, len(x), dtype=torch.long, device=x.device)
+        self._open: list[Any] = [None, 0, 0]
 
     def soften(self, share: float) -> None:
         """Take gradients as they are to be taken after ``share`` of the steps: an annealed mode ends with the last one."""
-        if self._grad is not None:
-            self.victim = self.victim.with_gradient(str(self._grad.at(share)))
+        if self._mode is not None:
+            self.victim = self.victim.with_gradient(str(self._mode.at(share)))
 
     def ask(self, rows: Tensor, x: Tensor, keep: str = "best") -> Tensor:
         """Run the victim on ``x``, the candidates of ``rows``, note what they are worth, and return the logits.
@@ -59,7 +58,7 @@ class Attempt:
         """
         with torch.no_grad():
             logits: Tensor = self.victim.logits(x)
-        self._bill(rows, logits)
+        self._bill(rows, logits, gradients=0)
         self.note(rows, x, logits, keep)
         return logits
 
@@ -70,31 +69,63 @@ class Attempt:
             logits = self.victim.logits(x)
             values = objective(logits, rows)
             (gradient,) = torch.autograd.grad(values.sum(), x)
-        self._bill(rows, logits)
-        self.gradients[rows] += 1
+        self._bill(rows, logits, gradients=1)
         if not gradient.isfinite().all():
             raise ModelError("An attack met a gradient that is NaN or infinite; the network cannot be attacked at float32.")
         self.note(rows, x.detach(), logits.detach(), keep)
         return values.detach(), gradient
 
-    def _bill(self, rows: Tensor, logits: Tensor) -> None:
-        self.queries[rows] += 1
+    def _bill(self, rows: Tensor, logits: Tensor, gradients: int) -> None:
+        """Note one forward of ``rows``; asked again about the same ones, a number is counted up and no tensor."""
+        if rows is not self._open[0]:
+            self.close()
+            self._open = [rows, 0, 0]
+        self._open[1] += 1
+        self._open[2] += gradients
         if logits.isnan().any():
             raise ModelError("An attack met logits that are NaN: the network is damaged for an input within its bounds.")
+
+    def close(self) -> Tensor:
+        """Return the bill, forwards and gradients of each row: 2×N."""
+        rows, *counts = self._open
+        if rows is not None:
+            self.bills[:, rows] += self.bills.new_tensor(counts)[:, None]
+        self._open = [None, 0, 0]
+        return self.bills
 
     def note(self, rows: Tensor, x: Tensor, logits: Tensor, keep: str = "best") -> None:
         """Keep what ``x``, inputs within the budget whose ``logits`` are known, is worth, as ``ask`` does."""
         if keep == "none":
             return
-        loss = F.cross_entropy(logits, self.y[rows], reduction="none")
-        fooled = logits.argmax(dim=1) != self.y[rows]
+        y = self.y[rows]
+        loss = F.cross_entropy(logits, y, reduction="none")
+        fooled = logits.argmax(dim=1) != y
         better = torch.ones_like(fooled) if keep == "last" else fooled | (loss > self.loss[rows])
-        taken = rows[better]
-        self.best[taken], self.loss[taken], self.fooled[taken] = x[better], loss[better].to(self.loss.dtype), fooled[better]
+        if better.any():
+            taken = rows[better]
+            self.best[taken], self.loss[taken], self.fooled[taken] = x[better], loss[better].to(self.loss.dtype), fooled[better]
+
+    @property
+    def done(self) -> Tensor:
+        """Whether there is nothing left to look for, N."""
+        return self.fooled
 
     def standing(self) -> Tensor:
-        """Return the samples that no input has fooled yet."""
-        return (~self.fooled).nonzero().flatten()
+        """Return the rows that are not done."""
+        return (~self.done).nonzero().flatten()
+
+
+class Attempt(Account):
+    """The batch that an attack was given, a row a sample; ``best`` starts as the clean batch, so that nothing worse is returned.
+
+    ``clean`` are the logits of the clean batch, ``columns`` further columns of the rows, N each.
+    """
+
+    def __init__(self, victim: Victim, x: Tensor, y: Tensor, grad: str | None = None) -> None:
+        low = torch.full((len(x),), -torch.inf, dtype=x.dtype, device=x.device)
+        super().__init__(victim, x, y, grad, x.clone(), low)
+        self.columns: dict[str, Tensor] = {}
+        self.clean = self.ask(torch.arange(len(x), device=x.device), x)
 
     def targets(self, count: int) -> Sequence[Tensor]:
         """The ``count`` classes after the first by the clean logits, or as many as there are: each N, the likeliest first."""
@@ -102,7 +133,47 @@ class Attempt:
 
     def result(self) -> Attacked:
         """What was found."""
-        return Attacked(self.best, self.fooled, self.queries, self.gradients, self.columns)
+        return Attacked(self.best, self.fooled, *self.close(), self.columns)
+
+
+class Towards(Account):
+    """Samples of ``whole``, each tried towards several classes at once: a row a class and sample, all samples of a class in a row.
+
+    A few samples make a small batch, in which most of the time is not spent on arithmetic. What ``join`` puts down is what one
+    class after the other finds: of several classes that fool a sample the first counts, and nothing that was asked beyond it.
+    ``target`` are the classes, ``sample`` the rows of ``whole``, both of the length of the batch.
+    """
+
+    def __init__(self, whole: Attempt, samples: Tensor, targets: Sequence[Tensor]) -> None:
+        self.whole, self.sample = whole, samples.repeat(len(targets))
+        self.target = torch.cat([target[samples] for target in targets])
+        self._shape = len(targets), len(samples)
+        self._past = torch.zeros_like(self.sample, dtype=torch.bool)
+        i = self.sample
+        super().__init__(whole.victim, whole.x[i], whole.y[i], whole.grad, whole.best[i], whole.loss[i])
+
+    @property
+    def done(self) -> Tensor:
+        """Whether the sample has fallen towards this class or an earlier one."""
+        return self._past
+
+    def note(self, rows: Tensor, x: Tensor, logits: Tensor, keep: str = "best") -> None:
+        """Keep what ``x`` is worth, and see whether later classes are done with it."""
+        super().note(rows, x, logits, keep)
+        self._past = self.fooled.view(self._shape).cummax(dim=0).values.flatten()
+
+    def join(self) -> None:
+        """Put down in ``whole`` what was found, a class after the other."""
+        whole, bills = self.whole, self.close()
+        whole.close()
+        for rows in torch.arange(len(self.sample), device=self.sample.device).view(self._shape):
+            stands = ~whole.fooled[self.sample[rows]]
+            rows, samples = rows[stands], self.sample[rows][stands]
+            whole.bills[:, samples] += bills[:, rows]
+            better = self.fooled[rows] | (self.loss[rows] > whole.loss[samples])
+            rows, samples = rows[better], samples[better]
+            whole.best[samples], whole.loss[samples] = self.best[rows], self.loss[rows]
+            whole.fooled[samples] = self.fooled[rows]
 
 
 @dataclass
@@ -111,9 +182,9 @@ class Samples:
 
     rows: Tensor
 
-    def standing(self, attempt: Attempt) -> Self:
+    def standing(self, attempt: Account) -> Self:
         """Return these without the samples that have fallen."""
-        stands = ~attempt.fooled[self.rows]
+        stands = ~attempt.done[self.rows]
         return self if stands.all() else replace(self, **{f.name: getattr(self, f.name)[stands] for f in fields(self)})
 
 
@@ -184,6 +255,19 @@ class Search(ABC):
         if not attempt.fooled.all():
             self.search(attempt, seeds)
         return attempt.result()
+
+
+def towards(attempt: Attempt, targets: Sequence[Tensor]) -> Iterator[Towards]:
+    """Yield what still stands towards one class after the other, or several at once where few do; each is joined when it is done."""
+    while targets:
+        rows = attempt.standing()
+        if not len(rows):
+            return
+        count = max(1, TOGETHER // len(rows))
+        side = Towards(attempt, rows, targets[:count])
+        yield side
+        side.join()
+        targets = targets[count:]
 
 
 def generators_of(seeds: Sequence[int]) -> list[Generator]:

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 from bitproof.noises.attacks.losses import margin
-from bitproof.noises.attacks.norms import L1, L2, TINY, Linf, nearest_l1
+from bitproof.noises.attacks.norms import L1, L2, TINY, Linf, nearest_l1, over
 from bitproof.noises.attacks.search import Attempt, Bill, Samples, Search, check, generators_of
 
 #: Share of the values that the first square covers, and after how many queries it is halved again.
@@ -95,7 +95,8 @@ class Square(Search):
         x = self.place(tried.clean, change, attempt.victim.bounds)
         value = margin(attempt.ask(tried.rows, x), attempt.y[tried.rows])
         better = value > tried.margin
-        tried.x[better], tried.margin[better] = x[better], value[better]
+        if better.any():
+            tried.x, tried.margin = torch.where(over(better, x), x, tried.x), torch.where(better, value, tried.margin)
 
 
 def _uniform(tried: Tried, generators: Sequence[Generator]) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from bitproof.noises.attacks.norms import Norm, nearest_l1, over
-from bitproof.noises.attacks.search import Attempt, Objective, Samples
+from bitproof.noises.attacks.search import Account, Objective, Samples
 
 #: Share of a dense step that is the new one; the rest goes on in the direction of the step before (2003.01690 equation 1).
 NEW = 0.75
@@ -43,22 +43,23 @@ class Walk(Samples):
     step: Tensor
 
     @classmethod
-    def begin(cls, attempt: Attempt, rows: Tensor, x: Tensor, step: float, **more: Tensor) -> Self:
+    def begin(cls, attempt: Account, rows: Tensor, x: Tensor, step: float, **more: Tensor) -> Self:
         """At ``x``, before anything was asked."""
         nothing, low = torch.zeros_like(x), x.new_full((len(x),), -torch.inf)
-        return cls(rows, attempt.x[rows], x, nothing, x.clone(), nothing.clone(), low, torch.full_like(low, step), **more)
+        return cls(rows, attempt.x[rows], x, nothing, x, nothing, low, torch.full_like(low, step), **more)
 
-    def climb(self, attempt: Attempt, objective: Objective, keep: str) -> Tensor:
+    def climb(self, attempt: Account, objective: Objective, keep: str) -> Tensor:
         """Ask for the gradient at ``x``, remember it where the objective is higher than ever, and return the objective."""
         value, self.gradient = attempt.ask_gradient(self.rows, self.x, objective, keep)
         better = self.remember(value)
-        self.best_gradient[better] = self.gradient[better]
+        self.best_gradient = torch.where(over(better, self.x), self.gradient, self.best_gradient)
         return value
 
     def remember(self, value: Tensor) -> Tensor:
         """Keep ``x`` where its objective is higher than ever; return where that was."""
         better = value > self.best_value
-        self.best[better], self.best_value[better] = self.x[better], value[better]
+        self.best = torch.where(over(better, self.x), self.x, self.best)
+        self.best_value = torch.where(better, value, self.best_value)
         return better
 
     def back(self, where: Tensor) -> None:
@@ -90,7 +91,7 @@ class DenseWalk(Walk):
         self.back(stalls)
 
 
-def dense(attempt: Attempt, rows: Tensor, x: Tensor, objective: Objective, norm: Norm, eps: float, steps: int) -> None:
+def dense(attempt: Account, rows: Tensor, x: Tensor, objective: Objective, norm: Norm, eps: float, steps: int) -> None:
     """Walk ``steps`` steps of a length of 2·eps at first in the ball of ``eps``.
 
     z = place(x + step·direction(g)),  x ← place(x + ¾(z − x) + ¼(x − x_before)); the first step is z alone.
@@ -124,7 +125,7 @@ def dense(attempt: Attempt, rows: Tensor, x: Tensor, objective: Objective, norm:
             window, since = max(window - max(int(SHORTER * steps), 1), int(SHORTEST * steps), 1), 0
 
 
-def sparse(attempt: Attempt, rows: Tensor, x: Tensor, objective: Objective, eps: float, steps: int, keep: str) -> Tensor:
+def sparse(attempt: Account, rows: Tensor, x: Tensor, objective: Objective, eps: float, steps: int, keep: str) -> Tensor:
     """Walk in the ℓ1 ball of ``eps`` by steps that move few values, of a length of ``eps`` at first; return the best places.
 
     x ← nearest point of the ball within the bounds to x + step·s/‖s‖₁, s the signs of the largest values of the gradient.
