@@ -328,3 +328,21 @@ def test_classes_side_by_side_find_what_one_after_the_other_finds(kind, norm, mo
         assert torch.equal(beside.gradients, alone.gradients)
         torch.testing.assert_close(beside.x, alone.x, rtol=0, atol=1e-4)
         assert fewer < forwards
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
+def test_queries_asked_ahead_find_what_one_after_the_other_finds(norm, monkeypatch):
+    x, y = pictures(5)
+    attack = noise(spec_of(f"square-{norm}", queries=120, eps=EPS[norm] / 2))
+    found = []
+    for room in (1, 12, 64):
+        monkeypatch.setattr("bitproof.noises.attacks.square.ROOM", room)
+        victim = Recorder()
+        found.append((attack(victim, x, y, range(5)), len(victim.batches)))
+    (alone, forwards), *others = found
+    assert 0 < alone.success.sum() < 5
+    for ahead, fewer in others:
+        assert torch.equal(ahead.success, alone.success)
+        assert torch.equal(ahead.queries, alone.queries)
+        torch.testing.assert_close(ahead.x, alone.x, rtol=0, atol=1e-6)
+        assert fewer < forwards

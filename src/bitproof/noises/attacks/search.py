@@ -56,34 +56,41 @@ class Account:
 
         ``keep``: ``best``; ``last`` takes every input in the place of the one before; ``none`` notes only the bill.
         """
-        with torch.no_grad():
-            logits: Tensor = self.victim.logits(x)
-        self._bill(rows, logits, gradients=0)
+        logits = self.look(x)
+        self._bill(rows, gradients=0)
         self.note(rows, x, logits, keep)
         return logits
+
+    def look(self, x: Tensor) -> Tensor:
+        """Return the logits of ``x`` and note nothing, for a search that asks ahead and says itself what of it counts."""
+        with torch.no_grad():
+            logits: Tensor = self.victim.logits(x)
+        return _sound(logits)
 
     def ask_gradient(self, rows: Tensor, x: Tensor, objective: Objective, keep: str = "best") -> tuple[Tensor, Tensor]:
         """The same, and return each sample's objective, N, and its gradient, of the shape of ``x``."""
         with torch.enable_grad():
             x = x.detach().requires_grad_()
-            logits = self.victim.logits(x)
+            logits = _sound(self.victim.logits(x))
             values = objective(logits, rows)
             (gradient,) = torch.autograd.grad(values.sum(), x)
-        self._bill(rows, logits, gradients=1)
+        self._bill(rows, gradients=1)
         if not gradient.isfinite().all():
             raise ModelError("An attack met a gradient that is NaN or infinite; the network cannot be attacked at float32.")
         self.note(rows, x.detach(), logits.detach(), keep)
         return values.detach(), gradient
 
-    def _bill(self, rows: Tensor, logits: Tensor, gradients: int) -> None:
-        """Note one forward of ``rows``; asked again about the same ones, a number is counted up and no tensor."""
+    def charge(self, rows: Tensor, queries: Tensor) -> None:
+        """Bill ``rows`` for as many forwards each, N and N."""
+        self.bills[0, rows] += queries
+
+    def _bill(self, rows: Tensor, gradients: int) -> None:
+        """Bill one forward of ``rows``; asked again about the same ones, a number is counted up and no tensor."""
         if rows is not self._open[0]:
             self.close()
             self._open = [rows, 0, 0]
         self._open[1] += 1
         self._open[2] += gradients
-        if logits.isnan().any():
-            raise ModelError("An attack met logits that are NaN: the network is damaged for an input within its bounds.")
 
     def close(self) -> Tensor:
         """Return the bill, forwards and gradients of each row: 2×N."""
@@ -113,6 +120,12 @@ class Account:
     def standing(self) -> Tensor:
         """Return the rows that are not done."""
         return (~self.done).nonzero().flatten()
+
+
+def _sound(logits: Tensor) -> Tensor:
+    if logits.isnan().any():
+        raise ModelError("An attack met logits that are NaN: the network is damaged for an input within its bounds.")
+    return logits
 
 
 class Attempt(Account):

@@ -5,22 +5,25 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
 
-from bitproof.noises.attacks.losses import margin
-from bitproof.noises.attacks.norms import L1, L2, TINY, Linf, nearest_l1, over
+from bitproof.noises.attacks.losses import cross_entropy, margin
+from bitproof.noises.attacks.norms import L1, L2, TINY, Linf, nearest_l1
 from bitproof.noises.attacks.search import Attempt, Bill, Samples, Search, check, generators_of
 
 #: Share of the values that the first square covers, and after how many queries it is halved again.
 SHARE, HALVINGS = 0.8, (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 
 #: Random numbers are drawn for so many queries at once.
-BLOCK = 64
+BLOCK = 512
+
+#: With fewer rows than this a batch has room: each sample's next queries are asked together, as if none of them were kept.
+ROOM = 16
 
 
 def share(query: int) -> float:
@@ -28,14 +31,21 @@ def share(query: int) -> float:
     return SHARE * 0.5 ** sum(query > end for end in HALVINGS)
 
 
+def stages(queries: int) -> list[range]:
+    """Queries in a row that change squares of the same size, BLOCK of them at most."""
+    begins = sorted({0, *range(0, queries, BLOCK), *(end + 1 for end in HALVINGS if end + 1 < queries)})
+    return [range(begin, end) for begin, end in zip(begins, [*begins[1:], queries], strict=True)]
+
+
 @dataclass
 class Tried(Samples):
-    """Samples, the best change so far and its margin, and the numbers drawn for the next queries, N×queries×…."""
+    """Samples, the best change so far and its margin, the numbers drawn for a stage's queries, N×queries×…, and the next query's."""
 
     clean: Tensor
     x: Tensor
     margin: Tensor
     drawn: Tensor
+    at: Tensor
 
 
 @dataclass(frozen=True)
@@ -81,27 +91,47 @@ class Square(Search):
         first = torch.stack([self.begin(clean.shape[1:], generators[i]) for i in rows.tolist()]).to(clean)
         x = self.place(clean, first, bounds)
         value = margin(attempt.ask(rows, x), attempt.y[rows])
-        tried = Tried(rows, clean, x, value, clean.new_empty(len(rows), 0))
-        for query in range(self.queries):
+        tried = Tried(rows, clean, x, value, clean.new_empty(len(rows), 0), torch.zeros_like(rows))
+        for stage in stages(self.queries):
             tried = tried.standing(attempt)
-            if not len(tried.rows):
-                return
-            if query % BLOCK == 0:
-                tried.drawn = _uniform(tried, generators)
-            self._try(attempt, tried, query)
+            tried.drawn, tried.at = _uniform(tried, generators, len(stage)), torch.zeros_like(tried.rows)
+            while bool((tried.at < len(stage)).any()):
+                self._walk(attempt, tried, stage)
+                tried = tried.standing(attempt)
 
-    def _try(self, attempt: Attempt, tried: Tried, query: int) -> None:
-        change = self.propose(tried, tried.drawn[:, query % BLOCK], query)
-        x = self.place(tried.clean, change, attempt.victim.bounds)
-        value = margin(attempt.ask(tried.rows, x), attempt.y[tried.rows])
-        better = value > tried.margin
-        if better.any():
-            tried.x, tried.margin = torch.where(over(better, x), x, tried.x), torch.where(better, value, tried.margin)
+    def _walk(self, attempt: Attempt, tried: Tried, stage: range) -> None:
+        """Ask about each sample's next queries as if none were kept, and go on to the first that is; those after it do not count."""
+        walks = (tried.at < len(stage)).nonzero().flatten()
+        ahead = max(1, ROOM // len(walks))
+        i = walks.repeat_interleave(ahead)
+        at = tried.at[i] + torch.arange(ahead, device=i.device).repeat(len(walks))
+        base = replace(tried, clean=tried.clean[i], x=tried.x[i])
+        change = self.propose(base, tried.drawn[i, at.clamp_max(len(stage) - 1)], stage.start)
+        x, y = self.place(base.clean, change, attempt.victim.bounds), attempt.y[tried.rows[i]]
+        logits = attempt.look(x)
+        value, loss, fools = margin(logits, y), cross_entropy(logits, y), logits.argmax(dim=1) != y
+
+        counts = until(((value > tried.margin[i]) | fools).view(-1, ahead)) & (at < len(stage)).view(-1, ahead)
+        steps = counts.sum(dim=1)
+        attempt.charge(tried.rows[walks], steps)
+        tried.at[walks] += steps
+        first = torch.arange(0, len(i), ahead, device=i.device)
+        worth = torch.where(fools, torch.inf, loss).view(-1, ahead).masked_fill(~counts, -torch.inf)
+        best, last = first + worth.argmax(dim=1), first + steps - 1
+        attempt.note(tried.rows[walks], x[best], logits[best])
+        better = value[last] > tried.margin[walks]
+        tried.x[walks[better]], tried.margin[walks[better]] = x[last[better]], value[last[better]]
 
 
-def _uniform(tried: Tried, generators: Sequence[Generator]) -> Tensor:
+def until(kept: Tensor) -> Tensor:
+    """Whether no place before is true: all places up to the first true one, it included; N×queries."""
+    return kept.cumsum(dim=1) == kept
+
+
+def _uniform(tried: Tried, generators: Sequence[Generator], queries: int) -> Tensor:
     count = 5 + tried.clean.shape[1]
-    return torch.stack([torch.rand(BLOCK, count, generator=generators[i]) for i in tried.rows.tolist()]).to(tried.clean)
+    drawn = [torch.rand(queries, count, generator=generators[i]) for i in tried.rows.tolist()]
+    return torch.stack(drawn).to(tried.clean) if drawn else tried.clean.new_empty(0, queries, count)
 
 
 def corners(u: Tensor, size: int, side: int) -> Tensor:
