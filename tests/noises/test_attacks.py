@@ -317,7 +317,7 @@ def test_classes_side_by_side_find_what_one_after_the_other_finds(kind, norm, mo
     attack = noise(spec_of(f"{kind}-{norm}", steps=12, eps=EPS[norm] / 3))
     found = []
     for together in (1, 25, 1000):
-        monkeypatch.setattr("bitproof.noises.attacks.search.TOGETHER", together)
+        monkeypatch.setattr("bitproof.noises.attacks.towards.TOGETHER", together)
         victim = Recorder()
         found.append((attack(victim, x, y, range(10)), len(victim.batches)))
     (alone, forwards), *others = found

@@ -13,18 +13,8 @@ from torch import Generator, Tensor
 from bitproof.noises.attacks.base import check_classes
 from bitproof.noises.attacks.losses import LOSSES, targeted_dlr
 from bitproof.noises.attacks.norms import L1, L2, TINY, Linf, nearest_l1, over
-from bitproof.noises.attacks.search import (
-    Account,
-    Attempt,
-    Bill,
-    Objective,
-    Search,
-    Towards,
-    check,
-    draw,
-    generators_of,
-    towards,
-)
+from bitproof.noises.attacks.search import Account, Attempt, Bill, Objective, Search, check, draw, generators_of
+from bitproof.noises.attacks.towards import Towards, towards
 from bitproof.noises.attacks.walk import dense, sparse
 
 #: The balls of the ℓ1 attack's three runs, in units of eps (2103.01208 §3.3).

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from bitproof.noises.attacks.norms import L1, L2, Linf, over
 from bitproof.noises.attacks.planes import Step, onto, step_l1, step_l2, step_linf
-from bitproof.noises.attacks.search import Account, Attempt, Bill, Samples, Search, check, towards
+from bitproof.noises.attacks.search import Account, Attempt, Bill, Samples, Search, check
+from bitproof.noises.attacks.towards import towards
 
 #: How far a step goes beyond the boundary, how far back an adversarial input is moved, and the largest pull to the clean input.
 BEYOND, BACK, PULL = 1.05, 0.9, 0.1

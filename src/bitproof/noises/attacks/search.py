@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -22,9 +22,6 @@ class Bill(NamedTuple):
     queries: int
     gradients: int
 
-
-#: A batch as large is worked on at full speed: samples are tried towards several classes at once until there are so many rows.
-TOGETHER = 32
 
 #: Logits and the rows that they belong to → N values to be raised.
 Objective = Callable[[Tensor, Tensor], Tensor]
@@ -146,47 +143,8 @@ class Attempt(Account):
 
     def result(self) -> Attacked:
         """What was found."""
-        return Attacked(self.best, self.fooled, *self.close(), self.columns)
-
-
-class Towards(Account):
-    """Samples of ``whole``, each tried towards several classes at once: a row a class and sample, all samples of a class in a row.
-
-    A few samples make a small batch, in which most of the time is not spent on arithmetic. What ``join`` puts down is what one
-    class after the other finds: of several classes that fool a sample the first counts, and nothing that was asked beyond it.
-    ``target`` are the classes, ``sample`` the rows of ``whole``, both of the length of the batch.
-    """
-
-    def __init__(self, whole: Attempt, samples: Tensor, targets: Sequence[Tensor]) -> None:
-        self.whole, self.sample = whole, samples.repeat(len(targets))
-        self.target = torch.cat([target[samples] for target in targets])
-        self._shape = len(targets), len(samples)
-        self._past = torch.zeros_like(self.sample, dtype=torch.bool)
-        i = self.sample
-        super().__init__(whole.victim, whole.x[i], whole.y[i], whole.grad, whole.best[i], whole.loss[i])
-
-    @property
-    def done(self) -> Tensor:
-        """Whether the sample has fallen towards this class or an earlier one."""
-        return self._past
-
-    def note(self, rows: Tensor, x: Tensor, logits: Tensor, keep: str = "best") -> None:
-        """Keep what ``x`` is worth, and see whether later classes are done with it."""
-        super().note(rows, x, logits, keep)
-        self._past = self.fooled.view(self._shape).cummax(dim=0).values.flatten()
-
-    def join(self) -> None:
-        """Put down in ``whole`` what was found, a class after the other."""
-        whole, bills = self.whole, self.close()
-        whole.close()
-        for rows in torch.arange(len(self.sample), device=self.sample.device).view(self._shape):
-            stands = ~whole.fooled[self.sample[rows]]
-            rows, samples = rows[stands], self.sample[rows][stands]
-            whole.bills[:, samples] += bills[:, rows]
-            better = self.fooled[rows] | (self.loss[rows] > whole.loss[samples])
-            rows, samples = rows[better], samples[better]
-            whole.best[samples], whole.loss[samples] = self.best[rows], self.loss[rows]
-            whole.fooled[samples] = self.fooled[rows]
+        queries, gradients = self.close()
+        return Attacked(self.best, self.fooled, queries, gradients, self.columns)
 
 
 @dataclass
@@ -268,19 +226,6 @@ class Search(ABC):
         if not attempt.fooled.all():
             self.search(attempt, seeds)
         return attempt.result()
-
-
-def towards(attempt: Attempt, targets: Sequence[Tensor]) -> Iterator[Towards]:
-    """Yield what still stands towards one class after the other, or several at once where few do; each is joined when it is done."""
-    while targets:
-        rows = attempt.standing()
-        if not len(rows):
-            return
-        count = max(1, TOGETHER // len(rows))
-        side = Towards(attempt, rows, targets[:count])
-        yield side
-        side.join()
-        targets = targets[count:]
 
 
 def generators_of(seeds: Sequence[int]) -> list[Generator]:

@@ -39,7 +39,7 @@ def stages(queries: int) -> list[range]:
 
 @dataclass
 class Tried(Samples):
-    """Samples, the best change so far and its margin, the numbers drawn for a stage's queries, N×queries×…, and the next query's."""
+    """Samples, the best change so far and its margin, what is drawn for a stage's queries, N×queries×…, and the next of these."""
 
     clean: Tensor
     x: Tensor
@@ -100,7 +100,7 @@ class Square(Search):
                 tried = tried.standing(attempt)
 
     def _walk(self, attempt: Attempt, tried: Tried, stage: range) -> None:
-        """Ask about each sample's next queries as if none were kept, and go on to the first that is; those after it do not count."""
+        """Ask each sample's next queries as if none were kept, and go on to the first that is; those after it do not count."""
         walks = (tried.at < len(stage)).nonzero().flatten()
         ahead = max(1, ROOM // len(walks))
         i = walks.repeat_interleave(ahead)
