@@ -11,6 +11,7 @@ from bitproof.analysis.fidelity import apart, features
 from bitproof.analysis.fidelity import lines as fidelity_lines
 from bitproof.analysis.intervals import wilson
 from bitproof.analysis.measures import Figure
+from bitproof.analysis.metrics import metrics
 from bitproof.analysis.naming import RESIZES, parsed, recipe_bits
 from bitproof.analysis.paired import accuracies, drops
 from bitproof.analysis.pareto import Choice, Wishes, pareto
@@ -42,6 +43,7 @@ __all__ = [
     "fidelity_lines",
     "findings",
     "free",
+    "metrics",
     "pareto",
     "parsed",
     "questions",

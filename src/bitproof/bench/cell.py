@@ -55,8 +55,8 @@ def run_cell(
     rows: list[SampleRow] = []
     for chunk, pictures in batches:
         keep(rows)
-        x, y = pictures.to(victim.device), torch.tensor([sample.label for sample in chunk], device=victim.device)
-        attacked = attack(victim, x, y, _seeds(cell, chunk)) if attack else None
+        x, y = pictures.to(victim.device), torch.tensor([sample.truth for sample in chunk], device=victim.device)
+        attacked = attack(victim, victim.start(x), y, _seeds(cell, chunk)) if attack else None
         seen = x if attacked is None else attacked.x
         rows += (
             replace(row, shown=shown(s)) for row, s in zip(_rows(cell, task, victim, chunk, seen, attacked), chunk, strict=True)
@@ -76,7 +76,7 @@ def _rows(
         logits = finite(victim.logits(x).float().cpu(), chunk)
     severities = [noise(spec).severity for spec in parts(cell.noise) if hasattr(noise(spec), "severity")]
     gradients = [noise(spec).grad for spec in parts(cell.noise) if _takes_gradients(noise(spec))]
-    scores = task.score_batch(logits.numpy(), [sample.label for sample in chunk])
+    scores = task.score_batch(logits.numpy(), [sample.truth for sample in chunk])
     unknown: dict[str, Any] = dict.fromkeys(("margin", "loss", "confidence"), math.nan) if victim.labels_only else {}
     for i, (sample, score) in enumerate(zip(chunk, scores, strict=True)):
         yield SampleRow(

@@ -31,6 +31,8 @@ def check_attackable(spec: str, network: Network) -> None:
     attack = standing(spec).get("tensor")
     if attack is None:
         return
+    if network.classes < 2:
+        raise SpecError(f"{spec!r}: {network.spec!r} answers with a number, and attacks need classes. Leave the attack out.")
     built, what = noise(attack), f"the network {network.spec!r}"
     if getattr(built, "needs_scores", False) and TorchVictim(network.module).labels_only:
         raise SpecError(

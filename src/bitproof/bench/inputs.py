@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     from bitproof.bench.plan import Plan
 
 #: Kind of input → what differs. Entries are named by text, so that a kind is imported where it is used.
-INPUTS = Registry("input", {"image": "bitproof.bench.pictures:PictureInputs", "keyword": "bitproof.bench.clips:ClipInputs"})
+INPUTS = Registry(
+    "input",
+    {
+        "image": "bitproof.bench.pictures:PictureInputs",
+        "keyword": "bitproof.bench.clips:ClipInputs",
+        "text": "bitproof.bench.tokens:TextInputs",
+    },
+)
 
 
 class Pipeline(Protocol):

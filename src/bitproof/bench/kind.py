@@ -27,6 +27,7 @@ KINDS = Registry(
     "kind",
     {
         "image": "bitproof.bench.networks:NetworkKind",
+        "text": "bitproof.bench.networks:NetworkKind",
         "keyword": "bitproof.bench.networks:NetworkKind",
         "vqa": "bitproof.bench.endpoints:EndpointKind",
     },

@@ -89,9 +89,16 @@ class Variants:
         if variant.recipe.bits is None:
             return insert(network.module, variant.recipe)
         self.tell(variant, 0.0, "calibrating")
-        converted = quantize(network.module, variant.recipe, list(self._calibration(variant, network)))
+        converted = quantize(self._start(variant, network), variant.recipe, list(self._calibration(variant, network)))
         self.tell(variant, 0.0 if variant.recipe.trains else 1.0, "calibrated")
         return converted
+
+    def _start(self, variant: Variant, network: Network) -> nn.Module:
+        """The float network that a low-bit one is made of: as given, or as its teacher was trained."""
+        taught = self.plan.teacher(variant)
+        if taught is None or self.plan.training_of(variant.recipe).start == "given":
+            return network.module
+        return self.victim(taught).module
 
     def _calibration(self, variant: Variant, network: Network) -> Iterator[torch.Tensor]:
         """Clean samples as the network takes them, from the calibration data or from the held-out end of the task's own."""

@@ -26,6 +26,7 @@ class What(StrEnum):
     variants = "variants"
     samples = "samples"
     defenses = "defenses"
+    metrics = "metrics"
     scenarios = "scenarios"
     replies = "replies"
 
@@ -36,7 +37,7 @@ def command(
         What,
         typer.Option(
             "--what",
-            help="One line a figure, a cell, a variant, a sample, what a defense gains; of a vqa task, a scenario or a reply.",
+            help="One line a figure, a cell, a variant, a sample, a measure of GLUE, a defense; of vqa, a scenario, a reply.",
         ),
     ] = What.summary,
     as_csv: AsCsv = False,
@@ -73,6 +74,8 @@ def _frame(path: Path, what: What) -> pl.DataFrame:
         return rows
     if what is What.defenses:
         return analysis.defended(rows)
+    if what is What.metrics:
+        return analysis.metrics(rows)
     return analysis.accuracy(rows) if what is What.cells else analysis.summary(rows, imagenet=results.imagenet(path))
 
 
@@ -120,6 +123,7 @@ SHOWN: dict[What, dict[str, Callable[[dict[str, Any]], str]]] = {
         **_columns("churn", "ece", "verdict"),
     },
     What.variants: _columns("variant", "recipe", "size_bytes", "latency_ms", "time_s", "layers_low_bit", "layers_float"),
+    What.metrics: _columns("recipe", "noise", "metric", "n", **_VALUE),
     What.scenarios: {
         **_columns("recipe", "noise", "scenario", "n", **_VALUE),
         **_columns(hallucination=("hallucination", "hallucination_low", "hallucination_high")),

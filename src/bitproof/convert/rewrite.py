@@ -179,7 +179,7 @@ class Rounded(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Run the network in its format."""
         with _SumInFloat32(self.dtype):
-            logits: Tensor = self.net(x.to(self.dtype))
+            logits: Tensor = self.net(x.to(self.dtype) if x.is_floating_point() else x)
         return logits.float()
 
 

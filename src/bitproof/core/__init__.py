@@ -36,11 +36,12 @@ from bitproof.core.protocols import (
     Strike,
     Thinnable,
     Victim,
+    Worded,
 )
 from bitproof.core.registry import Card, Registry
 from bitproof.core.rows import SCHEMA, ReplyRow, SampleRow, VariantRow
 from bitproof.core.seeds import digest, seed
-from bitproof.core.sites import SITES, Clip, Form, Geometry
+from bitproof.core.sites import SITES, Clip, Form, Geometry, Words
 from bitproof.core.specs import Spec, bind, ratio, split
 
 __all__ = [
@@ -89,6 +90,8 @@ __all__ = [
     "UnknownName",
     "VariantRow",
     "Victim",
+    "Worded",
+    "Words",
     "bind",
     "digest",
     "ratio",

@@ -37,6 +37,37 @@ class Victim(Protocol):
         """The same network with another gradient mode (what ``Gradient.parse`` reads, not annealed)."""
 
 
+@runtime_checkable
+class Worded(Protocol):
+    """A victim whose input is the embeddings of words, N×length×…, which may be exchanged."""
+
+    @property
+    def fixed(self) -> Any:
+        """V, true of tokens that may neither be exchanged nor put in."""
+
+    @property
+    def words(self) -> Any:
+        """The vectors of all words, V×width, which an input's first ``width`` numbers are of."""
+
+    def free(self, x: Any) -> Any:
+        """Which positions hold a word that may be exchanged, N×length."""
+
+    def tokens(self, x: Any) -> Any:
+        """The words that stand there, N×length."""
+
+    def exchange(self, x: Any, tokens: Any) -> Any:
+        """The input with other words."""
+
+    def loss(self, x: Any, y: Any) -> Any:
+        """As of ``Victim``."""
+
+    def decide(self, x: Any) -> Any:
+        """As of ``Victim``."""
+
+    def with_gradient(self, mode: str) -> Any:
+        """As of ``Victim``."""
+
+
 @dataclass(frozen=True)
 class Reply:
     """What a chat model said to one question about a picture.

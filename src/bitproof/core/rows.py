@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 #: Raised when a column comes or changes its meaning; written into every store. Columns that an older store lacks are read as null.
-SCHEMA = 4
+SCHEMA = 5
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,9 @@ class SampleRow:
     cells of the family ``evidence``, whose samples are clean. ``distance`` is that of the nearest input that a minimum-norm attack
     found to fool, in its own norm; null where it found none, and for other noises. ``shown`` is the class whose patch was on the
     picture; null where the defense is told no class. Controls of a defense are of the family ``evidence`` too, under its noise.
+    ``value`` and ``target`` belong to tasks whose answer is a number and are null elsewhere: what was answered and what is right.
+    There ``label`` and ``prediction`` are those rounded, ``correct`` says that they differ by at most half a unit, ``margin`` is
+    what is left of that half, ``loss`` the squared difference, and ``confidence`` NaN.
     """
 
     cell: str
@@ -53,6 +56,8 @@ class SampleRow:
     distance: float | None = None
     trial: int | None = None
     shown: int | None = None
+    value: float | None = None
+    target: float | None = None
 
 
 @dataclass(frozen=True)

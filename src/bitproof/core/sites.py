@@ -12,6 +12,7 @@ SITES: dict[str, tuple[str, ...]] = {
     "image": ("decode", "resize", "color", "image", "tensor", "model"),
     "vqa": ("decode", "resize", "color", "image", "model"),
     "keyword": ("decode", "resample", "wave", "tensor", "features", "model"),
+    "text": ("text", "tokens", "tensor", "model"),
 }
 
 
@@ -90,3 +91,26 @@ class Clip:
     def length(self) -> int:
         """Samples of a clip."""
         return round(self.rate * self.time_s)
+
+
+@dataclass(frozen=True)
+class Words:
+    """How a sentence, or a pair, becomes the model's input: its first ``length`` tokens, or with ``truncate`` left its last.
+
+    ``tokenizer`` is the path of a ``tokenizer.json``; it is not printed, its ``digest`` is.
+    """
+
+    kind: ClassVar[str] = "text"
+
+    length: int
+    digest: str
+    truncate: str = "right"
+    tokenizer: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        if self.length < 3 or self.truncate not in ("left", "right"):
+            raise SpecError(f"length={self.length}, truncate={self.truncate!r}: at least 3 tokens, and left or right, are needed.")
+
+    @property
+    def side(self) -> None:
+        """None: it is no picture."""

@@ -1,5 +1,7 @@
 """Networks as files and as sessions of other engines: ONNX, integers in onnxruntime, and packed 1-bit layers."""
 
+from bitproof.export.accounting import Account, account
+from bitproof.export.bits_file import load_bits_, save_bits
 from bitproof.export.comparing import Difference, Gap, gap, gap_between
 from bitproof.export.deploying import Deployed, DeployedLayer, DeployReport, deploy
 from bitproof.export.exported import Codes, Exported, ExportedLayer
@@ -15,6 +17,7 @@ from bitproof.export.zoo import zoo_cards
 __all__ = [
     "OPERATIONS",
     "PRODUCT",
+    "Account",
     "Codes",
     "DeployReport",
     "Deployed",
@@ -29,6 +32,7 @@ __all__ = [
     "Program",
     "Ref",
     "Step",
+    "account",
     "adopt",
     "cpuinfo",
     "deploy",
@@ -36,9 +40,11 @@ __all__ = [
     "features",
     "gap",
     "gap_between",
+    "load_bits_",
     "load_packed",
     "low_bit_layers",
     "mapped",
+    "save_bits",
     "save_packed",
     "session",
     "settled",

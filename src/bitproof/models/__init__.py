@@ -12,6 +12,7 @@ from bitproof.models.onnx_file import OnnxSession
 from bitproof.models.resnet_binary import RPReLU, Shift
 from bitproof.models.user_file import user_function
 from bitproof.models.victim import TorchVictim
+from bitproof.models.words import WordVictim
 
 MODELS = Registry(
     "model",
@@ -19,6 +20,8 @@ MODELS = Registry(
         "timm": "bitproof.models.hub:Timm",
         "torchvision": "bitproof.models.hub:TorchVision",
         "python": "bitproof.models.python_file:PythonFile",
+        "transformers": "bitproof.models.encoder:Transformers",
+        "minilm-l6": "bitproof.models.encoder:MiniLmL6",
         "onnx": "bitproof.models.onnx_file:OnnxFile",
         "black-box": "bitproof.models.black_box_file:BlackBoxFile",
         "packed": "bitproof.export.packed_door:PackedFile",  # the room export has doors too
@@ -55,6 +58,7 @@ __all__ = [
     "RPReLU",
     "Shift",
     "TorchVictim",
+    "WordVictim",
     "check_spec",
     "load",
     "load_any",

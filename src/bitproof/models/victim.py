@@ -83,6 +83,10 @@ class TorchVictim:
         """Whether the logits say which class it is and nothing else."""
         return any(getattr(module, "labels_only", False) for module in self.module.modules())
 
+    def start(self, x: Tensor) -> Tensor:
+        """Return what an attack moves, of a batch as the network takes it."""
+        return x
+
     def logits(self, x: Tensor) -> Tensor:
         """N×3×S×S → N×classes; carries a gradient to ``x`` alone, never to the parameters."""
         with self._as_attacked():
@@ -90,8 +94,9 @@ class TorchVictim:
         return logits.to(x.device)
 
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
-        """Cross-entropy of each sample in nats, N×3×S×S and N → N."""
-        return F.cross_entropy(self.logits(x), y, reduction="none")
+        """Cross-entropy of each sample in nats, or of numbers the squared difference, N×3×S×S and N → N."""
+        logits = self.logits(x)
+        return (logits[:, 0] - y).square() if y.is_floating_point() else F.cross_entropy(logits, y, reduction="none")
 
     def decide(self, x: Tensor) -> Tensor:
         """Predicted class of each sample, N×3×S×S → N."""

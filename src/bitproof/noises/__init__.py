@@ -12,9 +12,11 @@ from bitproof.noises.corruptions.frames import FRAMES, Perturbations
 from bitproof.noises.families import BAR, BENCHMARK, EXTRA, Family, Sized
 from bitproof.noises.pixels import as_rgb
 from bitproof.noises.sound.families import FAMILIES as SOUND
+from bitproof.noises.text import families as text_families
 
 _CORRUPTIONS = "bitproof.noises.corruptions"
 _SYSTEM = "bitproof.noises.system"
+_TEXT = "bitproof.noises.text"
 _ATTACKS = "bitproof.noises.attacks"
 _SOUND = "bitproof.noises.sound"
 _NORMS = ("Linf", "L2", "L1")
@@ -60,6 +62,15 @@ NOISES = Registry(
         "rotate_p": f"{_CORRUPTIONS}.moves:RotateP",
         "tilt_p": f"{_CORRUPTIONS}.moves:TiltP",
         "scale_p": f"{_CORRUPTIONS}.moves:ScaleP",
+        "typos": f"{_TEXT}.typing:Typos",
+        "casing": f"{_TEXT}.typing:Casing",
+        "punctuation": f"{_TEXT}.typing:Punctuation",
+        "whitespace": f"{_TEXT}.typing:Whitespace",
+        "lookalikes": f"{_TEXT}.reading:LookAlikes",
+        "ocr": f"{_TEXT}.reading:Ocr",
+        "asr": f"{_TEXT}.reading:Asr",
+        "word_dropout": f"{_TEXT}.reading:WordDropout",
+        "tokens": f"{_SYSTEM}.tokens:Tokens",
         "decode-pil": f"{_SYSTEM}.decode:DecodePil",
         "decode-cv": f"{_SYSTEM}.decode:DecodeCv",
         "decode-ffmpeg": f"{_SYSTEM}.decode:DecodeFfmpeg",
@@ -135,6 +146,7 @@ ATTACKS = Registry(
         **{f"square-{n.lower()}": f"{_ATTACKS}.square:Square{n}" for n in _NORMS},
         **{f"autoattack-{n.lower()}": f"{_ATTACKS}.autoattack:AutoAttack{n}" for n in _NORMS},
         **{f"fmn-{n.lower()}": f"{_ATTACKS}.fmn:Fmn{n}" for n in _NORMS},
+        "hotflip": f"{_ATTACKS}.hotflip:HotFlip",
         "hopskipjump-linf": f"{_ATTACKS}.hopskipjump:HopSkipJumpLinf",
         "hopskipjump-l2": f"{_ATTACKS}.hopskipjump:HopSkipJumpL2",
         "noise-linf": f"{_ATTACKS}.control:NoiseLinf",
@@ -152,7 +164,7 @@ PROBES = Registry("probe", {"evidence": f"{_ATTACKS}.evidence:Evidence"})
 FAMILIES: dict[str, type[Family]] = {**families.FAMILIES, "perturbations": Perturbations, **budgets.FAMILIES}
 
 #: Kind of input other than pictures → the families that a word means there.
-FAMILIES_OF: dict[str, dict[str, type[Family]]] = {"keyword": SOUND}
+FAMILIES_OF: dict[str, dict[str, type[Family]]] = {"keyword": SOUND, "text": dict(text_families.FAMILIES)}
 
 __all__ = [
     "ATTACKS",

@@ -11,6 +11,7 @@ from bitproof.tasks.image import ImageTask
 from bitproof.tasks.keyword import KeywordTask
 from bitproof.tasks.kind import Scored, Task
 from bitproof.tasks.scores import Score
+from bitproof.tasks.text import TextTask, sentences
 from bitproof.tasks.vqa import JUDGE_VERSION, LABELLED, LOADERS, Trial, Verdict, VqaTask, judge_prompt, read_judgement
 
 _SOURCES = "bitproof.tasks.sources"
@@ -21,6 +22,7 @@ TASKS = Registry(
         "image": "bitproof.tasks.image:ImageTask",
         "vqa": "bitproof.tasks.vqa.task:VqaTask",
         "keyword": "bitproof.tasks.keyword:KeywordTask",
+        "text": "bitproof.tasks.text.task:TextTask",
     },
 )
 
@@ -40,6 +42,7 @@ SOURCES = Registry(
         "speech-commands": f"{_SOURCES}.clips:SpeechCommands",
         "keyword/parquet": f"{_SOURCES}.clips:ClipParquet",
         "audiofolder": f"{_SOURCES}.clips:AudioFolder",
+        "glue": "bitproof.tasks.text.glue:Glue",
         "pack": "bitproof.tasks.vqa.pack:Pack",
         **LOADERS,
     },
@@ -57,6 +60,7 @@ __all__ = [
     "Score",
     "Scored",
     "Task",
+    "TextTask",
     "Trial",
     "Verdict",
     "VqaTask",
@@ -65,6 +69,7 @@ __all__ = [
     "load_any",
     "load_kind",
     "read_judgement",
+    "sentences",
 ]
 
 

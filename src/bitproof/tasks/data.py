@@ -22,6 +22,11 @@ class Sample:
     label: int
     read: Callable[[], bytes]
 
+    @property
+    def truth(self) -> int | float:
+        """What is learned and scored: the class, unless a number is asked for."""
+        return self.label
+
 
 @dataclass(frozen=True)
 class ImageData:

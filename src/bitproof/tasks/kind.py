@@ -42,5 +42,5 @@ class Task(Protocol):
 class Scored(Task, Protocol):
     """A task whose networks answer with logits."""
 
-    def score_batch(self, logits: Any, labels: Sequence[int]) -> list[Score]:
-        """Score logits N×classes against N labels. Raises ModelError."""
+    def score_batch(self, logits: Any, labels: Sequence[Any]) -> list[Score]:
+        """Score logits N×classes against N labels, or N×1 against targets. Raises ModelError."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
 from bitproof.core import ModelError
+
+#: How far a number may be off and still be right.
+HALF = 0.5
 
 
 class Score(TypedDict):
@@ -18,6 +21,8 @@ class Score(TypedDict):
     margin: float
     loss: float
     confidence: float
+    value: NotRequired[float]
+    target: NotRequired[float]
 
 
 def scores(logits: Any, labels: Sequence[int]) -> list[Score]:
@@ -52,3 +57,27 @@ def _check(z: Any, y: Any) -> None:
     outside = y[(y < 0) | (y >= z.shape[1])]
     if outside.size:
         raise ModelError(f"The label {outside[0]} has no logit: the model has {z.shape[1]} classes, 0 to {z.shape[1] - 1}.")
+
+
+def number_scores(values: Any, targets: Sequence[float]) -> list[Score]:
+    """Score N×1 answers against N numbers, in float64: right within half a unit; see ``SampleRow``.
+
+    Raises ModelError for another shape, and for an answer that is NaN or infinite.
+    """
+    z, y = np.asarray(values, dtype=np.float64), np.asarray(targets, dtype=np.float64)
+    if z.shape != (len(y), 1) or not np.isfinite(z).all():
+        raise ModelError(f"A number a sample was expected, finite; found {z.shape} for {len(y)} samples. Type classes=1.")
+    return [_number_score(*pair) for pair in zip(z[:, 0].tolist(), y.tolist(), strict=True)]
+
+
+def _number_score(value: float, target: float) -> Score:
+    off = abs(value - target)
+    return Score(
+        prediction=round(value),
+        correct=off <= HALF,
+        margin=HALF - off,
+        loss=off**2,
+        confidence=float("nan"),
+        value=value,
+        target=target,
+    )

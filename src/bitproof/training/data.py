@@ -105,7 +105,7 @@ class _Batches(Dataset[tuple[Cut, Tensor, Tensor]]):
         if isinstance(self.data, Batched):
             return self.data.batch(indices)
         samples = [self.data[index] for index in indices]
-        return _stacked([x for x, _ in samples]), torch.tensor([int(y) for _, y in samples])
+        return _stacked([x for x, _ in samples]), torch.tensor([y for _, y in samples])
 
 
 def _stacked(pictures: list[Tensor]) -> Tensor:
@@ -119,8 +119,8 @@ def _check_batch(x: Tensor, y: Tensor, n: int, wanted: str, fits: bool) -> None:
     if not fits or len(x) != n or tuple(y.shape) != (n,):
         found = f"x {'×'.join(map(str, x.shape))} and y {'×'.join(map(str, y.shape))}"
         raise ShapeError(f"A training batch of {n} must be x {wanted.replace('N', str(n))} and y {n}, found {found}.")
-    if y.is_floating_point():
-        raise ShapeError(f"Training labels must be whole numbers, found {y.dtype}.")
+    if y.is_floating_point() and not bool(y.isfinite().all()):
+        raise ShapeError("Training targets must be finite numbers, found NaN or infinity.")
 
 
 def _finite(x: Tensor) -> Tensor:

@@ -36,9 +36,17 @@ def divergence(logits: Tensor, attacked: Tensor) -> Tensor:
     return functional.kl_div(q, p, reduction="batchmean", log_target=True)
 
 
+def number_loss(values: Tensor, y: Tensor, teacher: Tensor | None, share: float) -> Tensor:
+    """Return ``(1 − share)·mean (v − y)² + share·mean (v − t)²`` of answers N×1, targets N and the teacher's answers N×1."""
+    loss = (1 - share) * functional.mse_loss(values[:, 0], y.to(values.dtype))
+    return loss if teacher is None else loss + share * functional.mse_loss(values, teacher)
+
+
 def task_loss(logits: Tensor, y: Tensor, teacher: Tensor | None, settings: Training) -> Tensor:
     """Return ``(1 − distill)·cross_entropy + distill·distillation``, a scalar in nats, of logits N×classes and labels N."""
     share = settings.distill
+    if y.is_floating_point():
+        return number_loss(logits, y, teacher, share)
     loss = torch.zeros((), device=logits.device)
     if share < 1:
         loss = loss + (1 - share) * functional.cross_entropy(logits, y, label_smoothing=settings.label_smoothing)

@@ -8,12 +8,13 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from bitproof.convert import float_names
 from bitproof.core import ModelError, Registry, SpecError
 
 _HERE = "bitproof.training"
 
 #: Name → how two lists of tensors are compared. A match is a dataclass whose fields are the words of its spec.
-MATCHES = Registry("match", {"hed": f"{_HERE}.bands:HED", "fid": f"{_HERE}.bands:FID"}, plural="matches")
+MATCHES = Registry("match", {"hed": f"{_HERE}.bands:HED", "fid": f"{_HERE}.bands:FID", "dmd": f"{_HERE}.direction:DirectionMatching"}, plural="matches")
 
 
 class Match(Protocol):
@@ -53,7 +54,7 @@ class Watch:
 
     def __init__(self, network: nn.Module, at: str) -> None:
         self.seen: dict[str, Tensor] = {}
-        found = [(name, module) for name, module in network.named_modules() if name and re.search(at, name)]
+        found = [(name, module) for name, module in float_names(network).items() if name and re.search(at, name)]
         if not found:
             raise ModelError(f"training.match: no module of {type(network).__name__} has {at!r} in its name. Type at=PATTERN.")
         self._hooks = [module.register_forward_hook(self._noting(name)) for name, module in found]

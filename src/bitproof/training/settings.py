@@ -14,7 +14,7 @@ from bitproof.training.matching import matching
 RUN_TIME = frozenset({"checkpoint_every_s"})
 
 #: Fields that came later: at their default they are left out of ``identity``, so that trainings from before keep theirs.
-LATER = frozenset({"adversarial", "depths", "match", "teacher", "trades", "two_stage"})
+LATER = frozenset({"adversarial", "depths", "match", "start", "teacher", "trades", "two_stage"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +25,13 @@ class Training:
     ``warmup_lr`` during ``warmup_epochs``, then follows half a cosine down to ``min_lr``, or stays. ``weight_decay`` holds for
     weights and biases, with ``decay_norm`` for normalisation layers too, and never for quantizers' scales. ``distill`` is the
     share of the loss that a float teacher gives at ``temperature``: ``teacher`` fp32 is the network as given, float what the
-    recipe float makes of it in the same training (without a teacher, in one stage). For the first ``two_stage`` epochs the weights
-    of low-bit layers stay float, their inputs do not; then rate and optimizer start anew. ``augment`` crops after padding by an
+    recipe float makes of it in the same training (without a teacher, in one stage). ``start`` teacher: a low-bit network is
+    made from its float teacher's weights, not from the given ones. For the first ``two_stage`` epochs the weights of low-bit layers
+    stay float, their inputs do not; then rate and optimizer start anew. ``augment`` crops after padding by an
     eighth of the side (4 px at 32) and flips; ``wave`` is for sound. ``grad_clip`` bounds the gradient's ℓ2 norm. ``adversarial``
     names the attack that each batch is put through before it is learned from; with ``trades`` > 0 the clean batch is learned from,
     and the attacked one adds ``trades`` times the distance between the two answers. ``match`` compares modules of the network with
-    those of its teacher (hed, fid). ``depths`` (``8=1,4=0.5``) trains a thinnable network at several depths at once, each with its
+    those of its teacher (hed, fid, dmd). ``depths`` (``8=1,4=0.5``) trains a thinnable network at several depths at once, each with its
     weight in the loss.
 
     Raises SpecError for a value that is not allowed, and for one that would have no effect.
@@ -58,6 +59,7 @@ class Training:
     distill: float = 0.0
     temperature: float = 1.0
     teacher: Literal["fp32", "float"] = "fp32"
+    start: Literal["given", "teacher"] = "given"
     two_stage: int = 0
     augment: Literal["none", "flip", "crop-flip", "wave"] = "none"
     precision: Literal["no", "bf16"] = "no"
@@ -92,6 +94,7 @@ class Training:
         cases = [
             ("temperature", self.temperature != 1, self.distill > 0, "distill > 0"),
             ("teacher", self.teacher != "fp32", self.taught, "distill > 0 or a match"),
+            ("start", self.start != "given", self.teacher == "float", "teacher='float'"),
             ("label_smoothing", self.label_smoothing > 0, self.distill < 1, "distill < 1"),
             ("min_lr", self.min_lr > 0, self.schedule == "cosine", "schedule='cosine'"),
             ("warmup_lr", self.warmup_lr > 0, self.warmup_epochs > 0, "warmup_epochs > 0"),
@@ -123,7 +126,7 @@ class Training:
         """Return the training of the recipe ``float``: where that is the teacher, nobody teaches it, and it has one stage."""
         if self.teacher == "fp32":
             return self
-        return replace(self, distill=0.0, temperature=1.0, teacher="fp32", two_stage=0, match=None)
+        return replace(self, distill=0.0, temperature=1.0, teacher="fp32", start="given", two_stage=0, match=None)
 
     def identity(self) -> str:
         """Return the canonical text of all that changes the numbers: ``version=1,accumulate=1,…``, fields in the order of names.

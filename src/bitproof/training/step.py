@@ -20,6 +20,9 @@ from bitproof.training.settings import Training
 #: (model, x, y) → what is trained on instead of x: adversarial training.
 Perturb = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
+#: How far a number may be off and still count as right.
+HALF = 0.5
+
 #: Sums over a batch: loss, hits, samples.
 Sums = tuple[float, int, int]
 
@@ -72,7 +75,8 @@ class Step:
 
     def _backward(self, cut: Cut, x: Tensor, y: Tensor, lr: float) -> Sums:
         device = self.accelerator.device
-        labels, x, y = y, to_float(x.to(device, non_blocking=True)), y.to(device, torch.long, non_blocking=True)
+        labels, x = y, to_float(x.to(device, non_blocking=True))
+        y = y.to(device, torch.float32 if y.is_floating_point() else torch.long, non_blocking=True)
         attacked = x if self.perturb is None else _perturbed(self.perturb, self.network, x, y)
         # Processes exchange gradients once a step: with its last batch.
         with contextlib.nullcontext() if cut.last else self.accelerator.no_sync(self.model):
@@ -120,7 +124,7 @@ class Step:
         return logits.float(), teacher.float()
 
     def _sums(self, loss: Tensor, logits: Tensor, y: Tensor) -> Sums:
-        hits = (logits.argmax(1) == y).sum()
+        hits = ((logits[:, 0] - y).abs() <= HALF if y.is_floating_point() else logits.argmax(1) == y).sum()
         sums = torch.stack([loss.double() * len(y), hits.double(), torch.full_like(hits, len(y)).double()])
         total, correct, seen = self.accelerator.reduce(sums).tolist()
         return total, int(correct), int(seen)
@@ -174,6 +178,10 @@ def _check_logits(logits: Tensor, labels: Tensor, cut: Cut) -> None:
     if logits.ndim != 2 or len(logits) != len(labels):
         raise ShapeError(f"The network must return logits {len(labels)}×classes, found {_shape(logits)}.")
     classes = logits.shape[1]
+    if labels.is_floating_point():
+        if classes != 1:
+            raise ShapeError(f"The training data ask for a number, and the network has {classes} outputs; it needs 1.")
+        return
     low, high = (int(end) for end in labels.aminmax())
     if low < 0 or high >= classes:
         label = low if low < 0 else high

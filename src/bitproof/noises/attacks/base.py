@@ -27,6 +27,8 @@ class GradientAttack(Search):
     A subclass is a frozen dataclass whose fields are the words of its spec; what it leaves out is fixed at the values below.
     """
 
+    kinds: ClassVar[tuple[str, ...]] = ("image", "text")
+
     steps: int = 1
     step: float | None = None
     restarts: int = 1

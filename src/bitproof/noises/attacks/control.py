@@ -27,6 +27,7 @@ class RandomNoise(Search):
 
     #: No gradient is taken, so the network runs as it is.
     grad = "exact"
+    kinds: ClassVar[tuple[str, ...]] = ("image", "text")
     needs_gradient: ClassVar[bool] = False
     needs_scores: ClassVar[bool] = False
     kinds: ClassVar[tuple[str, ...]] = ("image", "keyword")

@@ -44,7 +44,7 @@ class Evidence:
     others: ClassVar[tuple[str, ...]] = ("control",)
     site: ClassVar[str] = "tensor"
     family: ClassVar[str] = "evidence"
-    kinds: ClassVar[tuple[str, ...]] = ("image", "keyword")
+    kinds: ClassVar[tuple[str, ...]] = ("image", "keyword", "text")
     needs_gradient: ClassVar[bool] = True
     grad: ClassVar[str] = "ste"
     source: ClassVar[str] = "arXiv 1902.06705"

@@ -1,0 +1,1 @@
+"""What happens to a text on its way, its meaning kept: site ``text``, str → str."""

@@ -1,0 +1,46 @@
+"""The task ``text``: how a sample's row is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from bitproof.core import SITES
+from bitproof.tasks.data import Sample
+from bitproof.tasks.scores import Score, number_scores, scores
+from bitproof.tasks.text.data import TextData
+
+
+@dataclass(frozen=True)
+class TextTask:
+    """One class, or one number, for a sentence or a pair of them.
+
+    A number is right within half a unit; its correlation is a figure of ``analysis``, made from the rows' ``value`` and ``target``.
+    Source: GLUE (arXiv 1804.07461).
+    """
+
+    kind: ClassVar[str] = "text"
+    sites: ClassVar[tuple[str, ...]] = SITES["text"]
+    source: ClassVar[str] = "GLUE (arXiv 1804.07461)"
+    version: ClassVar[int] = 1
+
+    spec: str
+    data: TextData
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Nothing: the version says it all."""
+        return ()
+
+    def truth(self, sample: Sample) -> int:
+        """The sample's class; of a number the nearest whole one."""
+        return sample.label
+
+    def clean(self, form: Any) -> dict[str, str]:
+        """The model's own tokenizer."""
+        return {"tokens": "tokens"}
+
+    def score_batch(self, logits: Any, labels: Sequence[Any]) -> list[Score]:
+        """Score logits N×classes against labels, or N×1 against numbers. Raises ModelError."""
+        return number_scores(logits, labels) if self.data.number else scores(logits, labels)
