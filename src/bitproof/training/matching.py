@@ -14,7 +14,11 @@ from bitproof.core import ModelError, Registry, SpecError
 _HERE = "bitproof.training"
 
 #: Name → how two lists of tensors are compared. A match is a dataclass whose fields are the words of its spec.
-MATCHES = Registry("match", {"hed": f"{_HERE}.bands:HED", "fid": f"{_HERE}.bands:FID", "dmd": f"{_HERE}.direction:DirectionMatching"}, plural="matches")
+MATCHES = Registry(
+    "match",
+    {"hed": f"{_HERE}.bands:HED", "fid": f"{_HERE}.bands:FID", "dmd": f"{_HERE}.direction:DirectionMatching"},
+    plural="matches",
+)
 
 
 class Match(Protocol):

@@ -30,9 +30,9 @@ class Training:
     stay float, their inputs do not; then rate and optimizer start anew. ``augment`` crops after padding by an
     eighth of the side (4 px at 32) and flips; ``wave`` is for sound. ``grad_clip`` bounds the gradient's ℓ2 norm. ``adversarial``
     names the attack that each batch is put through before it is learned from; with ``trades`` > 0 the clean batch is learned from,
-    and the attacked one adds ``trades`` times the distance between the two answers. ``match`` compares modules of the network with
-    those of its teacher (hed, fid, dmd). ``depths`` (``8=1,4=0.5``) trains a thinnable network at several depths at once, each with its
-    weight in the loss.
+    and the attacked one adds ``trades`` times the distance between the two answers. ``match`` compares modules of the network
+    with those of its teacher (hed, fid, dmd). ``depths`` (``8=1,4=0.5``) trains a thinnable network at several depths at once,
+    each with its weight in the loss.
 
     Raises SpecError for a value that is not allowed, and for one that would have no effect.
 

@@ -27,8 +27,6 @@ class GradientAttack(Search):
     A subclass is a frozen dataclass whose fields are the words of its spec; what it leaves out is fixed at the values below.
     """
 
-    kinds: ClassVar[tuple[str, ...]] = ("image", "text")
-
     steps: int = 1
     step: float | None = None
     restarts: int = 1
@@ -37,7 +35,7 @@ class GradientAttack(Search):
     loss: str = "ce"
     temperature: float = 1.0
 
-    kinds: ClassVar[tuple[str, ...]] = ("image", "keyword")
+    kinds: ClassVar[tuple[str, ...]] = ("image", "keyword", "text")
 
     def __post_init__(self) -> None:
         super().__post_init__()

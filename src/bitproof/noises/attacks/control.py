@@ -27,10 +27,9 @@ class RandomNoise(Search):
 
     #: No gradient is taken, so the network runs as it is.
     grad = "exact"
-    kinds: ClassVar[tuple[str, ...]] = ("image", "text")
     needs_gradient: ClassVar[bool] = False
     needs_scores: ClassVar[bool] = False
-    kinds: ClassVar[tuple[str, ...]] = ("image", "keyword")
+    kinds: ClassVar[tuple[str, ...]] = ("image", "keyword", "text")
     source: ClassVar[str] = "arXiv 1902.06705"
     version: ClassVar[int] = 1
 
