@@ -22,7 +22,10 @@ HOLDS, MASKED, UNDECIDED = "holds", "masked", "undecided"
 _FLOATS = ("ste", "worst", "worst_low", "worst_high", "gap", "gap_low", "gap_high", "excess", "excess_low", "excess_high")
 _EVIDENCE = ("zero_exact", "zero_ste", "saturated", "margin", "logit_norm", "cosine")
 COLUMNS = pl.Schema(
-    {name: pl.String() for name in ("task", "model", "recipe", "defense", "norm", "eps", "verdict", "why", "next", "control")}
+    {
+        name: pl.String()
+        for name in ("task", "model", "recipe", "defense", "label", "norm", "eps", "verdict", "why", "next", "control")
+    }
     | {"n": pl.Int64(), "attacks": pl.Int64()}
     | {name: pl.Float64() for name in (*_FLOATS, *_EVIDENCE)}
     | {f"check_{check.__name__}": pl.String() for check in CHECKS}
@@ -156,6 +159,7 @@ def _line(finding: Finding) -> dict[str, Any]:
         "model": block.model,
         "recipe": case.recipe,
         "defense": block.defense,
+        "label": block.label,
         "norm": case.ball.norm,
         "eps": case.ball.text,
         "verdict": finding.verdict,

@@ -19,6 +19,9 @@ FAMILIES = ("clean", "natural", "perturbation", "system", "field", "adversarial"
 #: The recipes that others are compared with, the better control first.
 CONTROLS = ("float", "fp32")
 
+#: What a defense knows of the label.
+KNOWN, FREE = "known", "free"
+
 
 class Noise(NamedTuple):
     """What tells the columns of a block apart."""
@@ -73,6 +76,13 @@ class Block:
     def control(self) -> str | None:
         """The recipe that the others are compared with: ``float``, else ``fp32``, else none."""
         return next((name for name in CONTROLS if name in self.recipes), None)
+
+    @property
+    def label(self) -> str | None:
+        """Whether the class is ``known`` to whoever applies the defense, or ``free``; None where there is no defense."""
+        if self.defense == "none":
+            return None
+        return KNOWN if any((cells.shown >= 0).any() for cells in self.recipes.values()) else FREE
 
     @property
     def clean(self) -> int | None:

@@ -10,7 +10,7 @@ import polars as pl
 
 from bitproof.analysis import tallies
 from bitproof.analysis.audit import Ball, Finding, audited, verdict_on
-from bitproof.analysis.blocks import Block, Cells, blocks
+from bitproof.analysis.blocks import FREE, KNOWN, Block, Cells, blocks
 from bitproof.analysis.controlled import parted, uncontrolled
 from bitproof.analysis.estimates import EACH, MEAN, Level, Reduction, Tally, difference, level
 from bitproof.analysis.selection import select
@@ -22,8 +22,6 @@ COLUMNS = pl.Schema(
     | {f"{name}{end}": pl.Float64() for name in _SPREAD for end in ("", "_low", "_high")}
     | {"verdict": pl.String(), "note": pl.String()}
 )
-
-KNOWN, FREE = "known", "free"
 
 
 def defended(rows: pl.DataFrame) -> pl.DataFrame:

@@ -57,12 +57,12 @@ def _print(frame: pl.DataFrame) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from bitproof.cli.console import wide
+    from bitproof.cli.console import placed, wide
 
     console = wide()
     titles = ("recipe", "budget", "verdict", "n", "STE-PGD", "worst case", "gap", "excess gap", "why")
-    for part in frame.partition_by(["task", "model"], maintain_order=True):
-        title = f"{part['task'][0]}   {part['model'][0]}"
+    for part in frame.partition_by(["task", "model", "defense"], maintain_order=True):
+        title = placed(part.row(0, named=True))
         table = Table(*titles, title=escape(title), title_justify="left", box=None, header_style="bold")
         for row in part.iter_rows(named=True):
             budget = f"{row['norm']} {row['eps']}"

@@ -83,12 +83,14 @@ def _print(frame: pl.DataFrame, what: What) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from bitproof.cli.console import wide
+    from bitproof.cli.console import placed, wide
 
     console = wide()
-    for part in frame.partition_by(["task", "model"], maintain_order=True):
+    keys = ["task", "model", "defense"] if "defense" in frame.columns and what is not What.defenses else ["task", "model"]
+    told = [*keys, "label"] if what in (What.summary, What.cells) else keys
+    for part in frame.partition_by(keys, maintain_order=True):
         columns = SHOWN[what]
-        title = f"{part['task'][0]}   {part['model'][0]}"
+        title = placed(part.select(told).row(0, named=True))
         table = Table(*columns, title=escape(title), title_justify="left", box=None, header_style="bold")
         for row in part.iter_rows(named=True):
             table.add_row(*(escape(read(row)) for read in columns.values()))

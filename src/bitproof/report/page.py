@@ -135,7 +135,8 @@ def _section(section: Section) -> dict[str, Any]:
 
 
 def _title(section: Section) -> str:
-    behind = "" if section.defense == "none" else f" behind {section.defense}"
+    known = " (label known)" if section.knows_label else ""
+    behind = "" if section.defense == "none" else f" behind {section.defense}{known}"
     return f"{section.model} on {section.task}{behind}"
 
 

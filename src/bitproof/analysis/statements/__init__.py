@@ -41,9 +41,9 @@ def findings(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     wrong word is at most 5 %. ``effect``: the mean over the comparisons in the statement's direction, with its 95 % interval.
     ``verdict``: the masking audit's, without whose "holds" nothing under attack is decided. ``why``: what decided, or is missing.
     A comparison's ``p`` is one-sided, for the statement, and not corrected. Samples are what is drawn: intervals and tests are
-    about other samples, not about other trainings.
+    about other samples, not about other trainings. Rows behind a defense do not enter: no statement is about one.
     """
-    told = list(audited(rows))
+    told = [(block, found) for block, found in audited(rows) if block.defense == "none"]
     judged = judge(cases(STATEMENTS, [block for block, _ in told]), told)
     every = [line for each in judged for line in lines(each)]
     return pl.DataFrame([_line(each) for each in judged], schema=COLUMNS), pl.DataFrame(every, schema=COMPARISONS)
