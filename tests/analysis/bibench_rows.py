@@ -30,16 +30,17 @@ def cell(
         "margin": 1.0, "loss": 0.5, "confidence": 0.6, "success": None, "queries": None, "gradients": None,
         "zero_exact": None, "zero_ste": None, "logit_norm": None, "cosine": None, "distance": None, "trial": None,
     }  # fmt: skip
-    return pl.DataFrame(columns, schema=SAMPLES)
+    return pl.DataFrame({name: columns.get(name) for name in SAMPLES}, schema=SAMPLES)
 
 
-def costs(rows: pl.DataFrame, time_s: dict[str, float], size_bytes: dict[str, int]) -> pl.DataFrame:
-    """Variant rows of all networks in ``rows``; 3200 bytes as float."""
+def costs(rows: pl.DataFrame, time_s: dict[str, float], size_bytes: dict[str, int], **measured: object) -> pl.DataFrame:
+    """Variant rows of all networks in ``rows``; 3200 bytes as float; ``measured`` are further columns, equal for all."""
     found = rows.select("variant", "task", "model", "recipe", "seed").unique(maintain_order=True)
     lines = [
         {
             **row, "settings": "", "size_bytes": size_bytes.get(row["recipe"], 3200), "float_bytes": 3200, "latency_ms": 1.0,
             "threads": 1, "time_s": time_s.get(row["recipe"], 0.0), "layers_low_bit": 1, "layers_float": 1, "differentiable": True,
+            **measured,
         }
         for row in found.iter_rows(named=True)
     ]  # fmt: skip

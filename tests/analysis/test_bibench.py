@@ -141,3 +141,25 @@ def test_the_published_order_stands_beside_known_methods():
     radar = {(row["method"], row["track"]): row["radar"] for row in found.iter_rows(named=True)}
     assert radar["xnorpp", "hardware"] == 0 and radar["xnorpp", "task"] == 0.78 and radar["mine", "task"] is None
     assert found["source"].str.contains("2301.11233").all() and found.height == 12
+
+
+COUNTED = {"weights": 3300, "weights_binary": 3200, "macs": 7000, "macs_binary": 6400}
+
+
+def test_complexity_counts_a_thirty_second_of_a_parameter_and_a_sixty_fourth_of_an_operation():
+    rows = pl.concat(both([8], [6], ["clean"]))
+    line = lines(rows, costs(rows, {}, {"bireal:w1a1": 160}, **COUNTED))["complexity"]
+    r_c, r_s = 3300 / (100 + 100), 7000 / (100 + 600)
+    assert line["value"] == pytest.approx(math.sqrt((r_c**2 + r_s**2) / 2)) and line["status"] == "whole"
+    assert "r_c 16.50, r_s 10.00" in line["computed_from"]
+
+
+def test_hardware_is_what_the_packed_network_takes():
+    rows = pl.concat([*both([8], [6], ["clean"]), *both([8], [6], ["clean"], model="vgg")])
+    measured = costs(rows, {}, {}, **COUNTED, packed_bytes=400, packed_ms=2.0, float_ms=6.0)
+    line = lines(rows, measured)["hardware"]
+    assert line["value"] == pytest.approx(math.sqrt((3**2 + 8**2) / 2)) and line["status"] == "whole"
+    half = measured.with_columns(pl.when(pl.col("model") == "vgg").then(None).otherwise(pl.col(name)).alias(name)
+                                 for name in ("packed_bytes", "packed_ms", "float_ms"))  # fmt: skip
+    line = lines(rows, half)["hardware"]
+    assert line["value"] == pytest.approx(math.sqrt((1.5**2 + 4**2) / 2)) and "packed: 1 of 2" in line["computed_from"]

@@ -105,3 +105,11 @@ def cropped(data, geometry):
     scaled = np.array(picture.resize((width, height), Image.Resampling.BICUBIC))
     top, left = (height - geometry.size) // 2, (width - geometry.size) // 2
     return tensor(scaled[top : top + geometry.size, left : left + geometry.size])[None]
+
+
+def test_small_vit_is_a_transformer_of_its_seed():
+    network = load("small-vit")
+    assert 750_000 < parameters(network) < 850_000
+    assert network.geometry == Geometry(32, 32)
+    assert load("small-vit:seed=0").digest == network.digest != load("small-vit:seed=1").digest
+    assert load("small-vit:classes=3").module(torch.zeros(2, 3, 32, 32)).shape == (2, 3)

@@ -140,6 +140,14 @@ def test_a_variant_without_its_row_is_not_one(store):
     assert variants(store.path).is_empty() and store.reports() == {}
 
 
+def test_a_variant_row_from_before_has_null_for_what_came_later(store):
+    store.write_variant(variant("v1", macs=7), {})
+    file = store.path / "variants" / "v1" / "row.json"
+    row = json.loads(file.read_text())
+    file.write_text(json.dumps({name: row[name] for name in row if name not in ("macs", "packed_ms", "training")}))
+    assert variants(store.path).select("macs", "packed_ms", "recipe").row(0) == (None, None, "mse:w8a8")
+
+
 def test_a_variant_row_of_other_fields_is_refused(store):
     store.write_variant(variant(), {})
     path = store.variant_dir("v1") / "row.json"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-import statistics
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,6 +18,7 @@ from bitproof.bench.ids import Variant
 from bitproof.bench.inputs import clean_batch, inputs_of, probe_of
 from bitproof.bench.kind import Tell
 from bitproof.bench.plan import Plan
+from bitproof.bench.weighing import latencies, packed_of, work_of
 from bitproof.bench.weights import read_weights, write_weights
 from bitproof.convert import Converted, insert, quantize
 from bitproof.core import SpecError, StoreError, VariantRow, digest
@@ -147,6 +148,8 @@ class Variants:
     def _row(self, variant: Variant, network: Network, converted: Converted, time_s: float) -> VariantRow:
         report = converted.report
         changed = sum(layer.changed for layer in report.layers)
+        like, evaluated = probe_of(network), as_evaluated(network, converted.model).module
+        (latency,) = latencies([evaluated], torch.zeros_like(like[:1]))
         return VariantRow(
             variant=variant.id,
             task=variant.task,
@@ -156,13 +159,24 @@ class Variants:
             settings=report.defaults,
             size_bytes=report.size_bytes,
             float_bytes=report.float_bytes,
-            latency_ms=_latency_ms(as_evaluated(network, converted.model).module, probe_of(network)),
+            latency_ms=latency,
             threads=self.plan.threads,
             time_s=time_s,
             layers_low_bit=changed,
             layers_float=len(report.layers) - changed,
             differentiable=network.differentiable,
+            training=self.plan.training_of(variant.recipe).identity() if variant.recipe.trains else None,
+            **(self._work(network, evaluated, like) if network.differentiable else {}),
         )
+
+    def _work(self, network: Network, model: nn.Module, like: torch.Tensor) -> dict[str, Any]:
+        """What the network multiplies, and where it has binary layers, what it is on packed kernels."""
+        work = work_of(model, like)
+        found: dict[str, Any] = {**vars(work), "weights": sum(p.numel() for p in network.module.parameters())}
+        packed = packed_of(model, as_evaluated(network, network.module).module, like) if work.macs_binary else None
+        if packed is None:
+            return found
+        return {**found, "packed_bytes": packed.size_bytes, "packed_ms": packed.packed_ms, "float_ms": packed.float_ms}
 
 
 def as_evaluated(network: Network, module: nn.Module) -> TorchVictim:
@@ -184,15 +198,3 @@ def as_evaluated(network: Network, module: nn.Module) -> TorchVictim:
 def training_seed(variant: Variant) -> int:
     """The seed of a training: equal for all recipes of a model and run seed, so that they see the same batches."""
     return int(digest("training", variant.model, variant.seed), 16)
-
-
-def _latency_ms(model: nn.Module, like: torch.Tensor) -> float:
-    """Median of 9 forwards of one sample of zeros, after two that warm up."""
-    x = torch.zeros_like(like[:1])
-    times = []
-    with torch.inference_mode():
-        for _ in range(11):
-            start = time.perf_counter()
-            model(x)
-            times.append(1e3 * (time.perf_counter() - start))
-    return statistics.median(times[2:])

@@ -2,7 +2,7 @@
 
 from bitproof.convert.conversion import Converted, calibrate, insert, quantize
 from bitproof.convert.fold import fused
-from bitproof.convert.layers import QuantLayer
+from bitproof.convert.layers import WEIGHTED, QuantLayer
 from bitproof.convert.products import QuantAttention, QuantMatmul, float_names
 from bitproof.convert.recipe import Recipe, recipe_cards
 from bitproof.convert.report import LayerReport, ProductReport, Report
@@ -10,6 +10,7 @@ from bitproof.convert.rewrite import Rewriter
 from bitproof.convert.switching import Switch, Switched, check_budget, chosen, keeping, kept_recipe, switches, with_own
 
 __all__ = [
+    "WEIGHTED",
     "Converted",
     "LayerReport",
     "ProductReport",

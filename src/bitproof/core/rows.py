@@ -106,6 +106,10 @@ class VariantRow:
 
     ``size_bytes`` counts parameters at their bit-width, ``latency_ms`` is the simulated network's median at batch 1 on
     ``threads`` threads (fake quantization costs time: it is not the deployed latency), ``time_s`` training or calibration.
+    ``training``: the settings of its training, null where there was none. ``weights``: numbers in the float network;
+    ``macs``: multiply-adds of one sample in layers with weights; ``weights_binary`` and ``macs_binary``: those of layers whose
+    weights and inputs have one bit. ``packed_bytes`` on disk, ``packed_ms`` at batch 1 on the packed kernels, and beside it
+    ``float_ms`` of the float network, measured by turns; null where nothing could be packed. Null in rows from before.
     """
 
     variant: str
@@ -122,3 +126,11 @@ class VariantRow:
     layers_low_bit: int
     layers_float: int
     differentiable: bool
+    training: str | None = None
+    weights: int | None = None
+    weights_binary: int | None = None
+    macs: int | None = None
+    macs_binary: int | None = None
+    packed_bytes: int | None = None
+    packed_ms: float | None = None
+    float_ms: float | None = None

@@ -38,6 +38,7 @@ MODELS = Registry(
         "vgg11-cifar": "bitproof.models.vgg_cifar:Vgg11Cifar",
         "mobilenet-v2-cifar": "bitproof.models.mobilenet_cifar:MobileNetV2Cifar",
         "small-cnn": "bitproof.models.small_cnn:SmallCnn",
+        "small-vit": "bitproof.models.small_vit:SmallVit",
         "bireal-resnet18": "bitproof.models.resnet_binary:BiRealResNet18",
         "bireal-resnet20": "bitproof.models.resnet_binary:BiRealResNet20",
         "reactnet-resnet18": "bitproof.models.resnet_binary:ReActNetResNet18",

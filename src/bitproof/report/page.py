@@ -21,6 +21,7 @@ from bitproof.report.heatmaps import decoder_maps, heatmaps
 from bitproof.report.plots import attack_plots, bits_plots, confidence_plot, dot_plot
 from bitproof.report.recipes import cards
 from bitproof.report.source import FAMILIES, Run, Section, read
+from bitproof.report.tracks import tracks
 from bitproof.report.verdict import verdict
 
 
@@ -93,6 +94,7 @@ def context(run: Run) -> dict[str, Any]:
         "sections": [_section(section) for section in run.sections],
         "choosing": choosing(run),
         "defending": defending(run),
+        "tracks": tracks(run),
         "recipes": cards(run),
         "servers": questions.servers(run.replies),
         "opinion": questions.second_opinion(run.judgement),

@@ -138,6 +138,7 @@ class Run:
     replies: pl.DataFrame
     judgement: Mapping[str, Any]
     gallery: tuple[Row, ...]
+    tracks: tuple[Row, ...] = ()
     defended: tuple[Row, ...] = ()
     defenses: Mapping[str, Row] = field(default_factory=dict)
 
@@ -170,9 +171,17 @@ def read(path: Path) -> Run:
         replies=said,
         judgement=store.judgement(),
         gallery=pictures,
+        tracks=_tracks(rows, made),
         defended=tuple(analysis.defended(rows).to_dicts()),
         defenses=store.defenses(),
     )
+
+
+def _tracks(rows: pl.DataFrame, made: pl.DataFrame) -> tuple[Row, ...]:
+    """BiBench's tracks, where a recipe is binarized."""
+    rows = rows.filter(defense="none")
+    binarized = any(analysis.recipe_bits(recipe) == (1, 1) for recipe in rows["recipe"].unique())
+    return tuple(analysis.bibench(rows, made).to_dicts()) if binarized else ()
 
 
 def _sections(

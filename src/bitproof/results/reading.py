@@ -11,7 +11,7 @@ from bitproof.core import StoreError
 from bitproof.results import layout
 from bitproof.results.cells import decode, whole
 from bitproof.results.files import explained, fingerprint, listed, read_bytes, read_object, read_text
-from bitproof.results.schema import SAMPLES, VARIANTS
+from bitproof.results.schema import SAMPLES, VARIANTS, VARIANTS_REQUIRED
 
 
 def load(path: str | Path) -> pl.DataFrame:
@@ -26,15 +26,15 @@ def load(path: str | Path) -> pl.DataFrame:
 
 
 def variants(path: str | Path) -> pl.DataFrame:
-    """Return one row a variant with the columns of ``core.VariantRow``, in the order of ids. Raises StoreError."""
+    """Return one row a variant with the columns of ``core.VariantRow``, by id; older ones have nulls. Raises StoreError."""
     found = variant_records(Path(path))
     rows = {key: found[key]["row"] for key in sorted(found)}
     for key, row in rows.items():
-        if row.keys() != VARIANTS.keys():
+        if not set(VARIANTS_REQUIRED) <= row.keys() <= VARIANTS.keys():
             raise StoreError(
                 f"{str(path)!r} holds the variant {key!r} with the fields {', '.join(row)}; expected {', '.join(VARIANTS)}."
             )
-    return pl.DataFrame(list(rows.values()), schema=VARIANTS)
+    return pl.DataFrame([{name: row.get(name) for name in VARIANTS} for row in rows.values()], schema=VARIANTS)
 
 
 def imagenet(path: str | Path) -> frozenset[str]:

@@ -24,7 +24,7 @@ def _columns(row: type) -> tuple[pl.Schema, tuple[str, ...]]:
 
 
 SAMPLES, _REQUIRED = _columns(SampleRow)
-VARIANTS, _ = _columns(VariantRow)
+VARIANTS, VARIANTS_REQUIRED = _columns(VariantRow)
 REPLIES, _ = _columns(ReplyRow)
 
 

@@ -58,7 +58,7 @@ def _outcomes(recipe: str, found: list[Place], networks: pl.DataFrame, said: Map
         "robustness": accuracy.robustness(found) if found else none,
         "training": efficiency.training(recipe, networks),
         "complexity": efficiency.complexity(recipe, networks),
-        "hardware": efficiency.hardware(),
+        "hardware": efficiency.hardware(recipe, networks),
     }
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
-from bitproof.analysis.bibench.track import Outcome
+from bitproof.analysis.bibench.track import Outcome, quadratic_mean
 
 _SENSITIVITY = (
-    "sensitivity std(A_fp)/std(A_bi) left out: it needs trainings over optimizer × learning rate × schedule, "
-    "which variant rows do not tell apart"
+    "sensitivity std(A_fp)/std(A_bi) left out: it needs every recipe trained over optimizer × learning rate × schedule, "
+    "and a run trains each once"
 )
-_OPERATIONS = "r_s left out: rows hold no operation counts"
+_OPERATIONS = "r_s left out: some rows hold no operation counts, as those from before they were kept; run the grid again"
 _HARDWARE = (
-    "no deployed network in the rows that is known to be this recipe (latency_ms is the simulation's); "
-    "'bitproof export DIR RECIPE --packed' writes one and prints its size on disk, 'packed:FILE' stands in a grid"
+    "no row of this recipe was measured on packed kernels (rows from before, or no layer of one bit); run the grid again, or "
+    "'bitproof export DIR RECIPE --packed'"
 )
+
+#: BiBench's price of a binarized parameter and operation, in float ones.
+PARAMETER, OPERATION = 1 / 32, 1 / 64
 
 
 def training(recipe: str, networks: pl.DataFrame) -> Outcome:
@@ -29,21 +33,48 @@ def training(recipe: str, networks: pl.DataFrame) -> Outcome:
 
 
 def complexity(recipe: str, networks: pl.DataFrame) -> Outcome:
-    """Formula: r_c = float_bytes/size_bytes, mean over networks.
+    """Formula: √(½[E²(r_c) + E²(r_s)]), r_c = M/(M_bi/32 + M − M_bi) of parameters, r_s = F/(F_bi/64 + F − F_bi) of multiply-adds.
 
-    Differs from the paper: sizes as stored, so scales and layers of 8 bits count as they are; the paper counts 1/32 for each
-    binarized parameter and 32 bits for all others.
+    E: mean over networks. Differs from the paper: operations are those of convolutions and linear layers. Where rows hold no
+    counts r_c alone is given, as float_bytes/size_bytes: sizes as stored, scales and layers of 8 bits as they are.
     """
-    sizes = networks.filter((pl.col("recipe") == recipe) & (pl.col("size_bytes") > 0)).unique(
+    found = networks.filter((pl.col("recipe") == recipe) & (pl.col("size_bytes") > 0)).unique(
         ["task", "model"], maintain_order=True
     )
-    if sizes.is_empty():
+    if found.is_empty():
         return Outcome(lacks="no variant row of this recipe with a size; the directory was not finished: run it again")
-    ratios = (sizes["float_bytes"] / sizes["size_bytes"]).to_list()
-    parts = f"float_bytes/size_bytes, networks: {len(ratios)}; scales counted, where BiBench counts 1/32 a binarized parameter"
-    return Outcome(sum(ratios) / len(ratios), parts=parts, lacks=_OPERATIONS)
+    if found["macs"].null_count() or found["weights"].null_count():
+        ratio = _mean(found["float_bytes"] / found["size_bytes"])
+        parts = f"float_bytes/size_bytes, networks: {found.height}; scales counted, where BiBench counts 1/32 a binarized parameter"
+        return Outcome(ratio, parts=parts, lacks=_OPERATIONS)
+    r_c = _mean(_cheaper(found["weights"], found["weights_binary"], PARAMETER))
+    r_s = _mean(_cheaper(found["macs"], found["macs_binary"], OPERATION))
+    return Outcome(_quadratic(r_c, r_s), parts=f"r_c {r_c:.2f}, r_s {r_s:.2f}, networks: {found.height}")
 
 
-def hardware() -> Outcome:
-    """Missing: rows hold simulated latency, and a packed network's row does not say which recipe it was."""
-    return Outcome(lacks=_HARDWARE)
+def hardware(recipe: str, networks: pl.DataFrame) -> Outcome:
+    """Formula: √(½[E²(T_fp/T_bi) + E²(S_fp/S_bi)]), T at batch 1 on the packed kernels, S on disk; 0 for what cannot be packed.
+
+    E: mean over networks and seeds. Differs from the paper: the kernels are bitproof's, on the machine of the run alone.
+    """
+    tried = networks.filter(pl.col("recipe") == recipe).filter(pl.col("macs_binary") > 0)
+    if tried.is_empty():
+        return Outcome(lacks=_HARDWARE)
+    times = _mean((tried["float_ms"] / tried["packed_ms"]).fill_null(0.0))
+    sizes = _mean((tried["float_bytes"] / tried["packed_bytes"]).fill_null(0.0))
+    packed = tried.height - tried["packed_ms"].null_count()
+    threads = ", ".join(map(str, sorted(tried["threads"].unique())))
+    parts = f"time {times:.2f}, size {sizes:.2f}; packed: {packed} of {tried.height} networks, threads: {threads}"
+    return Outcome(_quadratic(times, sizes), parts=parts)
+
+
+def _cheaper(whole: pl.Series, binary: pl.Series, price: float) -> pl.Series:
+    return whole / (binary * price + (whole - binary))
+
+
+def _mean(values: pl.Series) -> float:
+    return float(np.mean(values.to_numpy()))
+
+
+def _quadratic(*values: float) -> float:
+    return float(quadratic_mean(np.array(values)))

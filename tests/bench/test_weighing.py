@@ -1,0 +1,57 @@
+"""What a variant's row tells of its products: counts worked out by hand, and a packed network that runs."""
+
+import torch
+from torch import nn
+
+from bitproof.bench.weighing import latencies, packed_of, work_of
+from bitproof.convert import quantize
+
+
+def net():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1),
+        nn.BatchNorm2d(8),
+        nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=2),
+        nn.BatchNorm2d(8),
+        nn.Flatten(),
+        nn.Linear(8 * 4 * 4, 5),
+    ).eval()
+
+
+X = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+#: Multiply-adds of its three layers at 8×8: output positions × size of the weight.
+MACS = (64 * 8 * 3 * 9, 16 * 8 * 4 * 9, 8 * 4 * 4 * 5)
+
+
+def test_a_float_network_is_counted_by_layer():
+    work = work_of(net(), X)
+    assert (work.macs, work.macs_binary, work.weights_binary) == (sum(MACS), 0, 0)
+
+
+def test_a_transposed_convolution_is_counted_by_its_input():
+    assert work_of(nn.ConvTranspose2d(3, 6, 2, stride=2), X).macs == 64 * 3 * 6 * 4
+
+
+def test_what_is_binary_is_told_apart():
+    model = quantize(net(), "bireal:w1a1", [X]).model
+    work = work_of(model, X)
+    assert (work.macs, work.macs_binary, work.weights_binary) == (sum(MACS), MACS[1], 8 * 4 * 9)
+    assert work_of(quantize(net(), "bireal:w1a32", [X]).model, X).macs_binary == 0
+
+
+def test_a_product_that_its_method_also_uses_for_a_mean_counts_once():
+    assert work_of(quantize(net(), "xnor:w1a1", [X]).model, X).macs == sum(MACS)
+
+
+def test_a_packed_network_is_measured_beside_the_float_one():
+    model = net()
+    found = packed_of(quantize(model, "bireal:w1a1", [X]).model.eval(), model, X)
+    assert found is not None
+    assert found.size_bytes > 0 and found.packed_ms > 0 and found.float_ms > 0
+    assert packed_of(model, model, X) is None
+
+
+def test_latencies_are_one_a_model():
+    assert len(latencies([nn.Identity(), nn.Identity(), nn.Identity()], X)) == 3
