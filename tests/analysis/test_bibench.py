@@ -163,3 +163,6 @@ def test_hardware_is_what_the_packed_network_takes():
                                  for name in ("packed_bytes", "packed_ms", "float_ms"))  # fmt: skip
     line = lines(rows, half)["hardware"]
     assert line["value"] == pytest.approx(math.sqrt((1.5**2 + 4**2) / 2)) and "packed: 1 of 2" in line["computed_from"]
+    untimed = measured.with_columns(packed_ms=pl.lit(None, pl.Float64), float_ms=pl.lit(None, pl.Float64))
+    line = lines(rows, untimed)["hardware"]
+    assert line["value"] == pytest.approx(8) and "kernels were not built" in line["lacks"]

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from bitproof.convert import WEIGHTED, QuantLayer
 from bitproof.core import ModelError
 from bitproof.export import Program, deploy, save_packed
+from bitproof.kernels import REFERENCE, chosen
 
 #: Forwards of each network that are timed, after WARM ones.
 TIMED, WARM = 9, 2
@@ -75,17 +76,17 @@ def _macs(layer: Any, x: Tensor, y: Tensor) -> int:
 
 @dataclass(frozen=True)
 class OnKernels:
-    """Bytes on disk, and milliseconds at batch 1 of the packed network and of the float one, measured by turns."""
+    """Bytes on disk, and milliseconds at batch 1 of the packed network and of the float one; None where no kernels are built."""
 
     size_bytes: int
-    packed_ms: float
-    float_ms: float
+    packed_ms: float | None = None
+    float_ms: float | None = None
 
 
 def packed_of(model: nn.Module, control: nn.Module, like: Tensor) -> OnKernels | None:
     """What ``model`` is when its 1-bit layers are packed, beside the float ``control``; None where it cannot be packed.
 
-    ``like``: two samples or more.
+    ``like``: two samples or more. The NumPy reference that stands in for kernels is not timed: it is there to be read.
     """
     try:
         packed = deploy(model, like).model
@@ -95,8 +96,9 @@ def packed_of(model: nn.Module, control: nn.Module, like: Tensor) -> OnKernels |
             size = save_packed(packed, Path(folder) / "packed.safetensors")
     except ModelError:
         return None
-    times = latencies([packed, control], torch.zeros_like(like[:1]))
-    return OnKernels(size, *times)
+    if chosen() == REFERENCE:
+        return OnKernels(size)
+    return OnKernels(size, *latencies([packed, control], torch.zeros_like(like[:1])))
 
 
 def latencies(models: list[Any], x: Tensor) -> list[float]:

@@ -109,7 +109,8 @@ class VariantRow:
     ``training``: the settings of its training, null where there was none. ``weights``: numbers in the float network;
     ``macs``: multiply-adds of one sample in layers with weights; ``weights_binary`` and ``macs_binary``: those of layers whose
     weights and inputs have one bit. ``packed_bytes`` on disk, ``packed_ms`` at batch 1 on the packed kernels, and beside it
-    ``float_ms`` of the float network, measured by turns; null where nothing could be packed. Null in rows from before.
+    ``float_ms`` of the float network, measured by turns; null where nothing
+    could be packed, times also where no kernels are built. All are null in rows from before.
     """
 
     variant: str

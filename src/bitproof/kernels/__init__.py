@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from bitproof.kernels.epilogue import Affine, Cut, cut, cut_where, fold_norm
 from bitproof.kernels.ops import conv2d, gemm, pack, unpack
-from bitproof.kernels.sets import available, chosen, status
+from bitproof.kernels.sets import REFERENCE, available, chosen, status
 from bitproof.kernels.weight import PackedWeight, pack_weight
 
 if TYPE_CHECKING:
     from bitproof.kernels.torch_op import sign_conv2d
 
 __all__ = [
+    "REFERENCE",
     "Affine",
     "Cut",
     "PackedWeight",

@@ -17,6 +17,8 @@ _HARDWARE = (
     "'bitproof export DIR RECIPE --packed'"
 )
 
+_NO_KERNELS = "T left out: the C++ kernels were not built where it ran; 'bitproof doctor' says how to"
+
 #: BiBench's price of a binarized parameter and operation, in float ones.
 PARAMETER, OPERATION = 1 / 32, 1 / 64
 
@@ -60,12 +62,14 @@ def hardware(recipe: str, networks: pl.DataFrame) -> Outcome:
     tried = networks.filter(pl.col("recipe") == recipe).filter(pl.col("macs_binary") > 0)
     if tried.is_empty():
         return Outcome(lacks=_HARDWARE)
-    times = _mean((tried["float_ms"] / tried["packed_ms"]).fill_null(0.0))
     sizes = _mean((tried["float_bytes"] / tried["packed_bytes"]).fill_null(0.0))
-    packed = tried.height - tried["packed_ms"].null_count()
+    done = tried.filter(pl.col("packed_bytes").is_not_null())
+    parts = f"size {sizes:.2f}; packed: {done.height} of {tried.height} networks"
+    if done["packed_ms"].null_count():
+        return Outcome(sizes, parts=parts, lacks=_NO_KERNELS)
+    times = _mean((tried["float_ms"] / tried["packed_ms"]).fill_null(0.0))
     threads = ", ".join(map(str, sorted(tried["threads"].unique())))
-    parts = f"time {times:.2f}, size {sizes:.2f}; packed: {packed} of {tried.height} networks, threads: {threads}"
-    return Outcome(_quadratic(times, sizes), parts=parts)
+    return Outcome(_quadratic(times, sizes), parts=f"time {times:.2f}, {parts}, threads: {threads}")
 
 
 def _cheaper(whole: pl.Series, binary: pl.Series, price: float) -> pl.Series:
