@@ -93,7 +93,9 @@ class NetworkCosts:
         grid, source = self.plan.grid, self.plan.train_source
         if variant.recipe.trains and grid.training is not None and source is not None:
             against = grid.training.adversarial
-            each = TRAINING * (2 if grid.training.trades else 1)
+            settings = self.plan.training_of(variant.recipe)
+            depths = [depth for depth, _ in settings.at_depths()] or [1]
+            each = TRAINING * (2 if settings.trades else 1) * sum(depths) / max(depths) + settings.taught
             each += _work(against, self.plan.networks[variant.model].classes) if against else 0.0
             return len(source.data.samples) * grid.training.epochs * each * self.forward_s[variant.model]
         return grid.calibration.n * GRADIENT * self.forward_s[variant.model] if variant.recipe.bits is not None else 0.0
