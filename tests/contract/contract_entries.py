@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bitproof.core import Registry, Spec, SpecError, UnknownName, bind
+from bitproof.defenses import DEFENSES
 from bitproof.models import MODELS
 from bitproof.noises import ATTACKS, NOISES, PROBES
 from bitproof.quantizers import BACKWARDS, QUANTIZERS
@@ -24,6 +25,7 @@ ROOMS = {
     ATTACKS: ("noises",),
     PROBES: ("noises",),
     MODELS: ("models", "export"),
+    DEFENSES: ("defenses",),
     TASKS: ("tasks",),
     SOURCES: ("tasks",),
     MATCHES: ("training",),
@@ -46,10 +48,11 @@ EXAMPLES = {
     "factor": 2,
     "kbps": 16,
     "depth": 4,
+    "noise": "fog:3",
 }
 
 #: What carries its formula, source and deviations in words: methods, but no doors to other people's things.
-METHODS = ("quantizer", "noise", "attack", "probe")
+METHODS = ("quantizer", "noise", "attack", "probe", "defense")
 
 
 @dataclass(frozen=True)

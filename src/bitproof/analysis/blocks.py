@@ -107,7 +107,7 @@ def blocks(rows: pl.DataFrame) -> Iterator[Block]:
     chosen = controlled(select(rows))
     told = chosen.filter(family="evidence", name="evidence").partition_by("task", "model", "defense", as_dict=True)
     parts = chosen.filter(pl.col("family") != "evidence").partition_by("task", "model", "defense", as_dict=True)
-    for task, model, defense in sorted(parts):
+    for task, model, defense in sorted(parts, key=lambda place: (*place[:2], place[2] != "none", place[2])):
         evidence = told.get((task, model, defense), chosen.clear())
         yield _block(str(task), str(model), str(defense), parts[task, model, defense], evidence)
 

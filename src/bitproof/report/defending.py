@@ -100,7 +100,15 @@ def _transfer(rows: list[Row]) -> Table:
     shown = natural or [row for row in fitted if row["noise"] == "clean"]
     places = list(dict.fromkeys((row["model"], row["recipe"]) for row in shown))
     found = {(row["defense"], row["model"], row["recipe"]): row for row in shown}
-    columns = (Column("Fitted"), *(Column(recipe, f"applied to {model}: {_HINTS['gain']}", True) for model, recipe in places))
+    several = len({model for model, _ in places}) > 1
+    titles = [f"{recipe} · {model.partition(':')[0]}" if several else recipe for model, recipe in places]
+    columns = (
+        Column("Fitted"),
+        *(
+            Column(title, f"applied to {recipe} of {model}: {_HINTS['gain']}", True)
+            for title, (model, recipe) in zip(titles, places, strict=True)
+        ),
+    )
     lines = [
         (text(name), *(_gain(row, "gain") if (row := found.get((name, *place))) else Cell("–") for place in places))
         for name in dict.fromkeys(row["defense"] for row in shown)
