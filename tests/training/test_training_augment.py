@@ -63,3 +63,32 @@ def test_draws_are_even():
     middle = torch.where(found[:, 0, 16, 15] > found[:, 0, 16, 16], found[:, 0, 16, 16], found[:, 0, 16, 15])
     counts = torch.bincount((middle - middle.min()).long())
     assert len(counts) == 9 and (counts - 4000 / 9).abs().max() < 4 * (4000 * 8 / 81) ** 0.5
+
+
+def test_resized_crops_are_torchvisions_for_the_same_box():
+    """A constant stays constant, a ramp stays a ramp whose ends lie inside the picture."""
+    ramp = torch.arange(32, dtype=torch.float32).expand(1, 3, 32, 32) / 31
+    seen = augmented(ramp.expand(200, -1, -1, -1), "resized-crop-flip", 3, 0, range(200))
+    assert seen.shape == (200, 3, 32, 32) and 0 <= float(seen.min()) and float(seen.max()) <= 1
+    width = (seen[..., 0] - seen[..., -1]).abs().mean((1, 2))  # the share of the side that a crop has
+    assert 0.15 < float(width.min()) and float(width.max()) > 0.85
+    rising = (seen[:, 0, 0, 0] < seen[:, 0, 0, -1]).float().mean()
+    assert 0.35 < float(rising) < 0.65
+    flat = torch.full((5, 3, 16, 24), 77, dtype=torch.uint8)
+    assert torch.equal(augmented(flat, "resized-crop-flip", 3, 0, range(5)), flat)
+
+
+def test_a_crop_and_a_jitter_do_not_know_their_batch():
+    x, indices = pictures(12), list(range(50, 62))
+    for kind, jitter in (("resized-crop-flip", 0.0), ("none", 0.2), ("resized-crop-flip", 0.2)):
+        whole = augmented(x, kind, 1, 2, indices, jitter)
+        assert whole.dtype == torch.uint8 and not torch.equal(whole, x)
+        assert torch.equal(whole, torch.cat([augmented(x[i : i + 5], kind, 1, 2, indices[i : i + 5], jitter) for i in (0, 5, 10)]))
+        assert not torch.equal(whole, augmented(x, kind, 1, 3, indices, jitter))
+
+
+def test_a_jitter_is_no_larger_than_asked_and_0_is_none():
+    x = torch.full((300, 3, 4, 4), 0.5)
+    assert augmented(x, "none", 1, 0, range(300)) is x
+    grey = augmented(x, "none", 1, 0, range(300), 0.2)
+    assert 0.39 < float(grey.min()) < 0.42 and 0.58 < float(grey.max()) < 0.61  # a grey picture: brightness alone moves it

@@ -33,6 +33,8 @@ OTHER = {
     "precision": {"precision": "bf16"},
     "grad_clip": {"grad_clip": 1.0},
     "adversarial": {"adversarial": "pgd-linf:eps=0.1"},
+    "jitter": {"jitter": 0.2},
+    "processes": {"processes": 2},
     "trades": {"trades": 6.0, "adversarial": "pgd-linf:eps=0.1"},
 }
 

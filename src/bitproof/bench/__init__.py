@@ -6,6 +6,7 @@ from bitproof.bench.comparison import fidelity
 from bitproof.bench.environment import doctor
 from bitproof.bench.exporting import Comparison, Export, export
 from bitproof.bench.grid import Grid, load_grids, parse_grids, schema
+from bitproof.bench.helping import helps
 from bitproof.bench.ids import PIPELINE, Cell, Variant
 from bitproof.bench.judging import Agreement, Judgement, judge
 from bitproof.bench.kind import Prediction, Price, predict
@@ -50,6 +51,7 @@ __all__ = [
     "export",
     "export_packed",
     "fidelity",
+    "helps",
     "judge",
     "keep_freed_memory",
     "load_grids",

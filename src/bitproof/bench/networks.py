@@ -96,6 +96,8 @@ def _check_network(plan: Plan, spec: str, network: Network) -> None:
             f"training.augment={plan.grid.training.augment!r} means nothing for samples of the kind {network.form.kind!r}. "
             f"Allowed: {', '.join(inputs.augments)}."
         )
+    if plan.grid.training is not None and plan.grid.training.jitter and network.form.kind != "image":
+        raise SpecError(f"training.jitter shifts colours, and {spec!r} takes samples of the kind {network.form.kind!r}.")
     inputs.check(network, plan)
 
 

@@ -11,15 +11,18 @@ import torch
 import yaml
 
 from bitproof.bench.ahead import Times
+from bitproof.bench.cache import SampleCache
 from bitproof.bench.device import device_named
 from bitproof.bench.environment import environment
 from bitproof.bench.executors import Executor, Local
 from bitproof.bench.executors import executor as executor_named
 from bitproof.bench.grid import parse_grids, read_grid
+from bitproof.bench.helping import announced, helps, leading
 from bitproof.bench.ids import Cell
 from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.plan import Plan
 from bitproof.bench.reporter import Reporter, Silent
+from bitproof.bench.variants import Variants
 from bitproof.bench.work import Work, failure
 from bitproof.models import Network
 from bitproof.results import Store
@@ -48,6 +51,8 @@ def run(
     ``models`` are networks of your own (``bitproof.wrap``), by the names that the grid calls them.
     ``device`` is where cells are computed, a name of torch's (``cpu``, ``cuda:1``), ``auto`` for a GPU where there is one; sessions
     stay on the CPU. It is in no id: a finished cell stays finished wherever it was computed.
+    Of the processes of ``accelerate launch`` the first does this, and the others help it to train (``training.processes``); theirs
+    is an empty outcome.
     ``executor`` is who computes: ``local``, or ``ray`` (``ray:address=HOST:PORT,gpus=0.5``), whose rows are the same.
 
     Raises SpecError for a grid that makes no sense, DataError and ModelError for what it names, StoreError where ``out``
@@ -58,8 +63,10 @@ def run(
     text, source = _read(grid)
     own = models or {}
     plans = [Plan(part, own) for part in parse_grids(text, source, own)]
+    if helps():
+        return _help(plans, Store(Path(out)))
     store = Store.create(Path(out))
-    with store.lock():
+    with store.lock(), leading():
         store.write_grid(text)
         store.write_environment(environment(plans, where))
         return _run(plans, store, reporter or Silent(), where, who)
@@ -73,12 +80,22 @@ def _read(grid: str | Path | Mapping[str, Any]) -> tuple[str, str]:
     return read_grid(Path(grid)), str(grid)
 
 
+def _help(plans: list[Plan], store: Store) -> Outcome:
+    """Train what the first process announces, together with it."""
+    found = {variant.id: (plan, variant) for plan in plans for variant in plan.made}
+    for name in announced():
+        plan, variant = found[name]
+        Variants(plan, store, SampleCache(), lambda *_: None).help(variant)
+    return Outcome(0, 0, 0)
+
+
 def _run(plans: list[Plan], store: Store, reporter: Reporter, device: torch.device, who: Executor) -> Outcome:
     done = store.done()
     _forget_failures(plans, store)
     works = [Work(plan, store, done, reporter, device) for plan in plans]
     for work in works:
         who.check(work)
+        work.check_processes()
     reporter.begin(sum(work.predicted_s for work in works))
     with who:
         for work in works:

@@ -6,6 +6,7 @@ import copy
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import nn
 
 from bitproof.bench.adversary import adversary
 from bitproof.bench.cache import SampleCache
+from bitproof.bench.helping import announce, check_processes
 from bitproof.bench.ids import Variant
 from bitproof.bench.inputs import clean_batch, inputs_of, probe_of
 from bitproof.bench.kind import Tell
@@ -21,7 +23,7 @@ from bitproof.bench.plan import Plan
 from bitproof.bench.weighing import latencies, packed_of, work_of
 from bitproof.bench.weights import read_weights, write_weights
 from bitproof.convert import Converted, insert, quantize
-from bitproof.core import SpecError, StoreError, VariantRow, digest
+from bitproof.core import BitproofError, SpecError, StoreError, VariantRow, digest
 from bitproof.models import Network, TorchVictim
 from bitproof.results import Store
 from bitproof.training import Progress, Samples, train
@@ -86,6 +88,13 @@ class Variants:
         write_weights(path, {} if str(variant.recipe) == "fp32" else converted.model.state_dict())
         (path.parent / "checkpoint.pt").unlink(missing_ok=True)
 
+    def help(self, variant: Variant) -> None:
+        """Train ``variant`` together with the process that makes it; nothing is written here."""
+        network = self.plan.networks[variant.model]
+        model = self._converted(variant, network).model
+        with suppress(BitproofError):  # it is the first process's too, which records it
+            self._train(variant, network, model, self._file(variant).parent)
+
     def _converted(self, variant: Variant, network: Network) -> Converted:
         if variant.recipe.bits is None:
             return insert(network.module, variant.recipe)
@@ -112,6 +121,7 @@ class Variants:
     def _train(self, variant: Variant, network: Network, model: nn.Module, folder: Path) -> float:
         """Train ``model`` in place, going on from a checkpoint if there is one; return the seconds over all runs."""
         settings, taught = self.plan.training_of(variant.recipe), self.plan.teacher(variant)
+        check_processes(settings.processes)
         teacher = network.module if taught is None else self.victim(taught).module
         at = 0.0
 
@@ -122,6 +132,7 @@ class Variants:
             at = share
 
         self.tell(variant, 0.0, "training")
+        announce(variant.id)
         trained = train(
             model,
             self._samples(network),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
 
 from bitproof.bench.ahead import Times
 from bitproof.bench.costs import pictures_of
+from bitproof.bench.helping import check_processes
 from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.plan import Plan
 from bitproof.bench.reporter import Reporter
@@ -34,12 +36,23 @@ class Work:
         asked = [cell.variant, *self.plan.needed(cell)]
         return list(dict.fromkeys(each for variant in asked for each in (self.plan.teacher(variant), variant) if each is not None))
 
+    @cached_property
+    def missing(self) -> list[Variant]:
+        """The variants that the cells left need and that were not made when this was asked first."""
+        needed = dict.fromkeys(variant for cell in self.todo for variant in self.needs(cell))
+        return [variant for variant in needed if not self.evaluator.made(variant)]
+
     @property
     def predicted_s(self) -> float:
         """Seconds of the cells left and of the variants that they need first."""
-        needed = dict.fromkeys(variant for cell in self.todo for variant in self.needs(cell))
-        missing = [variant for variant in needed if not self.evaluator.made(variant)]
-        return sum(map(self.costs.cell_s, self.todo)) + sum(map(self.costs.variant_s, missing)) + self.costs.pictures_s(self.todo)
+        variants_s = sum(map(self.costs.variant_s, self.missing))
+        return sum(map(self.costs.cell_s, self.todo)) + variants_s + self.costs.pictures_s(self.todo)
+
+    def check_processes(self) -> None:
+        """Raise SpecError where a training that is due asks for another number of processes than were started."""
+        for variant in self.missing:
+            if variant.recipe.trains:
+                check_processes(self.plan.training_of(variant.recipe).processes)
 
     def cost_s(self, cell: Cell) -> float:
         """Seconds of ``cell`` and of its share of the pictures."""

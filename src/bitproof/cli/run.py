@@ -35,9 +35,12 @@ def command(
         return
     if out is None:
         raise typer.BadParameter("where to? Type -o DIR", param_hint="-o")
-    from bitproof.bench import run
+    from bitproof.bench import helps, run
     from bitproof.cli.progress import Bar
 
+    if helps():
+        run(grid, out, device=device, executor=_at(executor, address))
+        return
     with Bar() as bar:
         outcome = run(grid, out, bar, device=device, executor=_at(executor, address))
     finish(outcome, out)

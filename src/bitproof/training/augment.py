@@ -9,22 +9,36 @@ from torch import Tensor
 from torch.nn import functional
 
 from bitproof.core import seed
+from bitproof.training.photographs import jittered, resized_crops
 
 
-def augmented(x: Tensor, kind: str, run_seed: int, epoch: int, indices: Sequence[int]) -> Tensor:
+def augmented(x: Tensor, kind: str, run_seed: int, epoch: int, indices: Sequence[int], jitter: float = 0.0) -> Tensor:
+    """Return the batch augmented by kind (``_flipped``, ``photographs.resized_crops``, ``_disturbed``), colours then by ``jitter``.
+
+    Shapes: N×C×H×W, waves N×L → the same, any dtype. Sample i draws from seeds of its own, whatever batch it sits in.
+    """
+    if kind == "resized-crop-flip":
+        x = resized_crops(x, [_generator(run_seed, "crop", epoch, index) for index in indices])
+    elif kind == "wave":
+        x = torch.stack([_disturbed(wave, seed(run_seed, "augment", epoch, i)) for wave, i in zip(x, indices, strict=True)])
+    elif kind != "none":
+        x = _flipped(x, kind, run_seed, epoch, indices)
+    return jittered(x, jitter, [_generator(run_seed, "jitter", epoch, index) for index in indices]) if jitter else x
+
+
+def _generator(run_seed: int, what: str, epoch: int, index: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed(run_seed, what, epoch, index))
+
+
+def _flipped(x: Tensor, kind: str, run_seed: int, epoch: int, indices: Sequence[int]) -> Tensor:
     """Return a new batch: each picture flipped with probability 1/2, and with ``crop-flip`` moved by up to an eighth of its side.
 
     Shapes: N×C×H×W → the same, any dtype. Uncovered pixels are 0. Sample i draws from ``seed(run_seed, "augment", epoch, i)``:
     bit 0 flips, bits 1–20 and 21–40 modulo 2·pad + 1 are the row and column at which the crop starts in the padded picture.
-    ``wave``, N×L: see ``_disturbed``.
 
     Source: arXiv 1512.03385, section 4.2 (pad 4, crop 32, flip on CIFAR-10).
     Differs from the paper: nothing at 32 px; other sizes pad by size // 8.
     """
-    if kind == "none":
-        return x
-    if kind == "wave":
-        return torch.stack([_disturbed(wave, seed(run_seed, "augment", epoch, i)) for wave, i in zip(x, indices, strict=True)])
     draws = torch.tensor([seed(run_seed, "augment", epoch, index) for index in indices])
     flip = (draws & 1).bool()
     height, width = x.shape[-2:]

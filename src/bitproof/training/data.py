@@ -98,7 +98,7 @@ class _Batches(Dataset[tuple[Cut, Tensor, Tensor]]):
         _check_batch(x, y, n, "N×…" if finish else "N×3×H×W", finish is not None or x.ndim == 4)
         if finish is None:
             _check_range(x)
-        x = augmented(x, self.settings.augment, self.seed, cut.epoch, cut.indices)
+        x = augmented(x, self.settings.augment, self.seed, cut.epoch, cut.indices, self.settings.jitter)
         return cut, x if finish is None else _finite(finish(x)), y
 
     def _fetch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:

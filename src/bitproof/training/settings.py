@@ -14,7 +14,7 @@ from bitproof.training.matching import matching
 RUN_TIME = frozenset({"checkpoint_every_s"})
 
 #: Fields that came later: at their default they are left out of ``identity``, so that trainings from before keep theirs.
-LATER = frozenset({"adversarial", "depths", "match", "start", "teacher", "trades", "two_stage"})
+LATER = frozenset({"adversarial", "depths", "jitter", "match", "processes", "start", "teacher", "trades", "two_stage"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,10 @@ class Training:
     recipe float makes of it in the same training (without a teacher, in one stage). ``start`` teacher: a low-bit network is
     made from its float teacher's weights, not from the given ones. For the first ``two_stage`` epochs the weights of low-bit layers
     stay float, their inputs do not; then rate and optimizer start anew. ``augment`` crops after padding by an
-    eighth of the side (4 px at 32) and flips; ``wave`` is for sound. ``grad_clip`` bounds the gradient's ℓ2 norm. ``adversarial``
+    eighth of the side (4 px at 32) and flips; with ``resized-crop-flip`` it takes a part of 8 to 100 % of the area instead;
+    ``wave`` is for sound. ``jitter`` shifts brightness, contrast and saturation by up to that share, hue by half of it.
+    ``processes`` is how many share each batch (``accelerate launch --num_processes``): gradients are averaged, batch norms see
+    a process's part. ``grad_clip`` bounds the gradient's ℓ2 norm. ``adversarial``
     names the attack that each batch is put through before it is learned from; with ``trades`` > 0 the clean batch is learned from,
     and the attacked one adds ``trades`` times the distance between the two answers. ``match`` compares modules of the network
     with those of its teacher (hed, fid, dmd). ``depths`` (``8=1,4=0.5``) trains a thinnable network at several depths at once,
@@ -36,10 +39,10 @@ class Training:
 
     Raises SpecError for a value that is not allowed, and for one that would have no effect.
 
-    Source: ``epochs=100, batch_size=512, lr=4e-3, warmup_lr=1e-4, warmup_epochs=1, label_smoothing=0.1`` is the recipe of
-    ModelTC/mqbench-paper for ResNet-18 (its crop and colour jitter aside); MobileNetV2 adds ``lr=1e-2, weight_decay=1e-5,
-    decay_norm=False``. ``two_stage`` is arXiv 2003.03488's, there in halves. ``adversarial`` is arXiv 1706.06083
-    (PGD-AT), ``trades`` β of arXiv 1901.08573, equation 5.
+    Source: ``epochs=100, batch_size=512, lr=4e-3, warmup_lr=1e-4, warmup_epochs=1, label_smoothing=0.1,
+    augment=resized-crop-flip, jitter=0.2, processes=8`` is the recipe of ModelTC/mqbench-paper for ResNet-18; MobileNetV2 adds
+    ``lr=1e-2, weight_decay=1e-5, decay_norm=False``. ``two_stage`` is arXiv 2003.03488's, there in halves. ``adversarial`` is
+    arXiv 1706.06083 (PGD-AT), ``trades`` β of arXiv 1901.08573, equation 5.
     """
 
     version: ClassVar[int] = 1
@@ -61,7 +64,9 @@ class Training:
     teacher: Literal["fp32", "float"] = "fp32"
     start: Literal["given", "teacher"] = "given"
     two_stage: int = 0
-    augment: Literal["none", "flip", "crop-flip", "wave"] = "none"
+    augment: Literal["none", "flip", "crop-flip", "resized-crop-flip", "wave"] = "none"
+    jitter: float = 0.0
+    processes: int = 1
     precision: Literal["no", "bf16"] = "no"
     grad_clip: float | None = None
     adversarial: str | None = None
@@ -152,6 +157,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "label_smoothing": (0, 1),
     "distill": (0, 1),
     "temperature": (math.ulp(0.0), math.inf),
+    "jitter": (0, 1),
+    "processes": (1, math.inf),
     "two_stage": (0, math.inf),
     "grad_clip": (math.ulp(0.0), math.inf),
     "trades": (0, math.inf),
