@@ -10,6 +10,7 @@ CHECKS = {
     "lint": ["ruff", "check", "."],
     "imports": ["lint-imports"],
     "types": ["mypy"],
+    "docs": ["mkdocs", "build", "--strict", "--quiet"],
     "test": ["pytest", "-n", "2"],
 }
 

@@ -32,9 +32,9 @@ class Kind(StrEnum):
 
 def command(kind: Kind, as_json: Annotated[bool, typer.Option("--json", help="One JSON list.")] = False) -> None:
     """List what bitproof knows: name, one line, source, version."""
-    cards = _cards(kind)
+    found = cards(kind)
     if as_json:
-        typer.echo(json.dumps([dataclasses.asdict(card) for card in cards], indent=2, ensure_ascii=False))
+        typer.echo(json.dumps([dataclasses.asdict(card) for card in found], indent=2, ensure_ascii=False))
         return
     from rich.markup import escape
     from rich.table import Column, Table
@@ -42,12 +42,13 @@ def command(kind: Kind, as_json: Annotated[bool, typer.Option("--json", help="On
     from bitproof.cli.console import wide
 
     table = Table(Column("name", no_wrap=True), "what", "source", "version", box=None, header_style="bold")
-    for card in cards:
+    for card in found:
         table.add_row(*map(escape, (card.name, card.summary, card.source, str(card.version))))
     wide().print(table)
 
 
-def _cards(kind: Kind) -> list[Card]:
+def cards(kind: Kind) -> list[Card]:
+    """What there is of ``kind``."""
     if kind is Kind.recipes:
         from bitproof.convert import recipe_cards
 
