@@ -1,6 +1,7 @@
 """Questions to a run.
 
-A run is a table with one row a sample, so a question that no figure answers is a query. Here to a run that is committed with bitproof.
+A run is a table with one row a sample, so a question that no figure answers is a query.
+Here to a run that is committed with bitproof.
 """
 
 import polars as pl
