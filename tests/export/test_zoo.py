@@ -68,6 +68,7 @@ def test_what_ships_is_what_the_index_says():
     for entry in zoo_index().values():
         data = (FOLDER / entry["file"]).read_bytes()
         assert (hashlib.sha256(data).hexdigest(), len(data)) == (entry["sha256"], entry["size_bytes"])
+        assert all(0 <= each["low"] <= each["accuracy"] <= each["high"] <= 1 for each in entry["measured"])
         assert entry["data"] and entry["started_from"] and entry["measured"][0]["noise"] == "clean"
     assert sum(entry["size_bytes"] for entry in zoo_index().values()) <= 5e6
     assert {f"resnet20-cifar10-{recipe}" for recipe in ("float", "lsq-w4a4", "lsq-w2a2")} <= set(zoo_index())

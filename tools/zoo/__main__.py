@@ -38,11 +38,10 @@ def measured(rows: pl.DataFrame, recipe: str) -> list[dict[str, Any]]:
     found = []
     own = rows.filter((pl.col("recipe") == recipe) & (pl.col("family") != "evidence") & (pl.col("defense") == "none"))
     for (noise,), part in own.group_by("noise", maintain_order=True):
-        low, high = wilson(int(part["correct"].sum()), len(part))
+        low, high = (float(end) / 100 for end in wilson(int(part["correct"].sum()), len(part)))
         accuracy = float(part["correct"].mean())  # type: ignore[arg-type]
-        found.append(
-            {"noise": noise, "samples": len(part), "accuracy": round(accuracy, 4), "low": round(low, 4), "high": round(high, 4)}
-        )
+        figures = {"accuracy": round(accuracy, 4), "low": round(low, 4), "high": round(high, 4)}
+        found.append({"noise": noise, "samples": len(part), **figures})
     return sorted(found, key=lambda each: (each["noise"] != "clean", each["noise"]))
 
 
@@ -117,8 +116,10 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     index = FOLDER / INDEX
     entries = json.loads(index.read_text(encoding="utf-8")) if index.exists() else {}
-    for run in parser.parse_args().runs:
-        rows, training = load(run), (run / "grid.yaml").read_text(encoding="utf-8")
+    runs = parser.parse_args().runs
+    rows = pl.concat(map(load, runs), how="diagonal_relaxed").unique(["cell", "sample"], maintain_order=True)  # shared cells once
+    for run in runs:
+        training = (run / "grid.yaml").read_text(encoding="utf-8")
         told = next(line.partition(":")[2].strip() for line in training.splitlines() if line.startswith("training:"))
         for file in sorted(run.glob("variants/*/row.json")):
             row = json.loads(file.read_text(encoding="utf-8"))
