@@ -50,6 +50,8 @@ def test_every_cell_has_its_rows(made):
 def test_figures_and_the_page(made):
     folder = made
     figures = analysis.metrics(results.load(folder / "out"))
+    nr = analysis.summary(results.load(folder / "out")).filter(pl.col("figure") == "nr")
+    assert nr["n"].to_list() == [24] * 3 and "2 of 40 cells of texts: asr, typos" in nr["note"][0]
     assert set(figures["metric"]) == {"accuracy", "f1", "matthews"} and len(figures) == 3 * 18
     page = write(folder / "out")
     text = page.read_text(encoding="utf-8")

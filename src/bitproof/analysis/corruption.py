@@ -39,6 +39,9 @@ ALEXNET_CLEAN = 0.43478
 #: The 75 cells of a complete benchmark, in the order of ``ALEXNET``.
 GRID = [(name, severity) for name in ALEXNET for severity in range(1, 6)]
 
+#: The corruptions of texts: where a block holds no others, ``nr`` goes over them.
+TEXTS = frozenset({"typos", "casing", "punctuation", "whitespace", "lookalikes", "ocr", "asr", "word_dropout"})
+
 _CONSTANTS = (
     "constants not named in a cell's spec follow the picture's size, and are ImageNet-C's from 145 to 261 px; "
     "ImageNet-C's pictures were stored as JPEG, as cells with stored=true are"
@@ -49,7 +52,7 @@ FIGURES = {
         "Natural robustness",
         "%",
         "higher",
-        f"mean accuracy over corruption × severity, 15 × 5 cells when complete; {_CONSTANTS}",
+        f"mean accuracy over corruption × severity, 15 × 5 cells when complete, of texts 8 × 5; {_CONSTANTS}",
         "RobustMQ, arXiv 2308.02350",
     ),
     "mce": Figure(
@@ -81,10 +84,20 @@ def measures(block: Block, cells: Cells, imagenet: bool) -> Iterator[Measure]:
     natural = block.columns(lambda noise: noise.family == "natural")
     if not natural:
         return
+    if {block.noises[i].name for i in natural} <= TEXTS:
+        yield from _of_texts(block, cells, [i for i in natural if cells.seen[:, i].any()])
+        return
     columns = [i for i in natural if block.noises[i].name in ALEXNET and cells.seen[:, i].any()]
     others = sorted({block.noises[i].name for i in natural} - ALEXNET.keys())
     yield _robustness(block, columns, f"; left out: {', '.join(others)}" if others else "")
     yield from _corruption_errors(block, cells, columns, imagenet)
+    yield _relative_to_control(block, cells, columns)
+
+
+def _of_texts(block: Block, cells: Cells, columns: list[int]) -> Iterator[Measure]:
+    """Yield ``nr`` and ``ce_float`` over the corruptions of texts; AlexNet read none."""
+    note = coverage([block.noises[i] for i in columns])
+    yield Measure("nr", lambda each: tallies.hits(each, columns), note) if columns else refused("nr", "no such cell was finished")
     yield _relative_to_control(block, cells, columns)
 
 
@@ -95,8 +108,10 @@ def _robustness(block: Block, columns: list[int], others: str) -> Measure:
 
 
 def coverage(noises: Sequence[Noise]) -> str:
-    """Say over which of the 75 cells a mean goes, and which of them have settings of their own."""
+    """Say over which of the 75 cells, or those of texts, a mean goes, and which of them have settings of their own."""
     cells = {(noise.name, noise.severity) for noise in noises}
+    if {noise.name for noise in noises} <= TEXTS:
+        return f"{len(cells)} of {5 * len(TEXTS)} cells of texts: {', '.join(sorted({name for name, _ in cells}))}"
     own = ", ".join(foreign(noises))
     return _extent(cells) + (f"; with settings of their own: {own}" if own else "")
 

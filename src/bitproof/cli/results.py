@@ -125,7 +125,7 @@ SHOWN: dict[What, dict[str, Callable[[dict[str, Any]], str]]] = {
         **_columns("churn", "ece", "verdict"),
     },
     What.variants: _columns("variant", "recipe", "size_bytes", "latency_ms", "time_s", "layers_low_bit", "layers_float"),
-    What.metrics: _columns("recipe", "noise", "metric", "n", **_VALUE),
+    What.metrics: _columns("recipe", "noise", "metric", "n", value=("value", "low", "high")),
     What.scenarios: {
         **_columns("recipe", "noise", "scenario", "n", **_VALUE),
         **_columns(hallucination=("hallucination", "hallucination_low", "hallucination_high")),
