@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from bitproof.analysis.intervals import Array, Bootstrap
+from bitproof.analysis.intervals import Array, Bootstrap, band
 
 #: What tells a cell from others.
 CELL = ("task", "model", "recipe", "noise", "defense", "seed")
@@ -18,7 +18,7 @@ Formula = Callable[[Array], Array]
 
 
 def metrics(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return a line a cell and measure, each with its bootstrap interval over samples.
+    """Return a line a cell and measure, each with its bootstrap interval over samples (see ``band``).
 
     Two classes: accuracy, F1 of class 1, Matthews' correlation. More: accuracy. Numbers: the share within half a unit as accuracy,
     Pearson's and Spearman's correlation. All in %, so that a correlation of 0.87 is 87. A measure that is not defined is null.
@@ -39,9 +39,8 @@ def _cell(part: pl.DataFrame) -> Iterator[dict[str, Any]]:
     boot = Bootstrap(len(part), *key.values())
     for metric, columns, formula in _asked(part):
         value, draws = formula(columns.sum(0)), formula(boot.sums(columns))
-        known = draws[np.isfinite(draws)]
-        low, high = np.quantile(known, [0.025, 0.975]) if np.isfinite(value) and len(known) else (np.nan, np.nan)
-        bounds = (min(low, value), max(high, value)) if np.isfinite(value) else (value, value)
+        low, high = band(np.array([value]), draws[:, None], np.array([len(part)]), (-100.0, 100.0))
+        bounds = (low[0], min(high[0], 100.0)) if np.isfinite(value) else (np.nan, np.nan)
         numbers = {name: _known(number) for name, number in zip(("value", "low", "high"), (value, *bounds), strict=True)}
         yield {**key, "metric": metric, "n": len(part), **numbers}
 
