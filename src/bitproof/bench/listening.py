@@ -84,7 +84,9 @@ def _wave(path: Path, form: Clip) -> Wave:
     try:
         data = path.read_bytes()
         recording = noise("decode-sndfile")(data)
-    except (OSError, DataError) as error:
+    except OSError as error:
+        raise DataError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
+    except DataError as error:
         raise DataError(f"{str(path)!r}: {error}") from None
     time_s = max(form.time_s, len(recording.wave) / recording.rate)
     whole: Wave = noise(form.resample)(recording, replace(form, time_s=time_s))
