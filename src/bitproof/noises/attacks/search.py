@@ -93,7 +93,8 @@ class Account:
         """Return the bill, forwards and gradients of each row: 2×N."""
         rows, *counts = self._open
         if rows is not None:
-            self.bills[:, rows] += self.bills.new_tensor(counts)[:, None]
+            for bill, count in zip(self.bills, counts, strict=True):
+                bill[rows] += count
         self._open = [None, 0, 0]
         return self.bills
 
