@@ -122,7 +122,7 @@ class HopSkipJump(ABC):
 
     def __call__(self, victim: Victim, x: Tensor, y: Tensor, seeds: Sequence[int]) -> Attacked:
         """Attack a batch, as ``bitproof.core.Attack`` says; only ``decide`` is called. ``x`` is not changed."""
-        check_batch(victim, x, y, seeds)
+        check_batch(victim, x, y, seeds, self.kinds)
         asked = Asked(victim, x.detach(), y)
         every = torch.arange(len(x), device=x.device)
         wrong = asked.fools(every, asked.x)

@@ -209,7 +209,7 @@ class Search(ABC):
         Raises SpecError for a victim without gradients, or without logits, where they are needed, ShapeError for inputs that are
         not as promised, ModelError on NaN.
         """
-        check_batch(victim, x, y, seeds)
+        check_batch(victim, x, y, seeds, self.kinds)
         if self.needs_scores and victim.labels_only:
             raise SpecError(
                 f"{type(self).__name__} needs logits and this network tells labels alone. "
@@ -245,11 +245,12 @@ def check(good: bool, word: str, value: object, allowed: str) -> None:
         raise SpecError(f"{word}={value} is not possible for an attack: {word} must be {allowed}.")
 
 
-def check_batch(victim: Victim, x: Tensor, y: Tensor, seeds: Sequence[int]) -> None:
-    """Raise ShapeError unless ``x`` is float N×… within bounds, and ``y`` and ``seeds`` are N."""
+def check_batch(victim: Victim, x: Tensor, y: Tensor, seeds: Sequence[int], kinds: Sequence[str]) -> None:
+    """Raise ShapeError unless ``x`` is float N×… within bounds, N×C×H×W for pictures alone, and ``y`` and ``seeds`` are N."""
     low, high = victim.bounds
-    if x.ndim < 2 or not x.is_floating_point() or y.shape != x.shape[:1] or len(seeds) != len(x):
+    shape, fits = ("N×C×H×W", x.ndim == 4) if tuple(kinds) == ("image",) else ("N×…", x.ndim >= 2)
+    if not fits or not x.is_floating_point() or y.shape != x.shape[:1] or len(seeds) != len(x):
         found = f"{x.dtype} {tuple(x.shape)}, {tuple(y.shape)} and {len(seeds)}"
-        raise ShapeError(f"An attack takes x: float N×…, y: N and N seeds; found {found}.")
+        raise ShapeError(f"An attack takes x: float {shape}, y: N and N seeds; found {found}.")
     if len(x) and not (low <= float(x.min()) and float(x.max()) <= high):
         raise ShapeError(f"An attack's input must lie in [{low}, {high}], found {float(x.min()):.3f} to {float(x.max()):.3f}.")

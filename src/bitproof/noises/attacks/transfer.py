@@ -115,7 +115,7 @@ class _Given:
 
     def __call__(self, victim: Victim, x: Tensor, y: Tensor, seeds: Sequence[int]) -> Attacked:
         """Attack the other networks, and judge by the victim. Queries are those of the victim: two a sample that stands."""
-        check_batch(victim, x, y, seeds)
+        check_batch(victim, x, y, seeds, Transfer.kinds)
         attempt = Attempt(victim, x.detach(), y)
         rows = attempt.standing()
         if len(rows):
