@@ -63,7 +63,7 @@ class _Given:
 
     def __call__(self, victim: Victim, x: Tensor, y: Tensor, seeds: Sequence[int]) -> Attacked:
         """Look at a batch and leave it as it is."""
-        check_batch(victim, x, y, seeds, self.kinds)
+        check_batch(victim, x, y, seeds, Evidence.kinds)
         exact, ste = (input_gradient(victim.with_gradient(mode), x, y) for mode in ("exact", "ste"))
         with torch.no_grad():
             logits = victim.logits(x)
