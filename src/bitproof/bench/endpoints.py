@@ -123,7 +123,7 @@ class EndpointCosts:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._picture_s = cache(lambda task, model, specs: picture_s(plan, task, model, specs))
+        self._picture_s = cache(lambda task, model, specs, defense: picture_s(plan, task, model, specs))
 
     def requests(self, cell: Cell) -> int:
         """How many questions a cell asks."""
@@ -140,7 +140,7 @@ class EndpointCosts:
         return self.requests(cell) * REQUEST_S / self.plan.endpoints[cell.variant.model].concurrency
 
     def pictures_s(self, cells: Iterable[Cell]) -> float:
-        """Seconds of the pictures of ``cells``; models of equal picture size share them."""
+        """Seconds of the pictures of ``cells``; those of a task and a model share them."""
         shared = {pictures_of(cell): len(self.plan.samples(cell)) for cell in cells}
         return sum(count * self._picture_s(*key) for key, count in shared.items()) / self.plan.threads
 
