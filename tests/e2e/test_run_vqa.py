@@ -18,9 +18,10 @@ from typer.testing import CliRunner
 from bitproof import analysis, results
 from bitproof.bench import Plan, check, judge, parse_grids, predict, run
 from bitproof.cli import app
-from bitproof.core import DataError, SpecError
+from bitproof.core import DataError, SpecError, StoreError
 from bitproof.report import write as write_report
 from bitproof.results import Store
+from bitproof.results.files import fingerprint
 from bitproof.tasks import LABELLED
 
 pytest.importorskip("openai", reason="the extra chat is not installed")
@@ -156,6 +157,10 @@ def test_a_run_is_verified_from_its_replies(finished, tmp_path):
     file = tmp_path / "run" / "replies.parquet"
     first = pl.col("sample") == pl.col("sample").first()
     pl.read_parquet(file).with_columns(reply=pl.when(first).then(pl.lit("I do not know.")).otherwise("reply")).write_parquet(file)
+    with pytest.raises(StoreError, match="damaged"):
+        check(tmp_path / "run", 0)
+    mark = tmp_path / "run" / "store.json"  # whoever changes replies with care changes the fingerprint too
+    mark.write_text(json.dumps({**json.loads(mark.read_text()), "replies": fingerprint(file.read_bytes())}))
     (fault,) = [each for each in check(tmp_path / "run", 0) if each.name == "replies"]
     assert fault.state == "failed"
     assert "judged otherwise" in fault.said
