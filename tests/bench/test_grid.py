@@ -64,7 +64,7 @@ def test_a_limit_may_be_one_number_or_one_a_family():
         (("tasks:", "seeds: [true]\ntasks:"), 2, "different whole numbers"),
         (("tasks:", "training: {epoch: 1}\ntasks:"), 2, "Did you mean 'epochs'?"),
         (("tasks:", "geometry: {interpolation: fog}\ntasks:"), 2, "fog"),
-        (("tasks:", "defenses: [moat]\ntasks:"), 2, "'none'"),
+        (("tasks:", "defenses: [moat]\ntasks:"), 2, "Unknown defense 'moat'"),
     ],
 )
 def test_an_error_names_the_line_and_the_word(change, line, part):
