@@ -59,7 +59,7 @@ def test_batch_1_and_batch_256_agree(method):
         torch.testing.assert_close(torch.cat([model(one) for one in x.split(1)]), model(x), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if m != "lsq"])
+@pytest.mark.parametrize("method", [m for m in METHODS if m not in ("lsq", "n2uq")])  # which start from the first batch alone
 def test_calibration_batches_of_any_size_give_the_same_network(method):
     model, x = lively(Residual()), pictures(12)
     a = quantize(model, f"{method}:w4a4", [x]).model
@@ -321,7 +321,8 @@ def test_zero_channels_are_zeros():
     for method in METHODS:
         converted = quantize(model, f"{method}:w4a4,fold=true,per=channel", [pictures()]).model
         assert torch.isfinite(converted(pictures())).all(), method
-        assert (converted.stem(pictures())[:, 3] == 0).all(), method
+        most = 1e-5 if method == "n2uq" else 0  # 0 is no level of its weights
+        assert (converted.stem(pictures())[:, 3].abs() <= most).all(), method
 
 
 @pytest.mark.parametrize("recipe", ["minmax:w8a8", "mse:w8a8"])

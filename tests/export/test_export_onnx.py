@@ -91,7 +91,7 @@ def test_every_method_can_be_exported(recipe):
     ],
 )
 def test_what_is_no_integer_product_is_refused(recipe, says):
-    model, x = low_bit(network(MIDDLES["conv"]), recipe), pictures()
+    model, x = low_bit(network(MIDDLES["conv"], nn.Hardtanh), recipe), pictures()
     with pytest.raises(ModelError, match=says):
         to_onnx(model, x[:2])
 

@@ -298,9 +298,17 @@ def test_settings_that_make_no_sense_are_refused(text):
 def test_inputs_that_make_no_sense_are_refused():
     x, y = pictures(3)
     attack, victim = noise("pgd-linf:eps=0.1"), TorchVictim(net())
-    for bad in ((x * 255, y, range(3)), (x, y[:2], range(3)), (x, y, range(2)), (x[0], y, range(3)), (x.long(), y, range(3))):
+    for bad in (
+        (x * 255, y, range(3)),
+        (x, y[:2], range(3)),
+        (x, y, range(2)),
+        (x[:, 0, 0, 0], y, range(3)),
+        (x.long(), y, range(3)),
+    ):
         with pytest.raises(ShapeError):
             attack(victim, *bad)
+    with pytest.raises(ShapeError, match="N×C×H×W"):
+        noise("square-linf:eps=0.1")(victim, x.flatten(1), y, range(3))
 
 
 def test_every_attack_carries_its_card():

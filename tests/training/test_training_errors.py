@@ -79,7 +79,7 @@ def test_a_teacher_of_other_classes():
 
 @pytest.mark.parametrize("options", [{"teacher": network()}, {"distill": 0.5}])
 def test_a_teacher_and_its_share_come_together(options: dict[str, object]):
-    with pytest.raises(SpecError, match="Give a teacher and distill > 0, or neither"):
+    with pytest.raises(SpecError, match="Give a teacher and distill > 0 or a match, or neither"):
         run(network(), Toy(), **options)
 
 
