@@ -37,7 +37,7 @@ def test_in_a_grid_it_is_a_finished_session(model, pictures, tmp_path):
     assert bp.run(text, tmp_path / "run").failed == 0
     rows = bp.results.load(tmp_path / "run")
     assert rows["model"].unique().to_list() == [f"packed:{packed}"] and len(rows) == 8
-    with pytest.raises(SpecError, match="finished session"):
+    with pytest.raises(SpecError, match="finished"):
         subject(f"packed:{packed}", "fp32", None, 1, None)
 
 

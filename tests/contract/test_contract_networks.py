@@ -28,12 +28,13 @@ def logits(pictures):
     return pictures.reshape(len(pictures), -1)[:, :430].reshape(len(pictures), 5, 86).mean(axis=2)
 """
 
-#: Door → a spec that opens it without the network; {mine}, {answers}, {bits} and {onnx} are files.
+#: Door → a spec that opens it without the network; {mine}, {answers}, {bits}, {program} and {onnx} are files.
 SPECS = {
     "timm": "timm/test_resnet.r160_in1k:pretrained=false,size=32,classes=7",
     "torchvision": "torchvision/squeezenet1_1:pretrained=false,size=48,classes=6",
     "python": "python:{mine}#build,size=12",
     "onnx": "onnx:{onnx},size=12,mean=imagenet,std=imagenet",
+    "exported": "exported:{program},size=12,trust=true",
     "black-box": "black-box:{answers}#logits,size=12",
     "packed": "packed:{bits}",
     "efficientnet-lite0": "efficientnet-lite0",
@@ -84,6 +85,16 @@ def onnx(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def program(tmp_path_factory):
+    path, x = tmp_path_factory.mktemp("contract") / "mine.pt2", torch.rand(2, 3, 12, 12)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 25, 5)).eval()
+    torch.export.save(torch.export.export(net, (x,), dynamic_shapes=({0: torch.export.Dim("n")},)), path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def bits(tmp_path_factory):
     path, x = tmp_path_factory.mktemp("contract") / "bits.safetensors", torch.rand(2, 3, 12, 12)
     with torch.random.fork_rng():
@@ -105,7 +116,11 @@ def test_network(door, check, request):
     if door == "onnx":
         pytest.importorskip("onnx", reason="onnx is not installed")
         pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    files = {name: request.getfixturevalue(name) for name in ("mine", "answers", "bits", "onnx") if f"{{{name}}}" in SPECS[door]}
+    files = {
+        name: request.getfixturevalue(name)
+        for name in ("mine", "answers", "bits", "program", "onnx")
+        if f"{{{name}}}" in SPECS[door]
+    }
     try:
         check(functools.partial(load, SPECS[door].format(**files)))
     except MissingExtra as missing:

@@ -18,12 +18,28 @@ from bitproof.export import cpuinfo, engine, features
 from bitproof.noises import decoder_groups
 from bitproof.tasks import Task
 
-PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "opencv-python", "av", "simplejpeg", "polars", "onnx", "onnxruntime")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "pillow",
+    "opencv-python",
+    "av",
+    "simplejpeg",
+    "polars",
+    "onnx",
+    "onnxruntime",
+    "torchao",
+    "brevitas",
+)
 
 #: Packages of the extras: which extra, and what it is for.
 EXTRAS = {
     "onnx": ("onnx", "bitproof export"),
     "onnxruntime": ("onnx", "onnx:FILE.onnx"),
+    "torchao": ("guests", "a network made by torchao"),
+    "brevitas": ("guests", "a network made by brevitas"),
     "openai": ("chat", "chat:http://HOST:PORT/v1#MODEL"),
     "transformers": ("vlm", "vlm:DIR"),
     "ray": ("ray", "--executor ray"),

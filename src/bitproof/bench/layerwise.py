@@ -166,10 +166,8 @@ class _Bench:
     def __init__(
         self, network: Network, task: Scored, noises: list[str], limit: int, n: int, calibration: str | None, tell: Reporter
     ) -> None:
-        if not network.differentiable:
-            raise ModelError(
-                f"{network.spec!r} is a finished session and cannot be made low-bit. Give the network it was made from."
-            )
+        if network.finished:
+            raise ModelError(f"{network.spec!r} is finished and cannot be made low-bit. Give the network it was made from.")
         source = task if calibration is None else load_task(calibration, network.form.kind)
         task.data.check_classes(network.classes)
         held_out = n if source.data.digest == task.data.digest else 0

@@ -12,7 +12,7 @@ from bitproof.bench.inputs import clean_batch
 from bitproof.bench.weights import write_weights
 from bitproof.convert import Converted, Recipe, Report
 from bitproof.convert import quantize as convert
-from bitproof.core import StoreError
+from bitproof.core import SpecError, StoreError
 from bitproof.models import Network
 from bitproof.models import load as load_model
 from bitproof.tasks import Task
@@ -34,6 +34,8 @@ def quantize(model: str, recipe: str, calibration: str, n: int, out: Path | None
 def low_bit(model: str, recipe: Recipe, calibration: str, n: int, batch_size: int = 32) -> tuple[Network, Task, Converted]:
     """Return the float network, the data that it was calibrated on, and the low-bit network."""
     network = load_model(model)
+    if network.finished:
+        raise SpecError(f"{model!r} is finished already: no recipe applies. Give the float network that it was made from.")
     task = load_task(calibration, network.form.kind)
     return network, task, convert(network.module, recipe, calibration_batches(network, task, n, batch_size))
 

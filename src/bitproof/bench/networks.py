@@ -74,9 +74,10 @@ class NetworkKind:
 
 
 def _check_network(plan: Plan, spec: str, network: Network) -> None:
-    if not network.differentiable and set(map(str, plan.recipes)) != {"fp32"}:
+    if network.finished and set(map(str, plan.recipes)) != {"fp32"}:
+        what = f"comes from {network.made_by} as it is" if network.made_by else "is a finished session"
         raise SpecError(
-            f"{spec!r} is a finished session and can be neither trained nor made low-bit. "
+            f"{spec!r} {what} and can be neither trained nor made low-bit. "
             "Give it a grid of its own (after a line '---') with recipes: [fp32]."
         )
     if low_bit_layers(network.module) and set(map(str, plan.recipes)) != {"fp32"}:

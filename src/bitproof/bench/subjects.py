@@ -73,8 +73,8 @@ def _made_now(model: str, text: str, calibration: str | None, n: int) -> Subject
     recipe = Recipe.parse(text)
     if recipe.bits is None:
         network = load_model(model)
-        if not network.differentiable:
-            raise SpecError(f"{model!r} is a finished session already; there is nothing to export.")
+        if network.finished:
+            raise SpecError(f"{model!r} is finished already; there is nothing to export.")
         return Subject(network, text, insert(network.module, recipe).model, {})
     if calibration is None:
         raise SpecError(f"The recipe {text!r} needs pictures that set its ranges. Type for example --calibration photos")
@@ -97,8 +97,8 @@ def _out_of_run(path: Path, asked: str | None) -> Subject:
     ((variants, variant),) = found.values()
     plan = variants.plan
     network = plan.networks[variant.model]
-    if not network.differentiable:
-        raise SpecError(f"{variant.model!r} is a finished session already; there is nothing to export.")
+    if network.finished:
+        raise SpecError(f"{variant.model!r} is finished already; there is nothing to export.")
     layers = store.reports()[variant.id]["layers"]
     left = {layer["name"]: layer["reason"] for layer in layers if not layer["changed"]}
     module = variants.victim(variant).module

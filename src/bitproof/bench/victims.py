@@ -73,7 +73,7 @@ class Victims:
 
     def _fuse(self, variant: Variant, fit: Fit | None, spec: str | None) -> TorchVictim:
         given = self._plain(variant, fit, spec)
-        if not given.differentiable:
+        if not given.differentiable or self.variants.plan.networks[variant.model].finished:
             return given
         return TorchVictim(fused(given.module, probe_of(self.variants.plan.networks[variant.model])))
 

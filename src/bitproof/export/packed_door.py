@@ -37,9 +37,9 @@ class PackedFile:
         """Read the file. Raises ModelError where it is no packed network for pictures."""
         path = Path(os.path.expandvars(self.file)).expanduser()
         program, about = read_packed(path)
-        code = hashlib.sha256(path.read_bytes()).digest()
+        code, weight = hashlib.sha256(path.read_bytes()).digest(), path.stat().st_size
         if about.get("kind", "image") == "keyword":
-            return self._of_clips(program, about, spec, code)
+            return self._of_clips(program, about, spec, code, weight)
         try:
             size, resize = int(about["size"]), int(about["resize"])
             mode, interpolation = str(about["mode"]), str(about["interpolation"])
@@ -57,9 +57,10 @@ class PackedFile:
             spec=spec,
             differentiable=False,
             code=code,
+            size_bytes=weight,
         )
 
-    def _of_clips(self, program: Program, about: Mapping[str, Any], spec: str, code: bytes) -> Network:
+    def _of_clips(self, program: Program, about: Mapping[str, Any], spec: str, code: bytes, weight: int) -> Network:
         try:
             clip = Clip(**{key: value for key, value in about.items() if key != "kind"})
         except TypeError:
@@ -67,4 +68,4 @@ class PackedFile:
                 f"{self.file!r} does not say how a recording becomes its input; 'bitproof export --packed' does."
             ) from None
         probe = torch.linspace(-80, 10, 2 * math.prod(shape := noise(clip.features).shape)).view(2, *shape)
-        return of_form(program, clip, probe, spec=spec, classes=self.classes, differentiable=False, code=code)
+        return of_form(program, clip, probe, spec=spec, classes=self.classes, differentiable=False, code=code, size_bytes=weight)

@@ -1,4 +1,4 @@
-"""The doors to timm, torchvision, ONNX, chat endpoints, your own file or function; a few networks; the Victim of attacks."""
+"""The doors to timm, torchvision, ONNX, torch.export, endpoints, your own file or function; a few networks; the Victim."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ MODELS = Registry(
         "transformers": "bitproof.models.encoder:Transformers",
         "minilm-l6": "bitproof.models.encoder:MiniLmL6",
         "onnx": "bitproof.models.onnx_file:OnnxFile",
+        "exported": "bitproof.models.exported_file:ExportedFile",
         "black-box": "bitproof.models.black_box_file:BlackBoxFile",
         "packed": "bitproof.export.packed_door:PackedFile",  # the room export has doors too
         "zoo": "bitproof.export.zoo:Zoo",

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from bitproof.core import BitproofError, Form, Geometry, ModelError, SpecError
 from bitproof.models.black_box import Answer, BlackBox, source_of
+from bitproof.models.elsewhere import carries_gradient, maker, plain, settings, stored_bytes
 
 #: Mean and standard deviation of ImageNet's channels in [0, 1].
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -29,6 +30,8 @@ class Network:
         spec: the canonical spec that loads it again, or the name given to ``wrap``.
         digest: 64 hex digits; equal digests mean equal networks.
         differentiable: whether the logits carry a gradient to the picture.
+        made_by: who made it low-bit, or a program, before it came here (``torchao 0.18.0``); None for a network of plain torch.
+        size_bytes: what it weighs as it came, of a file the file; None for a network of plain torch.
     """
 
     module: nn.Module
@@ -37,6 +40,13 @@ class Network:
     spec: str
     digest: str
     differentiable: bool = True
+    made_by: str | None = None
+    size_bytes: int | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is to be measured as it is: no recipe applies, and nothing in it is folded or moved in memory."""
+        return not self.differentiable or self.made_by is not None
 
     @property
     def geometry(self) -> Geometry:
@@ -75,8 +85,9 @@ def wrap(
     mode: str = "shorter",
     interpolation: str = "pil-bilinear",
     spec: str = "module",
-    differentiable: bool = True,
+    differentiable: bool | None = None,
     code: bytes = b"",
+    size_bytes: int | None = None,
 ) -> Network:
     """Return ``module`` as a Network. It is taken over: put into evaluation mode and float32, and probed once.
 
@@ -92,7 +103,8 @@ def wrap(
         mode: ``shorter`` keeps the aspect ratio, ``square`` does not.
         interpolation: name of the clean resizer.
         spec: what the records call it.
-        differentiable: whether the logits carry a gradient.
+        differentiable: whether the logits carry a gradient; None tries it where another library made the module low-bit.
+        size_bytes: what it weighs; None of a module of such a library means its tensors as they are held.
         code: anything beside the state dict that decides the numbers; enters the digest. None of a function means its source.
 
     Raises:
@@ -106,7 +118,7 @@ def wrap(
     geometry = Geometry(size, resize or size, mode, interpolation)
     net = Normalized(*_channels(mean, std, spec), module).float().eval()
     grey = torch.tensor([0.25, 0.75]).view(2, 1, 1, 1).expand(2, 3, size, size).contiguous()
-    return of_form(net, geometry, grey, spec=spec, classes=classes, differentiable=differentiable, code=code)
+    return of_form(net, geometry, grey, spec=spec, classes=classes, differentiable=differentiable, code=code, size_bytes=size_bytes)
 
 
 def of_form(
@@ -116,8 +128,9 @@ def of_form(
     *,
     spec: str,
     classes: int | None = None,
-    differentiable: bool = True,
+    differentiable: bool | None = None,
     code: bytes = b"",
+    size_bytes: int | None = None,
 ) -> Network:
     """Return ``net`` as a Network whose input is as ``form`` says; it is put into evaluation mode.
 
@@ -127,7 +140,13 @@ def of_form(
     found = _probe(net.eval(), probe, spec)
     if classes is not None and classes != found:
         raise ModelError(f"{spec!r} gives {found} logits, {classes} classes were expected. Type classes={found}.")
-    return Network(net, form, found, spec, state_digest(net, code), differentiable)
+    made_by = maker(net)
+    if differentiable is None:
+        with seeded(0):
+            differentiable = made_by is None or carries_gradient(net, probe)
+    if made_by is not None and size_bytes is None:
+        size_bytes = stored_bytes(net)
+    return Network(net, form, found, spec, state_digest(net, code), differentiable, made_by, size_bytes)
 
 
 def check_interpolation(name: str) -> None:
@@ -167,8 +186,9 @@ def state_digest(module: nn.Module, code: bytes = b"") -> str:
     """SHA-256 of the names, types, shapes and bytes of the state dict in order of name, and of ``code``; 64 hex digits."""
     digest = hashlib.sha256(code)
     for name, value in sorted(module.state_dict().items()):
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        for part, numbers in plain(name, value):
+            digest.update(f"{part} {numbers.dtype} {tuple(numbers.shape)}{settings(value)}".encode())
+            digest.update(numbers.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

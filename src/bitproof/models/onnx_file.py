@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from bitproof.core import MissingExtra, ModelError
 from bitproof.models.network import IMAGENET_MEAN, IMAGENET_STD, Network, check_interpolation, wrap
+from bitproof.models.pieces import in_pieces
 from bitproof.models.python_file import channels
 from bitproof.models.weights import located
 
@@ -46,10 +47,7 @@ class OnnxSession(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Run all pictures, in pieces where the graph has a fixed batch size; the last piece is filled up with zeros."""
-        if self.batch is None:
-            return self._run(x)
-        pieces = [self._run(_filled(piece, self.batch))[: len(piece)] for piece in torch.split(x, self.batch)]
-        return torch.cat(pieces)
+        return in_pieces(self._run, x, self.batch)
 
     def _run(self, x: Tensor) -> Tensor:
         session = self._open()
@@ -59,10 +57,6 @@ class OnnxSession(nn.Module):
     def __getstate__(self) -> dict[str, Any]:
         """Sessions can be neither copied nor pickled: leave it out, and open it again from the bytes."""
         return {**self.__dict__, "_session": None}
-
-
-def _filled(x: Tensor, batch: int) -> Tensor:
-    return x if len(x) == batch else torch.cat([x, x.new_zeros(batch - len(x), *x.shape[1:])])
 
 
 def _batch(session: Any) -> int | None:
@@ -105,8 +99,9 @@ class OnnxFile:
         path = located(self.file)
         if not path.is_file():
             raise ModelError(f"The file {self.file!r} does not exist.")
+        session = _session(path)
         return wrap(
-            _session(path),
+            session,
             size=self.size,
             mean=channels(self.mean, IMAGENET_MEAN),
             std=channels(self.std, IMAGENET_STD),
@@ -116,7 +111,8 @@ class OnnxFile:
             interpolation=self.interpolation,
             spec=spec,
             differentiable=False,
-            code=hashlib.sha256(path.read_bytes()).digest(),
+            code=hashlib.sha256(session.graph).digest(),
+            size_bytes=len(session.graph),
         )
 
 
