@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 from corruptions import cpu
-from packed import in_onnxruntime, shares, shortest_ms
+from packed import in_onnxruntime, shortest_ms
 
 import bitproof
 from bitproof import kernels
@@ -95,6 +95,7 @@ def main() -> None:
     folded = fused(floats, pair)
     calls: dict[str, Callable[[], Any]] = {
         **{f"packed 1-bit, {depth} blocks": (lambda net=net: net(x)) for depth, net in packed.items()},
+        "packed step by step, 8 blocks": lambda: packed[8].stepwise(x),
         "torch eager": lambda: floats(x),
         "torch eager, norms folded": lambda: folded(x),
         **{name: call for name, call in in_onnxruntime(floats, x).items()},
@@ -112,12 +113,8 @@ def main() -> None:
     print(f"1-bit kernels: {kernels.status()}")
     for name, taken in best.items():
         print(f"{name:34s} {1e3 * taken:8.1f} µs")
-    with torch.inference_mode():
-        parts = shares(packed[8], x, 20 if quick else 100)
-    products, rest = parts.pop("packed products"), sum(parts.values())
-    between = best["packed 1-bit, 8 blocks"] - products - rest
-    count = f"{len(packed[8].steps)} steps alone: {1e3 * products:.0f} µs in {len(packed[8].products)} packed products"
-    print(f"of 8 blocks, its {count}, {1e3 * rest:.0f} µs in float steps, {1e3 * between:.0f} µs in going from step to step")
+    deep = packed[8]
+    print(f"of 8 blocks, {deep.native} of {len(deep.steps)} steps are native, {len(deep.products)} of them packed products")
     report(best, {depth: file_bytes(net) for depth, net in packed.items()}, floats)
 
 

@@ -10,8 +10,9 @@ from bitproof.export.numbers import low_bit_layers
 from bitproof.export.onnx_file import to_onnx
 from bitproof.export.packed_file import load_packed, save_packed
 from bitproof.export.product import PRODUCT
-from bitproof.export.program import OPERATIONS, Named, Program, Ref, Step, mapped
+from bitproof.export.program import OPERATIONS, Program
 from bitproof.export.sessions import Deployment, Engine, cpuinfo, engine, features, session, settled
+from bitproof.export.steps import Named, Ref, Step, mapped
 from bitproof.export.zoo import zoo_cards
 
 __all__ = [

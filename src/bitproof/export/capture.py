@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from bitproof.core import ModelError
 from bitproof.export.numbers import low_bit_layers
 from bitproof.export.product import PRODUCT, Product
-from bitproof.export.program import OPERATIONS, Named, Program, Ref, Step, array, leaves, mapped
+from bitproof.export.program import OPERATIONS, Program, array
 from bitproof.export.signs import Signs, Window
+from bitproof.export.steps import Named, Ref, Step, leaves, mapped
 from bitproof.kernels import PackedWeight
 
 _SIGNS = "bitproof.sign_conv2d.default"

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from bitproof.export.product import PRODUCT
-from bitproof.export.program import Named, Program, Ref, Step, array, mapped
+from bitproof.export.program import Program, array
 from bitproof.export.signs import Signs
+from bitproof.export.steps import Named, Ref, Step, mapped
 from bitproof.kernels import Cut, cut_where, fold_norm
 
 _NORM, _CONV = "aten.batch_norm.default", "aten.conv2d.default"

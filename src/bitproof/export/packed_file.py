@@ -16,8 +16,9 @@ from safetensors.numpy import save_file
 
 from bitproof.core import BitproofError, ModelError, StoreError
 from bitproof.export.product import Product
-from bitproof.export.program import Named, Program, Ref, Step, array, mapped
+from bitproof.export.program import Program, array
 from bitproof.export.signs import Signs, Window
+from bitproof.export.steps import Named, Ref, Step, mapped
 from bitproof.kernels import Cut, pack, pack_weight, unpack
 
 #: The key of the header, and the version of what stands there.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from bitproof.core import ModelError
+from bitproof.export.emitters import emitters
+from bitproof.export.planned import Planned
+from bitproof.export.planning import NoPlan, Planner
 from bitproof.export.product import PRODUCT, Product
+from bitproof.export.steps import Named, Ref, Step, leaves, mapped
+from bitproof.kernels import can_plan, chosen
 
 #: What a step may call beside ``PRODUCT``: operations of torch without a side effect, ``NAME`` or ``NAME.OVERLOAD``.
 _NAMES = """
@@ -32,6 +36,9 @@ def _found(name: str) -> Callable[..., Any]:
     return found
 
 
+#: How many plans a program keeps, and how large an input and a plan's memory may be: where steps are long, calls cost nothing.
+_KEPT, _MOST_VALUES, _MOST_BYTES = 4, 2**22, 2**26
+
 #: name → function; sizes and parts of a result are taken by the few of Python.
 OPERATIONS: Mapping[str, Callable[..., Any]] = {
     **{f"aten.{name if '.' in name else f'{name}.default'}": _found(name) for name in _NAMES.split()},
@@ -39,51 +46,11 @@ OPERATIONS: Mapping[str, Callable[..., Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Ref:
-    """The result of step ``id``; 0 is the network's input."""
-
-    id: int
-
-
-@dataclass(frozen=True)
-class Named:
-    """A tensor that the program holds."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Step:
-    """``op`` of ``OPERATIONS``, or ``PRODUCT``, whose arguments are its input and the name of the product.
-
-    Arguments are numbers, strings, None, ``torch.dtype``, ``Ref``, ``Named`` and lists of those.
-    """
-
-    id: int
-    op: str
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-
-    def refs(self) -> list[int]:
-        """Return the steps whose results it takes."""
-        return [leaf.id for leaf in leaves((self.args, list(self.kwargs.values()))) if isinstance(leaf, Ref)]
-
-
-def leaves(value: Any) -> list[Any]:
-    """Return what lists and tuples hold in the end."""
-    return [leaf for part in value for leaf in leaves(part)] if isinstance(value, (list, tuple)) else [value]
-
-
-def mapped(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Return ``value`` with ``change`` of every leaf."""
-    return type(value)(mapped(part, change) for part in value) if isinstance(value, (list, tuple)) else change(value)
-
-
 class Program(nn.Module):
     """Steps run one after the other, each result dropped after its last use. On the CPU, without a gradient.
 
-    Pictures are kept channels last: packed products write them so, and pooling is faster.
+    Pictures are kept channels last: packed products write them so, and pooling is faster. For inputs of a shape that is not too
+    large a plan is made once, in which neighbouring steps are one native call; ``stepwise`` is what it must equal.
     Shapes: as of the network that it was captured from, with any batch size.
 
     Args:
@@ -106,7 +73,8 @@ class Program(nn.Module):
             self.register_buffer(slot, _channels_last(tensors[name].detach()))
         self._check()
         last = {ref: step.id for step in steps for ref in step.refs()}
-        self._dead = {step.id: [ref for ref, at in last.items() if at == step.id and ref != output] for step in steps}
+        self._plans = _Plans()
+        self.dead = {step.id: [ref for ref, at in last.items() if at == step.id and ref != output] for step in steps}
 
     @property
     def tensors(self) -> dict[str, Tensor]:
@@ -126,7 +94,14 @@ class Program(nn.Module):
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
-        """Run all steps."""
+        """Run all steps, in native code what it knows."""
+        x = _channels_last(x.detach())
+        plan = self._plans.of(self, x)
+        return self.stepwise(x) if plan is None else plan(x, torch.get_num_threads())
+
+    @torch.no_grad()
+    def stepwise(self, x: Tensor) -> Tensor:
+        """Run all steps one by one: torch's own operations, and the packed products."""
         values: dict[int, Any] = {0: _channels_last(x.detach())}
         tensors, threads = self.tensors, torch.get_num_threads()
 
@@ -139,14 +114,51 @@ class Program(nn.Module):
             else:
                 kwargs = {key: mapped(value, given) for key, value in step.kwargs.items()}
                 values[step.id] = OPERATIONS[step.op](*mapped(step.args, given), **kwargs)
-            for dead in self._dead[step.id]:
+            for dead in self.dead[step.id]:
                 del values[dead]
         found: Tensor = values[self.output]
         return found
 
     def extra_repr(self) -> str:
         """Return what it holds for ``print(model)``."""
-        return f"{len(self.steps)} steps, {len(self.products)} packed products"
+        told = f"; {self.native} of the steps in native code" if self.native is not None else ""
+        return f"{len(self.steps)} steps, {len(self.products)} packed products{told}"
+
+    @property
+    def native(self) -> int | None:
+        """How many of the steps were native in the last call; None before one."""
+        return self._plans.native
+
+
+class _Plans:
+    """The plans of a program by shape and layout of its input, the last few; None where there is none. A copy begins anew."""
+
+    def __init__(self) -> None:
+        self._found: dict[Any, Planned | None] = {}
+        self.native: int | None = None
+
+    def __reduce__(self) -> Any:
+        return _Plans, ()
+
+    def of(self, program: Program, x: Tensor) -> Planned | None:
+        key = (x.shape, x.stride(), x.dtype, chosen())
+        if key not in self._found:
+            for old in list(self._found)[: 1 - _KEPT]:
+                self._found.pop(old, None)
+            self._found[key] = _planned(program, x)
+        found = self._found[key]
+        self.native = found.native[0] if found else 0
+        return found
+
+
+def _planned(program: Program, x: Tensor) -> Planned | None:
+    if not can_plan() or x.device.type != "cpu" or not 0 < x.numel() <= _MOST_VALUES:
+        return None
+    try:
+        found = Planner(program, OPERATIONS, emitters()).planned(x)
+    except NoPlan:
+        return None
+    return found if found.size_bytes <= _MOST_BYTES else None
 
 
 def _channels_last(value: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bitproof.kernels.epilogue import Affine, Cut, cut, cut_where, fold_norm
 from bitproof.kernels.ops import conv2d, gemm, pack, unpack
+from bitproof.kernels.plan import Place, Plan, can_plan
 from bitproof.kernels.sets import REFERENCE, available, chosen, status
 from bitproof.kernels.weight import PackedWeight, pack_weight
 
@@ -18,7 +19,10 @@ __all__ = [
     "Affine",
     "Cut",
     "PackedWeight",
+    "Place",
+    "Plan",
     "available",
+    "can_plan",
     "chosen",
     "conv2d",
     "cut",

@@ -4,6 +4,7 @@
 #if defined(__AVX2__)
 #include <immintrin.h>
 
+#include "float_loops.hpp"
 #include "loops.hpp"
 
 namespace bitproof {
@@ -96,7 +97,7 @@ void pack_columns_wide(const float* x, size_t stride, const float* threshold, si
 }  // namespace
 
 const Kernels* avx2() {
-  static constexpr Kernels kernels = {"avx2", kMost, pack_row_wide, pack_columns_wide, count, copy, affine, cut, digits, undigit};
+  static constexpr Kernels kernels = {"avx2", kMost, pack_row_wide, pack_columns_wide, count, copy, affine, cut, digits, undigit, &kFloats};
   return &kernels;
 }
 

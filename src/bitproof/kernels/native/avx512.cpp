@@ -4,6 +4,7 @@
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VPOPCNTDQ__)
 #include <immintrin.h>
 
+#include "float_loops.hpp"
 #include "loops.hpp"
 
 namespace bitproof {
@@ -106,7 +107,7 @@ void cut_wide(const int32_t* y, size_t m, const int32_t* at, uint32_t* out) {
 
 const Kernels* avx512() {
   static constexpr Kernels kernels = {"avx512", kMost,  pack_row_wide, pack_columns_wide, count, copy,
-                                      affine,   cut_wide, digits,        undigit};
+                                      affine,   cut_wide, digits,        undigit, &kFloats};
   return &kernels;
 }
 

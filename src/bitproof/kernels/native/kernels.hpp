@@ -6,6 +6,8 @@
 
 namespace bitproof {
 
+struct Floats;
+
 constexpr size_t kWord = 32;   // bits in a word; the public uint64 words are pairs of these, low half first
 constexpr size_t kLanes = 16;  // outputs side by side in a block of weights: lane j of words [i][16] is output j, word i
 
@@ -42,6 +44,8 @@ struct Kernels {
 
   // y[j] = taps - 2 * (the number whose digits are bit j of planes[d * words]), j < 32.
   void (*undigit)(const uint32_t* planes, size_t n_planes, size_t words, int32_t taps, int32_t* y);
+
+  const Floats* floats;  // what stands between products in a plan
 };
 
 // Null where the compiler was not asked, or not able, to build the set.

@@ -3,6 +3,7 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -10,9 +11,11 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "conv.hpp"
+#include "plan.hpp"
 
 namespace nb = nanobind;
 using namespace bitproof;
@@ -52,13 +55,16 @@ void pack_array(const std::string& set, const Array<const float>& x, const Maybe
   pack(kernels, x.data(), pointer(threshold), x.shape(0), x.shape(1), x.shape(2), reinterpret_cast<uint32_t*>(out.data()), threads);
 }
 
+Geometry geometry_of(const std::array<size_t, 14>& n, int pad) {
+  return {n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], n[9], n[10], n[11], n[12], n[13], Pad(pad)};
+}
+
 void conv_array(const std::string& set, const Array<const uint64_t>& x, const Array<const uint32_t>& blocks,
                 const Array<const int32_t>& sums, const std::array<size_t, 14>& numbers, int pad, size_t threads,
                 const Maybe<int32_t>& y, const Maybe<float>& real, const Maybe<const float>& scale, const Maybe<const float>& bias,
                 const Maybe<uint64_t>& bits, const Maybe<const int32_t>& at, const Maybe<const uint64_t>& flip) {
   const Kernels& kernels = find(set);
-  const auto& n = numbers;
-  const Geometry geometry = {n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], n[9], n[10], n[11], n[12], n[13], Pad(pad)};
+  const Geometry geometry = geometry_of(numbers, pad);
   const Weights weights = {blocks.data(), sums.data()};
   Result result;
   result.y = pointer(y);
@@ -72,6 +78,59 @@ void conv_array(const std::string& set, const Array<const uint64_t>& x, const Ar
   conv(kernels, geometry, words(x), weights, result, threads);
 }
 
+// A plan reads its constants where Python keeps them: `plan.py` holds on to them, and to the memory of slots.
+using At = std::pair<size_t, size_t>;
+
+Place place(const At& at) { return {at.first, at.second}; }
+
+void* memory(size_t address) { return reinterpret_cast<void*>(address); }  // NOLINT(performance-no-int-to-ptr)
+
+void plan_conv(Plan& plan, const At& x, const Array<const uint32_t>& blocks, const Array<const int32_t>& sums,
+               const std::array<size_t, 14>& numbers, int pad, const Maybe<const float>& scale, const Maybe<const float>& bias,
+               const Maybe<const int32_t>& at, const Maybe<const uint64_t>& flip, const At& y) {
+  Result result;
+  result.scale = pointer(scale);
+  result.bias = pointer(bias);
+  result.at = pointer(at);
+  result.flip = reinterpret_cast<const uint32_t*>(pointer(flip));
+  plan.conv(place(x), geometry_of(numbers, pad), {blocks.data(), sums.data()}, result, place(y));
+}
+
+void plan_dense(Plan& plan, const At& x, const Array<const float>& w, const Array<const float>& bias,
+                const Maybe<const uint32_t>& offsets, size_t outputs, const std::vector<size_t>& sizes,
+                const std::vector<size_t>& steps, const At& y) {
+  plan.dense(place(x), {w.data(), bias.data(), pointer(offsets), w.shape(1), outputs}, sizes, steps, place(y));
+}
+
+void define_plan(nb::module_& module) {
+  nb::class_<Plan>(module, "Plan")
+      .def("__init__", [](Plan* plan, const std::string& set) { new (plan) Plan(find(set)); }, nb::arg("set"))
+      .def("__len__", &Plan::size)
+      .def("slot", [](Plan& plan, size_t address) { return plan.slot(memory(address)); })
+      .def("bind", [](Plan& plan, size_t slot, size_t address) { plan.bind(slot, memory(address)); })
+      .def("run", &Plan::run, nb::call_guard<nb::gil_scoped_release>())
+      .def("pack",
+           [](Plan& plan, const At& x, const Maybe<const float>& threshold, size_t outer, size_t k, size_t inner, const At& y) {
+             plan.pack(place(x), pointer(threshold), outer, k, inner, place(y));
+           },
+           nb::arg("x"), nb::arg("threshold").none(), nb::arg("outer"), nb::arg("k"), nb::arg("inner"), nb::arg("y"))
+      .def("conv", &plan_conv, nb::arg("x"), nb::arg("blocks"), nb::arg("sums"), nb::arg("numbers"), nb::arg("pad"),
+           nb::arg("scale").none(), nb::arg("bias").none(), nb::arg("at").none(), nb::arg("flip").none(), nb::arg("y"))
+      .def("dense", &plan_dense, nb::arg("x"), nb::arg("w"), nb::arg("bias"), nb::arg("offsets").none(), nb::arg("outputs"),
+           nb::arg("sizes"), nb::arg("steps"), nb::arg("y"))
+      .def("copy", [](Plan& plan, const At& x, const std::vector<size_t>& sizes, const std::vector<size_t>& from,
+                      const std::vector<size_t>& to, const At& y) { plan.copy(place(x), {sizes, from, to}, place(y)); })
+      .def("map", [](Plan& plan, const std::string& name, const At& x, size_t n, float a, float b, const At& y) {
+        plan.map(name, place(x), n, a, b, place(y));
+      })
+      .def("pair", [](Plan& plan, const std::string& name, const At& x, const At& z, size_t rows, size_t n, bool repeats,
+                      const At& y) { plan.pair(name, place(x), place(z), rows, n, repeats, place(y)); })
+      .def("means", [](Plan& plan, const At& x, size_t images, size_t rows, size_t n, const At& y) {
+        plan.means(place(x), images, rows, n, place(y));
+      })
+      .def("fill", [](Plan& plan, const At& y, size_t n, float value) { plan.fill(place(y), n, value); });
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
@@ -81,4 +140,5 @@ NB_MODULE(_native, module) {
              nb::arg("pad"), nb::arg("threads"), nb::arg("y") = nb::none(), nb::arg("real") = nb::none(),
              nb::arg("scale") = nb::none(), nb::arg("bias") = nb::none(), nb::arg("bits") = nb::none(), nb::arg("at") = nb::none(),
              nb::arg("flip") = nb::none());
+  define_plan(module);
 }

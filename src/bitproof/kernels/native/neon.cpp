@@ -4,6 +4,7 @@
 #if defined(__aarch64__)
 #include <arm_neon.h>
 
+#include "float_loops.hpp"
 #include "loops.hpp"
 
 namespace bitproof {
@@ -69,7 +70,7 @@ void pack_row_wide(const float* x, const float* threshold, size_t k, uint32_t* o
 }  // namespace
 
 const Kernels* neon() {
-  static constexpr Kernels kernels = {"neon", kMost, pack_row_wide, pack_columns, count, copy, affine, cut, digits, undigit};
+  static constexpr Kernels kernels = {"neon", kMost, pack_row_wide, pack_columns, count, copy, affine, cut, digits, undigit, &kFloats};
   return &kernels;
 }
 

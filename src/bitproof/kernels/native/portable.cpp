@@ -1,4 +1,5 @@
 // Any processor: bits are counted by adding neighbours inside bytes.
+#include "float_loops.hpp"
 #include "loops.hpp"
 
 namespace bitproof {
@@ -41,7 +42,7 @@ void count(const uint32_t* x, size_t ldx, int m, const uint32_t* blocks, int n_b
 }  // namespace
 
 const Kernels* portable() {
-  static constexpr Kernels kernels = {"portable", 4, pack_row, pack_columns, count, copy, affine, cut, digits, undigit};
+  static constexpr Kernels kernels = {"portable", 4, pack_row, pack_columns, count, copy, affine, cut, digits, undigit, &kFloats};
   return &kernels;
 }
 

@@ -1,0 +1,116 @@
+// Plain float loops that the compiler vectorises, once for each instruction set; see loops.hpp for why nothing here is shared.
+#pragma once
+
+#include "floats.hpp"
+#include "kernels.hpp"
+
+namespace bitproof {
+namespace {
+
+// Selections are written so that a NaN stays one.
+struct Clip {
+  static float of(float x, float low, float high) {
+    const float least = x < low ? low : x;
+    return least > high ? high : least;
+  }
+};
+struct Prelu {
+  static float of(float x, float slope, float) { return x > 0 ? x : slope * x; }
+};
+struct AddTo {
+  static float of(float x, float a, float) { return x + a; }
+};
+struct SubFrom {
+  static float of(float x, float a, float) { return x - a; }
+};
+struct Times {
+  static float of(float x, float a, float) { return x * a; }
+};
+struct Over {
+  static float of(float x, float a, float) { return x / a; }
+};
+
+template <class F>
+void map(const float* x, size_t n, float a, float b, float* y) {
+  for (size_t i = 0; i < n; ++i) y[i] = F::of(x[i], a, b);
+}
+
+template <class F>
+void pair(const float* x, const float* z, size_t n, float* y) {
+  for (size_t i = 0; i < n; ++i) y[i] = F::of(x[i], z[i], 0);
+}
+
+// Sixteen outputs in whatever registers there are; memory need not be aligned.
+typedef float Lanes __attribute__((vector_size(64)));
+typedef float LanesInMemory __attribute__((vector_size(64), aligned(4)));
+
+#if defined(__AVX512F__)
+constexpr size_t kPositions = 8;
+#elif defined(__AVX__)
+constexpr size_t kPositions = 4;
+#else
+constexpr size_t kPositions = 2;
+#endif
+
+template <size_t P>
+void dense_tile(const Dense& of, size_t block, const float* x, size_t step, float* y) {
+  const float* w = of.w + block * of.terms * kLanes;
+  Lanes sums[P];
+  for (size_t p = 0; p < P; ++p) sums[p] = *reinterpret_cast<const LanesInMemory*>(of.bias + block * kLanes);
+  for (size_t k = 0; k < of.terms; ++k) {
+    const Lanes weights = *reinterpret_cast<const LanesInMemory*>(w + k * kLanes);
+    const float* from = x + (of.offsets ? of.offsets[k] : k);
+    for (size_t p = 0; p < P; ++p) sums[p] += from[p * step] * weights;
+  }
+  const size_t first = block * kLanes, n = of.outputs - first < kLanes ? of.outputs - first : kLanes;
+  for (size_t p = 0; p < P; ++p) {
+    float* to = y + p * of.outputs + first;
+    if (n == kLanes) {
+      *reinterpret_cast<LanesInMemory*>(to) = sums[p];
+    } else {
+      for (size_t j = 0; j < n; ++j) to[j] = sums[p][j];
+    }
+  }
+}
+
+// One position: four sums side by side, or each addition would wait for the one before.
+void dense_one(const Dense& of, size_t block, const float* x, float* y) {
+  const float* w = of.w + block * of.terms * kLanes;
+  Lanes sums[4] = {*reinterpret_cast<const LanesInMemory*>(of.bias + block * kLanes)};
+  size_t k = 0;
+  for (; k + 4 <= of.terms; k += 4) {
+    for (size_t i = 0; i < 4; ++i) {
+      sums[i] += x[of.offsets ? of.offsets[k + i] : k + i] * *reinterpret_cast<const LanesInMemory*>(w + (k + i) * kLanes);
+    }
+  }
+  for (; k < of.terms; ++k) sums[0] += x[of.offsets ? of.offsets[k] : k] * *reinterpret_cast<const LanesInMemory*>(w + k * kLanes);
+  const Lanes sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  const size_t first = block * kLanes;
+  for (size_t j = 0; j < kLanes && first + j < of.outputs; ++j) y[first + j] = sum[j];
+}
+
+[[maybe_unused]] void dense(const Dense& of, const float* x, size_t n, size_t step, float* y) {
+  for (size_t block = 0; block * kLanes < of.outputs; ++block) {
+    size_t p = 0;
+    for (; p + kPositions <= n; p += kPositions) dense_tile<kPositions>(of, block, x + p * step, step, y + p * of.outputs);
+    for (; p + 2 <= n; p += 2) dense_tile<2>(of, block, x + p * step, step, y + p * of.outputs);
+    if (p < n) dense_one(of, block, x + p * step, y + p * of.outputs);
+  }
+}
+
+[[maybe_unused]] void means(const float* x, size_t rows, size_t n, float* y) {
+  for (size_t j = 0; j < n; ++j) y[j] = 0;
+  for (size_t r = 0; r < rows; ++r) {
+    for (size_t j = 0; j < n; ++j) y[j] += x[r * n + j];
+  }
+  for (size_t j = 0; j < n; ++j) y[j] /= float(rows);
+}
+
+constexpr Map kMaps[] = {{"clip", map<Clip>},  {"prelu", map<Prelu>}, {"add", map<AddTo>}, {"sub", map<SubFrom>},
+                         {"mul", map<Times>}, {"div", map<Over>},    {nullptr, nullptr}};
+constexpr Pair kPairs[] = {{"prelu", pair<Prelu>}, {"add", pair<AddTo>}, {"sub", pair<SubFrom>},
+                           {"mul", pair<Times>},  {"div", pair<Over>},  {nullptr, nullptr}};
+[[maybe_unused]] constexpr Floats kFloats = {kMaps, kPairs, dense, means};
+
+}  // namespace
+}  // namespace bitproof
