@@ -186,3 +186,9 @@ def test_what_is_asked_for_by_name_is_never_left_out(text):
     made = plan(text.replace("cv-nearest", 'ceil-mode, "pil-bilinear:mode=shorter"'))
     assert {"ceil-mode", "pil-bilinear:mode=shorter"} < {cell.noise for cell in made.cells}
     assert made.left_out == {}
+
+
+def test_the_memory_for_pictures_is_in_no_id(text):
+    assert ids(text) == ids(text + "\ncache_mb: 0\n")
+    with pytest.raises(BitproofError, match="cache_mb"):
+        parse_grids(text + "\ncache_mb: -1\n")

@@ -2,8 +2,10 @@
 
 import functools
 import hashlib
+import io
 import itertools
 import pickle
+import tarfile
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +23,8 @@ SPECS = {
     "imagenet": "imagenet:{flat},labels={labels}",
     "imagefolder": "imagefolder:{folder}",
     "parquet": "parquet:{table},classes=3",
+    "webdataset": "webdataset:{shards},classes=3",
+    "hf": "hf:{hub}",
     "cifar10": "cifar10:{cifar}",
     "cifar100": "cifar100:{cifar}",
     "foolbox-imagenet": "foolbox-imagenet",
@@ -60,6 +64,29 @@ def table(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    root = tmp_path_factory.mktemp("shards")
+    for number in range(2):
+        with tarfile.open(root / f"{number}.tar", "w") as tar:
+            for i in range(3):
+                for name, content in ((f"{number}{i}.jpg", jpeg(picture(20 + i, 24))), (f"{number}{i}.cls", str(i).encode())):
+                    member = tarfile.TarInfo(name)
+                    member.size = len(content)
+                    tar.addfile(member, io.BytesIO(content))
+    return root
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    root = tmp_path_factory.mktemp("hub")
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b", "c"])})
+    rows = {"image": [{"bytes": jpeg(picture(20 + i, 24)), "path": None} for i in range(6)], "label": [i % 3 for i in range(6)]}
+    datasets.Dataset.from_dict(rows, features=features).save_to_disk(root)
+    return root
+
+
 @pytest.fixture
 def cifar(tmp_path, monkeypatch):
     """Six pictures in the layout of both data sets, with checksums of their own."""
@@ -84,7 +111,7 @@ def test_every_source_is_here():
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("source", SPECS)
 def test_source(source, check, request):
-    names = [name for name in ("flat", "labels", "folder", "table", "cifar") if f"{{{name}}}" in SPECS[source]]
+    names = [name for name in ("flat", "labels", "folder", "table", "shards", "hub", "cifar") if f"{{{name}}}" in SPECS[source]]
     try:
         check(functools.partial(load, SPECS[source].format(**{name: request.getfixturevalue(name) for name in names})))
     except MissingExtra as missing:

@@ -153,7 +153,7 @@ class EndpointEvaluator:
     """Runs cells of questions. Every answer is kept as soon as it is there, so a run that is killed asks nothing twice."""
 
     def __init__(self, plan: Plan, store: Store) -> None:
-        self.plan, self.store, self.cache = plan, store, SampleCache()
+        self.plan, self.store, self.cache = plan, store, SampleCache(plan.grid.cache_mb << 20)
 
     def __enter__(self) -> EndpointEvaluator:
         self._asked: Asked = self.store.asked()

@@ -112,6 +112,9 @@ class Grid(BaseModel):
     batch_size: Positive = 32
     threads: Annotated[Positive | None, Field(description="CPU threads of a forward; part of every cell's id")] = None
     geometry: GeometryOverride = GeometryOverride()
+    cache_mb: Annotated[
+        int, Field(ge=0, description="memory for pictures that cells share, at the size of the input; 0 keeps none")
+    ] = 1024
 
     @field_validator("training", mode="wrap")
     @classmethod

@@ -106,7 +106,7 @@ class NetworkEvaluator:
     """Runs cells of networks: pictures are made ahead in threads, a long cell's finished batches are stored before it is done."""
 
     def __init__(self, plan: Plan, store: Store, tell: Tell, device: torch.device) -> None:
-        self.plan, self.store, self.cache = plan, store, SampleCache()
+        self.plan, self.store, self.cache = plan, store, SampleCache(plan.grid.cache_mb << 20)
         self.variants = Variants(plan, store, self.cache, tell)
         self.shields = Shields(self.variants, store, device)
         self.victims = Victims(self.variants, self.shields, device)

@@ -34,6 +34,8 @@ SOURCES = Registry(
         "imagenet": f"{_SOURCES}.imagenet:ImageNet",
         "imagefolder": f"{_SOURCES}.folder:ImageFolder",
         "parquet": f"{_SOURCES}.parquet:Parquet",
+        "webdataset": f"{_SOURCES}.webdataset:WebDataset",
+        "hf": f"{_SOURCES}.hugging_face:HuggingFace",
         "cifar10": f"{_SOURCES}.cifar:Cifar10",
         "cifar100": f"{_SOURCES}.cifar:Cifar100",
         "foolbox-imagenet": f"{_SOURCES}.packages:FoolboxImageNet",

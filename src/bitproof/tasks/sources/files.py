@@ -59,13 +59,13 @@ def entries(path: Path) -> list[os.DirEntry[str]]:
     """
     with explained(path), os.scandir(path) as found:
         kept = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    odd = next((entry.path for entry in kept if not _is_text(entry.name)), None)
+    odd = next((entry.path for entry in kept if not is_text(entry.name)), None)
     if odd is not None:
         raise DataError(f"{odd!r} has a name that is not UTF-8, which no record can hold. Rename it.")
     return kept
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
     """Whether no byte of the name had to be smuggled past UTF-8, as Python does it with half surrogates."""
     return not any("\ud800" <= char <= "\udfff" for char in name)
 
