@@ -7,6 +7,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; torch r
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 MODEL = """
@@ -33,6 +34,12 @@ limit: {{clean: 24, natural: 24, system: 24, adversarial: 8}}
 batch_size: 8
 threads: 1
 """
+
+
+@pytest.fixture(autouse=True)
+def _same_networks():
+    """Layers that a test makes are drawn alike, whatever ran before it."""
+    torch.manual_seed(0)
 
 
 def pytest_collection_modifyitems(items):

@@ -13,6 +13,7 @@ stats = pytest.importorskip("scipy.stats")
 def rows(**columns):
     n = len(next(iter(columns.values())))
     cell = {"task": "t", "model": "m", "recipe": "r", "noise": "clean", "defense": "none", "seed": 0, "family": "clean"}
+    cell |= {"variant": "v", "cell": "c"}
     return pl.DataFrame({**{key: [value] * n for key, value in cell.items()}, **columns})
 
 
@@ -68,3 +69,10 @@ def test_cells_stay_apart():
     frame = pl.concat([classes([0, 1], [0, 1]), classes([0, 1], [1, 0]).with_columns(noise=pl.lit("typos:3"))])
     found_rows = metrics(frame).filter(pl.col("metric") == "accuracy")
     assert found_rows.select("noise", "value").rows() == [("clean", 100.0), ("typos:3", 0.0)]
+
+
+def test_a_cell_at_two_limits_counts_once_and_two_trainings_stay_apart():
+    small, large = classes([0, 1], [1, 0]).with_columns(cell=pl.lit("d")), classes([0, 1, 0, 1], [0, 1, 0, 1])
+    other = classes([0, 1], [1, 0]).with_columns(cell=pl.lit("e"), variant=pl.lit("w"))
+    found_rows = metrics(pl.concat([small, large, other])).filter(pl.col("metric") == "accuracy")
+    assert sorted(found_rows.select("recipe", "value", "n").rows()) == [("r [v]", 100.0, 4), ("r [w]", 0.0, 2)]

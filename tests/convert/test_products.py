@@ -249,3 +249,12 @@ def test_only_the_vocabulary_is_the_word_embedding():
     assert low == ["word_embeddings"]
     word = next(layer for layer in report.layers if layer.name.endswith("word_embeddings"))
     assert word.size_bytes == 60 * 32 // 2 + 60 * 4
+
+
+def test_an_embedding_can_be_named():
+    kept = quantize(bert(), "minmax:w4a4,embed=word,keep=word_embeddings", [tokens()]).report
+    own = quantize(bert(), 'minmax:w4a4,embed=word,layers="word_embeddings=w8a8"', [tokens()]).report
+    found = [next(layer for layer in report.layers if layer.name.endswith("word_embeddings")) for report in (kept, own)]
+    assert not found[0].changed and found[0].reason == "kept by keep=word_embeddings" and found[1].w_bits == 8
+    with pytest.raises(SpecError, match="word_embeddings"):
+        quantize(bert(), "minmax:w4a4,embed=word,keep=nowhere", [tokens()])

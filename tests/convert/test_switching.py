@@ -89,7 +89,13 @@ def test_ends_that_have_eight_bits_anyway_are_not_measured():
 
 @pytest.mark.parametrize(
     ("recipe", "says"),
-    [("lsq:w4a4", "is trained"), ("bireal:w1a1", "is trained"), ("fp32", "no low-bit layer"), ("mse:w8a8", "no fewer than 8")],
+    [
+        ("lsq:w4a4", "is trained"),
+        ("bireal:w1a1", "is trained"),
+        ("adaround:w4a4", "layers before it"),
+        ("fp32", "no low-bit layer"),
+        ("mse:w8a8", "no fewer than 8"),
+    ],
 )
 def test_what_has_nothing_to_keep_is_refused(recipe, says):
     with pytest.raises(SpecError, match=says):

@@ -2,12 +2,16 @@
 
 import threading
 import time
+from collections import defaultdict, deque
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 from polars.testing import assert_frame_equal
 
 import bitproof as bp
 from bitproof.bench.executors import executor
+from bitproof.bench.executors.ray import _Driver, _Piece
 from bitproof.core import MissingExtra, SampleRow, SpecError
 from bitproof.results import Store
 
@@ -36,6 +40,10 @@ class Fragile(nn.Module):
 """
 
 
+class SimpleVariant(NamedTuple):
+    id: str
+
+
 @pytest.fixture
 def small_pieces(monkeypatch):
     monkeypatch.setattr("bitproof.bench.executors.ray.PIECE_S", 1e-6)
@@ -51,6 +59,21 @@ def fragile(grid, tmp_path, code=FRAGILE):
     text = grid.read_text().replace('[fp32, float, "mse:w4a4", "lsq:w4a4"]', "[fp32]")
     before, _, rest = text.partition("python:")
     return f"{before}python:{tmp_path}/fragile.py#Fragile{rest[rest.index('#build') + len('#build') :]}"
+
+
+def test_a_piece_that_failed_with_one_network_waits_for_no_other():
+    driver = object.__new__(_Driver)
+    driver.networks, driver.waiting, driver.missing, driver.ready = {}, defaultdict(list), {}, deque()
+    driver.open, driver.ray, failed = {}, SimpleNamespace(put=dict), []
+    store = SimpleNamespace(write_variant_files=lambda *_: None)
+    driver.work = SimpleNamespace(store=store, tell=lambda *_: None, fail=lambda cell, error: failed.append(cell))
+    pieces = [_Piece("cell", 0, 1), _Piece("other", 0, 1)]
+    driver.open = {"cell": 1, "other": 1}
+    driver._line_up(pieces[0], {SimpleVariant("a"), SimpleVariant("b")})
+    driver._line_up(pieces[1], {SimpleVariant("b")})
+    driver._fail(SimpleVariant("a"), ValueError())
+    driver._made(SimpleVariant("b"), {})
+    assert failed == ["cell"] and list(driver.ready) == [pieces[1]]
 
 
 def test_rows_are_those_of_a_local_run(grid, tmp_path, small_pieces):

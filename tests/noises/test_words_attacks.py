@@ -1,5 +1,9 @@
 """Attacks on texts: words exchanged by their gradients, embeddings moved by PGD, both on a tiny encoder."""
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 from tiny_bert import WORDS, tiny_bert
@@ -9,7 +13,7 @@ from bitproof import models
 from bitproof.bench.tokens import TextInputs, fixed_tokens
 from bitproof.convert import quantize
 from bitproof.core import SpecError, Worded
-from bitproof.models import TorchVictim
+from bitproof.models import TorchVictim, WordVictim
 from bitproof.noises import noise
 
 pytest.importorskip("transformers", reason="the extra text")
@@ -55,6 +59,31 @@ def test_only_whole_words_are_free(network, victim):
     ]
     assert free == [text.split() for text in TEXTS]
     assert fixed_tokens(network.form).tolist() == [not word.isalpha() for word in WORDS]
+
+
+@pytest.mark.parametrize("mark", ["▁", "Ġ"])
+def test_parts_of_words_are_fixed_where_the_first_piece_is_marked(network, mark, tmp_path):
+    plan = json.loads(Path(network.form.tokenizer).read_text(encoding="utf-8"))
+    plan["model"]["vocab"] = {f"{mark}walk": 0, "ing": 1, f"{mark}the": 2, f"{mark},": 3, mark: 4, f"{mark}a1": 5}
+    plan["added_tokens"] = []
+    (tmp_path / "tokenizer.json").write_text(json.dumps(plan), encoding="utf-8")
+    form = replace(network.form, tokenizer=str(tmp_path / "tokenizer.json"))
+    assert fixed_tokens(form).tolist() == [False, True, False, True, True, True]
+
+
+def test_an_embedding_may_have_more_rows_than_the_tokenizer_has_tokens(network):
+    short = fixed_tokens(network.form)[:-2]
+    victim = WordVictim(network.module, fixed=short)
+    assert len(victim.fixed) == len(victim.words) == len(short) + 2 and bool(victim.fixed[-2:].all())
+
+
+def test_where_nothing_promises_anything_a_sample_is_asked_about_once(network, victim):
+    start = victim.start(tokens(network))
+    y = victim.decide(start)
+    nothing = torch.full_like(victim.fixed, True)
+    nothing[victim.tokens(start).unique()] = False
+    found = noise("hotflip:share=1,similar=0.9999")(WordVictim(victim.module, victim.mode, fixed=nothing), start, y, [0] * 4)
+    assert found.gradients.tolist() == [1] * 4 and torch.equal(found.x, start)
 
 
 def test_the_first_exchange_is_the_best_of_all(network, victim):

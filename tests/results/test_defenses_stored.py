@@ -1,9 +1,11 @@
 """Fitted defenses on disk: whole or absent, in the working and the compact form."""
 
+from base64 import b64encode
+
 import pytest
 
 from bitproof.core import StoreError
-from bitproof.results import Store, read_defense
+from bitproof.results import Store, compact, read_defense
 
 FILES = {"0.png": b"zero", "1.png": b"one"}
 
@@ -42,3 +44,13 @@ def test_a_damaged_picture_is_told_with_what_to_do(store, harm):
 def test_a_name_cannot_leave_its_folder(store):
     with pytest.raises(StoreError, match="cannot be the id"):
         store.write_defense("../x", {}, {})
+
+
+def test_the_compact_form_tells_damage_and_forgets_what_an_earlier_one_held(store, tmp_path):
+    first = compact(store.path, tmp_path / "small")
+    assert first.defense("abc") == store.defense("abc") and list(first.defenses()) == ["abc"]
+    file = tmp_path / "small" / "defenses.json"
+    file.write_text(file.read_text().replace(b64encode(b"one").decode(), b64encode(b"two").decode()))
+    with pytest.raises(StoreError, match=r"1\.png.*damaged"):
+        first.defense("abc")
+    assert not compact(Store.create(tmp_path / "bare").path, tmp_path / "small").has_defense("abc")

@@ -91,6 +91,17 @@ def test_a_part_of_the_official_test_set_is_found_to_be_that():
     assert len(words) > 3000 and {official_part(word) for word in words} == {"test"}
 
 
+def test_another_background_or_a_clip_of_another_size_is_other_data(commands, monkeypatch):
+    monkeypatch.setattr("bitproof.tasks.sources.files.WHOLE_BYTES", 0)  # as where the files are too many to be read
+    spec = f"speech-commands:{commands},part=train"
+    before = load_any(spec).data
+    (commands / "_background_noise_" / "pink.wav").write_bytes(wav(1, time_s=8))
+    between = load_any(spec).data
+    word = commands / next(sample.id for sample in between.samples if sample.label == 2)
+    word.write_bytes(wav(time_s=0.02))
+    assert len({before.digest, between.digest, load_any(spec).data.digest}) == 3
+
+
 def test_twelve_classes_are_balanced(commands):
     parts = {part: load_any(f"speech-commands:{commands},part={part}").data for part in ("train", "validation", "test")}
     for data in parts.values():

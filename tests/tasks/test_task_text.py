@@ -111,3 +111,10 @@ def test_a_number_is_right_within_half_a_unit(tmp_path):
     task.data.check_classes(1)
     with pytest.raises(DataError, match="asks for a number"):
         task.data.check_classes(2)
+
+
+def test_a_sentence_may_hold_other_line_breaks(tmp_path):
+    file = tmp_path / "dev.tsv"
+    file.write_text("sentence\tlabel\none\u2028two\x0bthree\x85\t1\r\nfour\t0\r\n", encoding="utf-8")
+    first, second = load_any(f"text/glue:sst2,{file}").data.samples
+    assert sentences(first.read())[0].startswith("one\u2028two") and sentences(second.read()) == ("four",)

@@ -9,7 +9,7 @@ from bitproof.core import ModelError, ShapeError, SpecError, UnknownName
 from bitproof.models import load
 from bitproof.training import MATCHES, Training, train
 from bitproof.training.bands import apart, bands, emphasized
-from bitproof.training.matching import Watch
+from bitproof.training.matching import Watch, matched
 
 
 def maps(seed=0, shape=(3, 6, 8)):
@@ -85,7 +85,8 @@ def trained(**words):
     network, teacher = load("bifsmn:classes=2").module, load("bifsmn:classes=2,seed=1").module
     settings = Training(epochs=1, lr=1e-3, optimizer="adamw", batch_size=8, **words)
     before = {name: p.clone() for name, p in network.named_parameters()}
-    train(network, Clips(), settings, seed=0, teacher=teacher if settings.taught else None)
+    attacked = (lambda net, x, y: (net(x), x)[1]) if settings.adversarial else None
+    train(network, Clips(), settings, seed=0, teacher=teacher if settings.taught else None, perturb=attacked)
     return network, {name for name, p in network.named_parameters() if not torch.equal(p, before[name])}
 
 
@@ -129,3 +130,17 @@ def test_what_the_network_lacks_is_told():
 def test_trainings_from_before_keep_their_identity():
     assert "match" not in Training(epochs=1, lr=0.1).identity() and "depths" not in Training(epochs=1, lr=0.1).identity()
     assert "match=hed" in Training(epochs=1, lr=0.1, match="hed").identity()
+
+
+def test_a_part_sees_no_maps_of_a_pass_before_it(monkeypatch):
+    """An attack, and TRADES' second pass, run deeper blocks than the shallow part: those must not be matched again."""
+    seen = []
+
+    def noting(match, student, teacher, x):
+        seen.append(len(student))
+        return matched(match, student, teacher, x)
+
+    monkeypatch.setattr("bitproof.training.step.matched", noting)
+    trained(depths="2=1,8=1", match="hed", adversarial="pgd-linf:eps=0.1", trades=1.0)
+    trained(depths="8=1,2=1", match="hed", adversarial="pgd-linf:eps=0.1", trades=1.0)
+    assert seen[0] < seen[1] and seen == [*seen[:2], *seen[:2][::-1]]

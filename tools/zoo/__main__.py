@@ -33,10 +33,10 @@ def short(model: str, recipe: str) -> str:
     return "-".join([Spec.parse(model).name, "cifar10", recipe.replace(":", "-")])
 
 
-def measured(rows: pl.DataFrame, recipe: str) -> list[dict[str, Any]]:
+def measured(rows: pl.DataFrame, variant: str) -> list[dict[str, Any]]:
     """Return per noise the accuracy and its 95 % interval over the samples of the rows."""
     found = []
-    own = rows.filter((pl.col("recipe") == recipe) & (pl.col("family") != "evidence") & (pl.col("defense") == "none"))
+    own = rows.filter((pl.col("variant") == variant) & (pl.col("family") != "evidence") & (pl.col("defense") == "none"))
     for (noise,), part in own.group_by("noise", maintain_order=True):
         low, high = (float(end) / 100 for end in wilson(int(part["correct"].sum()), len(part)))
         accuracy = float(part["correct"].mean())  # type: ignore[arg-type]
@@ -57,7 +57,7 @@ def entry(folder: Path, row: dict[str, Any], rows: pl.DataFrame, training: str) 
     with torch.no_grad():
         if not torch.equal(model(probe), read_zoo(path, base, row["recipe"])(probe)):
             raise SystemExit(f"{name}: the packed network gives other logits than the variant {row['variant']}")
-    figures = measured(rows, row["recipe"])
+    figures = measured(rows, row["variant"])
     clean = next(each for each in figures if each["noise"] == "clean")
     return name, {
         "file": path.name,
@@ -123,7 +123,7 @@ def main() -> None:
         told = next(line.partition(":")[2].strip() for line in training.splitlines() if line.startswith("training:"))
         for file in sorted(run.glob("variants/*/row.json")):
             row = json.loads(file.read_text(encoding="utf-8"))
-            if row["recipe"] in rows["recipe"].unique() and row["model"] in rows["model"].unique():
+            if row["variant"] in rows["variant"].unique():
                 name, about = entry(file.parent, row, rows, told)
                 entries[name] = about
                 print(f"{name}: {about['size_bytes']:,} bytes, {len(about['measured'])} noises")

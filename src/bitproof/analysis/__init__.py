@@ -5,6 +5,7 @@ from bitproof.analysis.audit import audit
 from bitproof.analysis.bibench import bibench
 from bitproof.analysis.budgets import Budget, budget, free
 from bitproof.analysis.consistency import agreement, contradictions
+from bitproof.analysis.controlled import parted
 from bitproof.analysis.defended import defended
 from bitproof.analysis.fidelity import LIMIT as FIDELITY_LIMIT
 from bitproof.analysis.fidelity import apart, features
@@ -46,6 +47,7 @@ __all__ = [
     "metrics",
     "pareto",
     "parsed",
+    "parted",
     "questions",
     "recipe_bits",
     "regressions",

@@ -16,7 +16,7 @@ Place = tuple[str, str, str, int, str]
 
 
 def parted(defense: str) -> tuple[str, str | None]:
-    """The defense of a row without its control, and the control."""
+    """The defense of a row or a cell without its control, and the control: ``defensive-patch:on=float,control=wrong``."""
     spec = Spec.parse(defense)
     items = tuple(item for item in spec.items if item[0] != "control")
     return str(Spec(spec.name, items)), spec.options.get("control")

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from bitproof.analysis.controlled import settled
 from bitproof.analysis.intervals import Array, Bootstrap, band
+from bitproof.analysis.selection import select
 
 #: What tells a cell from others.
 CELL = ("task", "model", "recipe", "noise", "defense", "seed")
@@ -27,7 +29,7 @@ def metrics(rows: pl.DataFrame) -> pl.DataFrame:
     Spearman's is that of their ranks, equals sharing the mean one. Source: GLUE (arXiv 1804.07461), table 1.
     Differs from the paper: a correlation is not averaged with another; ranks are not drawn anew in a resample.
     """
-    kept = rows.filter(pl.col("family") != "evidence")
+    kept = settled(select(rows))
     lines = [line for part in kept.partition_by(CELL, maintain_order=True) for line in _cell(part)]
     found = dict.fromkeys(("value", "low", "high"), pl.Float64())
     schema = pl.Schema({**{key: kept.schema[key] for key in CELL}, "metric": pl.String(), "n": pl.Int64(), **found})

@@ -69,7 +69,7 @@ class ClipPipeline:
         at = self.occupants
         if self.attacked and "wave" not in at:
             return self._plain(sample)
-        late = (at.get("wave"), self.run_seed, None if self.attacked else at["features"])
+        late = (at.get("wave"), self.run_seed if "wave" in at else 0, None if self.attacked else at["features"])
         return self.cache.get((*self._key(sample), *late), lambda: self._late(sample))
 
     def _key(self, sample: Sample) -> tuple[Any, ...]:
@@ -135,13 +135,11 @@ class ClipInputs(Inputs):
     augments = ("none", "wave")
 
     def check(self, network: Network, plan: Plan) -> None:
-        """Refuse a form whose occupants do not stand at their sites, a first sample that cannot be read, adversarial training."""
+        """Refuse a form whose occupants do not stand at their sites, a first sample that cannot be read."""
         form: Any = network.form
         for site, spec in next(iter(plan.tasks.values())).clean(form).items():
             if noise(spec).site != site:
                 raise SpecError(f"{network.spec!r}: {spec!r} stands at the site {noise(spec).site!r} and not at {site!r}.")
-        if plan.grid.training is not None and plan.grid.training.adversarial:
-            raise SpecError("training.adversarial is for pictures; an attack on clips moves the wave, which training does not see.")
         for task in plan.tasks.values():
             self.pipeline(task, form, (), 0, SampleCache(0)).made(task.data.samples[0])
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
-from bitproof.analysis import Budget, budget
+from bitproof.analysis import Budget, budget, parted
 from bitproof.bench.cache import SampleCache
-from bitproof.bench.fits import Fit, told
+from bitproof.bench.fits import Fit
 from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.inputs import batch, inputs_of, probe_of
 from bitproof.bench.kind import Prediction, Price
@@ -74,7 +74,7 @@ class NetworkCosts:
     def _tries(self, cell: Cell) -> int:
         """How often a sample is shown: without its label each class's patch is tried."""
         fit = self.plan.fit(cell)
-        return len(fit.labels) if fit and told(cell.defense)[1] == "argmax" else 1
+        return len(fit.labels) if fit and parted(cell.defense)[1] == "argmax" else 1
 
     def fit_s(self, fit: Fit) -> float:
         """Seconds to fit a defense; the networks that it is fitted on come before."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from bitproof.bench.fits import Fit, fit_of, pictures_of, told, with_control
+from bitproof.analysis import parted
+from bitproof.bench.fits import Fit, fit_of, pictures_of, with_control
 from bitproof.bench.ids import Variant
 from bitproof.bench.specs import family_of, standing
 from bitproof.core import SpecError
@@ -57,7 +58,7 @@ class Defending:
 
     def fit(self, text: str, variant: Variant) -> Fit | None:
         """What has to be fitted for a cell of ``variant`` behind ``text``; None where nothing has."""
-        key = (told(text)[0], variant)
+        key = (parted(text)[0], variant)
         if key not in self._fits:
             self._fits[key] = None if text == "none" else fit_of(self.plan, text, variant)
         return self._fits[key]
@@ -74,4 +75,4 @@ class Defending:
         """What the numbers of a cell depend on beside its defense's spec; nothing where there is none."""
         if text != "none":
             fit = self.fit(text, variant)
-            yield f"defense {fit.id if fit else defense(told(text)[0]).version}"
+            yield f"defense {fit.id if fit else defense(parted(text)[0]).version}"

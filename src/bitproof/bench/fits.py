@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from bitproof.analysis import parted
 from bitproof.bench.ids import PIPELINE, Variant
 from bitproof.bench.specs import own_facts, parts, standing
 from bitproof.convert import Recipe
@@ -41,13 +42,6 @@ class Fit:
         return digest("defense", PIPELINE, self.spec, self.seed, self.labels, self.n, self.noises, *networks, *self.identity)
 
 
-def told(text: str) -> tuple[str, str | None]:
-    """The defense of a cell without its control, and the control: ``defensive-patch:on=float,control=wrong``."""
-    spec = Spec.parse(text)
-    items = tuple(item for item in spec.items if item[0] != "control")
-    return str(Spec(spec.name, items)), spec.options.get("control")
-
-
 def fitted_as(text: str) -> str:
     """The defense of a cell as it is fitted: without its control, and without where it stands."""
     spec = Spec.parse(text)
@@ -62,7 +56,7 @@ def with_control(text: str, control: str) -> str:
 
 def at_model(text: str) -> bool:
     """Whether the defense of a cell changes the network."""
-    return text != "none" and defense(told(text)[0]).site == "model"
+    return text != "none" and defense(parted(text)[0]).site == "model"
 
 
 def recipes_of(texts: tuple[str, ...]) -> list[Recipe]:
@@ -85,7 +79,7 @@ def fit_of(plan: Plan, text: str, variant: Variant) -> Fit | None:
 
     Raises SpecError for models and data that do not fit.
     """
-    spec = told(text)[0]
+    spec = parted(text)[0]
     built = defense(spec)
     if not built.fitted and built.site == "image":
         return None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from PIL import Image
 
+from bitproof.analysis import parted
 from bitproof.bench.cache import SampleCache
-from bitproof.bench.fits import told
 from bitproof.bench.ids import Cell
 from bitproof.bench.inputs import batch, inputs_of, pipeline_of
 from bitproof.bench.pictures import Picture, draw
@@ -41,27 +42,37 @@ def write_gallery(plan: Plan, store: Store, victims: Victims, shields: Shields, 
             continue
         have.add(key)
         sample = plan.samples(cell)[0]
-        try:
+        with _unless_it_fails():
             picture = _picture(cell, plan, victims, cache)
-        except StoreError:
-            raise
-        except Exception:  # the cell's own failure tells why; a thumbnail never ends a run
-            continue
-        if picture is not None:
-            store.write_picture(cell.variant.task, cell.noise, sample.id, _png(picture))
+            if picture is not None:
+                store.write_picture(cell.variant.task, cell.noise, sample.id, _png(picture))
     _write_defended(plan, store, shields, cache)
+
+
+@contextmanager
+def _unless_it_fails() -> Iterator[None]:
+    """Let a thumbnail be missing: the cell's own failure tells why, and a thumbnail never ends a run."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception:
+        return
 
 
 def _write_defended(plan: Plan, store: Store, shields: Shields, cache: SampleCache) -> None:
     """What a defense makes of the first pictures of each class."""
     have = {(entry["task"], entry["noise"]) for entry in store.gallery()}
-    clean = [cell for cell in plan.cells if cell.noise == "clean" and cell.defense != "none" and told(cell.defense)[1] is None]
+    clean = [cell for cell in plan.cells if cell.noise == "clean" and cell.defense != "none" and parted(cell.defense)[1] is None]
     for cell in {(cell.variant.task, cell.defense): cell for cell in reversed(clean)}.values():
-        if (cell.variant.task, cell.what) in have or not shields.made(cell) or (worn := shields.worn(cell)) is None:
+        if (cell.variant.task, cell.what) in have or not shields.made(cell):
             continue
-        pipeline = pipeline_of(cell, plan, cache)
-        for sample in by_label(plan.samples(cell), COMPOSITES):
-            store.write_picture(cell.variant.task, cell.what, sample.id, _png(worn.on_picture(pipeline.made(sample), sample)))
+        with _unless_it_fails():
+            if (worn := shields.worn(cell)) is None:
+                continue
+            pipeline = pipeline_of(cell, plan, cache)
+            for sample in by_label(plan.samples(cell), COMPOSITES):
+                store.write_picture(cell.variant.task, cell.what, sample.id, _png(worn.on_picture(pipeline.made(sample), sample)))
 
 
 def by_label(samples: Sequence[Sample], most: int) -> list[Sample]:

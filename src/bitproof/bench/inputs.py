@@ -65,6 +65,9 @@ class Inputs(ABC):
     #: Values of ``training.augment`` that mean something.
     augments: ClassVar[tuple[str, ...]] = ("none",)
 
+    #: Whether what is trained on can be attacked first.
+    adversarial: ClassVar[bool] = False
+
     @abstractmethod
     def pipeline(
         self, task: Task, form: Any, noises: Sequence[str], run_seed: int, cache: SampleCache, attacked: bool = False

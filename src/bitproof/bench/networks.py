@@ -10,15 +10,15 @@ from typing import Any, cast
 import cv2
 import torch
 
+from bitproof.analysis import parted
 from bitproof.bench.ahead import Ahead, Job, Times
 from bitproof.bench.cache import SampleCache
 from bitproof.bench.cell import pictures_job, run_cell
 from bitproof.bench.costs import NetworkCosts, predict_networks
 from bitproof.bench.fit import check_attackable, misfit
-from bitproof.bench.fits import told
 from bitproof.bench.gallery import write_gallery
 from bitproof.bench.ids import Cell, Variant
-from bitproof.bench.inputs import inputs_of
+from bitproof.bench.inputs import Inputs, inputs_of
 from bitproof.bench.keeping import Keeper
 from bitproof.bench.kind import Prediction, Tell
 from bitproof.bench.labelfree import Answered, Batched, answers
@@ -32,6 +32,7 @@ from bitproof.export import low_bit_layers
 from bitproof.models import Network, TorchVictim
 from bitproof.results import Store
 from bitproof.tasks import Sample, Scored, Task
+from bitproof.training import Training
 
 Following = Callable[[], Job | None]
 
@@ -92,14 +93,24 @@ def _check_network(plan: Plan, spec: str, network: Network) -> None:
     if plan.train_source is not None:
         plan.train_source.data.check_classes(network.classes)
     inputs = inputs_of(network.form)
-    if plan.grid.training is not None and plan.grid.training.augment not in inputs.augments:
+    if plan.grid.training is not None:
+        _check_training(plan.grid.training, inputs, network)
+    inputs.check(network, plan)
+
+
+def _check_training(training: Training, inputs: Inputs, network: Network) -> None:
+    kind = network.form.kind
+    if training.augment not in inputs.augments:
         raise SpecError(
-            f"training.augment={plan.grid.training.augment!r} means nothing for samples of the kind {network.form.kind!r}. "
+            f"training.augment={training.augment!r} means nothing for samples of the kind {kind!r}. "
             f"Allowed: {', '.join(inputs.augments)}."
         )
-    if plan.grid.training is not None and plan.grid.training.jitter and network.form.kind != "image":
-        raise SpecError(f"training.jitter shifts colours, and {spec!r} takes samples of the kind {network.form.kind!r}.")
-    inputs.check(network, plan)
+    if training.adversarial and not inputs.adversarial:
+        raise SpecError(
+            f"training.adversarial is for pictures, and {network.spec!r} takes samples of the kind {kind!r}. Leave it out."
+        )
+    if training.jitter and kind != "image":
+        raise SpecError(f"training.jitter shifts colours, and {network.spec!r} takes samples of the kind {kind!r}.")
 
 
 class NetworkEvaluator:
@@ -145,7 +156,7 @@ class NetworkEvaluator:
     ) -> list[SampleRow]:
         victim, worn = self.victims.of(cell), self.shields.worn(cell)
         task = cast(Scored, self.plan.tasks[cell.variant.task])
-        if worn and told(cell.defense)[1] == "argmax":
+        if worn and parted(cell.defense)[1] == "argmax":
             found = self._answers(cell, worn, victim, (first, last), times)
             return run_cell(cell, task, cast(TorchVictim, Answered()), None, found, *listeners)
         batches: Batched = self._ahead.batches(self._pictures(cell, worn, first, last), times, following)
@@ -181,7 +192,10 @@ class NetworkEvaluator:
         """The pictures to begin with already; none before a variant is made, since its latency is measured in quiet."""
         if cell is None or not self.variants.made(cell.variant) or not self.shields.made(cell):
             return None
-        return self._pictures(cell, self.shields.worn(cell), len(self.store.part(cell.id)))
+        worn, fit = self.shields.worn(cell), self.plan.fit(cell)
+        if worn and fit and parted(cell.defense)[1] == "argmax":
+            worn = worn.told(fit.labels[0])  # the first of those that are tried
+        return self._pictures(cell, worn, len(self.store.part(cell.id)))
 
 
 def unknown(sample: Sample) -> int | None:

@@ -151,6 +151,7 @@ class PictureInputs(Inputs):
     """RGB pictures, float N×3×S×S in [0, 1] with normalisation inside the network; an attack moves what the network takes."""
 
     augments = ("none", "flip", "crop-flip", "resized-crop-flip")
+    adversarial = True
 
     def check(self, network: Network, plan: Plan) -> None:
         """Refuse a form that gives no squares, what cannot resize, and a preprocessing that fails on the first sample."""

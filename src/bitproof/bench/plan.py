@@ -8,8 +8,9 @@ from functools import cached_property
 
 import torch
 
+from bitproof.analysis import parted
 from bitproof.bench.defending import Defending
-from bitproof.bench.fits import Fit, recipes_of, told
+from bitproof.bench.fits import Fit, recipes_of
 from bitproof.bench.grid import Grid
 from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.kind import kind_of
@@ -282,7 +283,7 @@ class Plan:
                 raise SpecError(f"{part!r} compares networks by gradients, and {network.spec!r} is a finished session without.")
 
     def _cell(self, variant: Variant, spec: str, form: Form, text: str) -> Cell:
-        family, control = family_of(spec), told(text)[1]
+        family, control = family_of(spec), parted(text)[1]
         task = self.tasks[variant.task]
         identity = [f"task {task.version}", *task.rules, task.data.digest, *self._clean(variant.task, form)]
         batch_size, threads = self.kind.pace(self)

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bitproof.analysis import parted
 from bitproof.bench.cache import SampleCache
-from bitproof.bench.fits import Fit, fitting_samples, told
+from bitproof.bench.fits import Fit, fitting_samples
 from bitproof.bench.ids import Cell
 from bitproof.bench.inputs import Pipeline, batch, inputs_of
 from bitproof.bench.specs import parts
@@ -42,7 +43,7 @@ class Shields:
         """Return what stands on the pictures of ``cell``, fitted now if it was not yet; None where nothing does."""
         if cell.defense == "none":
             return None
-        spec, control = told(cell.defense)
+        spec, control = parted(cell.defense)
         built, fit, run_seed = defense(spec), self.plan.fit(cell), cell.variant.seed
         if built.site == "model":
             return None

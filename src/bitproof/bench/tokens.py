@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Planes = NDArray[np.int64]
 
+#: What the first piece of a word begins with in vocabularies that mark it; in others (WordPiece) the further pieces are marked.
+WORD_STARTS = ("▁", "Ġ")
+
 #: What a network is probed with: one sentence, and a pair of them.
 _PROBE = (
     ("A network was made low-bit.",),
@@ -134,8 +137,10 @@ def fixed_tokens(form: Words) -> torch.Tensor:
     held = plan["model"]["vocab"]
     vocabulary: dict[str, int] = held if isinstance(held, dict) else {piece: i for i, (piece, _) in enumerate(held)}
     fixed = torch.ones(max(*vocabulary.values(), *special, 0) + 1, dtype=torch.bool)
+    marked = any(word[:1] in WORD_STARTS for word in vocabulary)
     for word, token in vocabulary.items():
-        fixed[token] = token in special or not word.lstrip("▁Ġ").isalpha()
+        whole = word[1:] if word[:1] in WORD_STARTS else "" if marked else word
+        fixed[token] = token in special or not whole.isalpha()
     return fixed
 
 

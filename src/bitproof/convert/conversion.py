@@ -108,23 +108,22 @@ def calibrate(model: nn.Module, batches: Iterable[Any]) -> None:
     """
     batches = _batches(batches)
     layers = [module for module in model.modules() if isinstance(module, (QuantLayer, QuantAttention))]
-    learns = any(map(asks, layers))
-    batches = list(batches) if learns else batches
+    kept = list(batches) if any(map(asks, layers)) else None
     model.eval()
     for layer in layers:
         if isinstance(layer, QuantLayer):
             layer.observe_weight()
         layer.observing = True
     try:
-        for batch in batches:
+        for batch in batches if kept is None else kept:
             run(model, batch)
     finally:
         for layer in layers:
             layer.observing = False
     for layer in layers:
         layer.freeze_input()
-    if learns:
-        reconstruct(model, list(batches))
+    if kept is not None:
+        reconstruct(model, kept)
 
 
 def _batches(calibration: Iterable[Any]) -> Iterable[Any]:

@@ -49,9 +49,10 @@ def decide(model: nn.Module, recipe: Recipe, flow: Flow) -> list[Decision]:
     patterns = [(pattern, f"layers: {pattern!r}") for pattern, _ in recipe.own_bits]
     if recipe.keep and not recipe.keeps_by_custom:
         patterns.append((recipe.keep, f"keep={recipe.keep!r}"))
+    named = _nameable(model, recipe, flow)
     for pattern, where in patterns:
-        if not any(re.search(pattern, name) for name in flow.order):
-            raise SpecError(f"{where} is found in no layer's name. Layers: {', '.join(flow.order)}.")
+        if not any(re.search(pattern, name) for name in named):
+            raise SpecError(f"{where} is found in no layer's name. Layers: {', '.join(named)}.")
     names = Counter(id(module) for _, module in model.named_modules(remove_duplicate=False))
     tied = _tied(model)
     vocabulary = _vocabulary(model, recipe)
@@ -67,6 +68,13 @@ def decide(model: nn.Module, recipe: Recipe, flow: Flow) -> list[Decision]:
             notes.append("weight tied to another layer's")
         decisions.append(Decision(name, module, bits, "; ".join(notes)))
     return decisions
+
+
+def _nameable(model: nn.Module, recipe: Recipe, flow: Flow) -> list[str]:
+    """What the recipe could change: layers, and where it says so, products and embeddings."""
+    products = [product.name for product in flow.products or ()] if recipe.product_bits is not None else []
+    embeddings = [name for name, module in model.named_modules() if type(module) is nn.Embedding and recipe.embed != "float"]
+    return list(dict.fromkeys([*flow.order, *products, *embeddings]))
 
 
 def decide_products(model: nn.Module, recipe: Recipe, flow: Flow) -> tuple[ProductDecision, ...]:
@@ -105,13 +113,15 @@ def _product(product: Product, recipe: Recipe) -> tuple[int | None, str]:
     return recipe.product_bits, ""
 
 
-def _embedding(name: str, module: nn.Module, recipe: Recipe, vocabulary: nn.Module | None) -> tuple[tuple[int, int], str] | None:
+def _embedding(
+    name: str, module: nn.Module, recipe: Recipe, vocabulary: nn.Module | None
+) -> tuple[tuple[int, int] | None, str] | None:
     """The bits of an embedding that the recipe changes: those of its weight alone, since its input is an index."""
     asked = recipe.embed == "all" or (recipe.embed == "word" and module is vocabulary)
     if type(module) is not nn.Embedding or not asked or recipe.bits is None or recipe.bits[0] == WHOLE:
         return None
     if recipe.keep and re.search(recipe.keep, name):
-        return None
+        return None, f"kept by keep={recipe.keep}"
     own = next((bits for pattern, bits in recipe.own_bits if re.search(pattern, name)), recipe.bits)
     return None if own[0] == WHOLE else ((own[0], WHOLE), f"embed={recipe.embed}")
 

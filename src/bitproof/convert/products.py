@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from bitproof.core import BitproofError, ModelError
-from bitproof.quantizers import Quantizer
+from bitproof.quantizers import OPERANDS, Quantizer
 
 #: An additive mask below this leaves nothing of a position: libraries write −1e4, the smallest float or −∞.
 _MASKED = -5e3
@@ -132,7 +132,7 @@ class QuantAttention(nn.Module):
     def quantizers(self) -> dict[str, Quantizer | None]:
         """Operand → its quantizer, in the order in which they are met."""
         held = (self.scores.left, self.scores.right, self.context.left, self.context.right)
-        return dict(zip(("query", "key", "map", "value"), held, strict=True))
+        return dict(zip(OPERANDS, held, strict=True))
 
     def freeze_input(self) -> None:
         """Fix the ranges after the batches."""

@@ -49,7 +49,8 @@ class Reconstructing(Protocol):
 
 def asks(layer: nn.Module) -> bool:
     """Return whether this is a layer whose weight's quantizer wants ``reconstruct``."""
-    return isinstance(layer, QuantLayer) and isinstance(layer.weight_quantizer, Reconstructing)
+    quantizer = layer.weight_quantizer if isinstance(layer, QuantLayer) else None
+    return quantizer is not None and quantizer.reconstructs
 
 
 def reconstruct(model: nn.Module, batches: Sequence[Any]) -> None:

@@ -12,6 +12,7 @@ from bitproof.convert.layers import QuantLayer, replace_
 from bitproof.convert.recipe import WHOLE, Recipe
 from bitproof.convert.report import Report
 from bitproof.core import SpecError
+from bitproof.quantizers import QUANTIZERS
 
 #: Bits of a layer that is kept.
 KEPT = 8
@@ -29,7 +30,7 @@ class Switch:
 def kept_recipe(recipe: Recipe) -> Recipe:
     """Return ``recipe`` with ``KEPT`` bits for the layers that it names no bits of; float sides stay float.
 
-    Raises SpecError for a recipe that changes no layer, that is trained, or that asks for no fewer bits.
+    Raises SpecError for a recipe that changes no layer, that is trained or reconstructs, or that asks for no fewer bits.
     """
     if recipe.bits is None:
         raise SpecError(f"The recipe {str(recipe)!r} has no low-bit layer to measure. Type for example mse:w4a4.")
@@ -38,6 +39,11 @@ def kept_recipe(recipe: Recipe) -> Recipe:
             f"{recipe.method} is trained, and what one of its layers loses before training says nothing of after. "
             "Take a recipe that is only calibrated, for example mse:w4a4; the layers=… that it suggests "
             "is a setting of trained ones too."
+        )
+    if QUANTIZERS.load(recipe.method).reconstructs:
+        raise SpecError(
+            f"{recipe.method} rounds a layer by what the layers before it give, so layers cannot be switched one by one. "
+            f"Take mse at the same bits; the layers=… that it suggests is a setting of {recipe.method} too."
         )
     if recipe.product_bits is not None:
         raise SpecError(

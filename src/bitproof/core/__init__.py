@@ -42,7 +42,7 @@ from bitproof.core.registry import Card, Registry
 from bitproof.core.rows import SCHEMA, ReplyRow, SampleRow, VariantRow
 from bitproof.core.seeds import digest, seed
 from bitproof.core.sites import SITES, Clip, Form, Geometry, Words
-from bitproof.core.specs import Spec, bind, ratio, split
+from bitproof.core.specs import Spec, bind, graded, ratio, split
 
 __all__ = [
     "GRADIENT_MODES",
@@ -94,6 +94,7 @@ __all__ = [
     "Words",
     "bind",
     "digest",
+    "graded",
     "ratio",
     "seed",
     "split",

@@ -11,7 +11,7 @@ import difflib
 import re
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -157,3 +157,10 @@ def _read(value: str, hint: Any, where: str) -> Any:
     except (KeyError, ValueError, ZeroDivisionError):
         name = {"bool": "true or false", "int": "a whole number", "float": "a number"}.get(kind.__name__, kind.__name__)
         raise SpecError(f"{where} must be {name}, found {value!r}.") from None
+
+
+def graded(names: Iterable[str], severity: int | None) -> list[str]:
+    """Return the specs ``name:severity`` of one severity, or of all five. Raises SpecError for a severity that there is not."""
+    if severity not in (None, 1, 2, 3, 4, 5):
+        raise SpecError(f"Severity {severity} is out of range: 1, 2, 3, 4 or 5; without one, all five.")
+    return [f"{name}:{s}" for name in names for s in ([severity] if severity else range(1, 6))]

@@ -20,6 +20,7 @@ from bitproof.defenses.patch import (
     generator,
     labelled,
     rows_of,
+    step_,
     victims_loss,
 )
 
@@ -39,7 +40,7 @@ def prior(
     for _ in range(steps):
         rows = torch.randint(len(labels), (PRIOR_BATCH,), generator=draw)
         x = paste(torch.full((PRIOR_BATCH, 3, *mask.shape), 0.5), pattern[rows], mask)
-        _step(optimizer, pattern, victims_loss(victims, photographed(x, moves, draw), classes[rows]))
+        step_(optimizer, pattern, victims_loss(victims, photographed(x, moves, draw), classes[rows]))
     return pattern.detach()
 
 
@@ -49,7 +50,7 @@ def specialist(victim: Victim, start: Tensor, data: Data, lr: float, moves: Move
     optimizer = torch.optim.Adam([pattern], lr=lr)
     for x, y, rows in data.batches:
         seen = photographed(paste(x, pattern[rows], data.mask), moves, draw)
-        _step(optimizer, pattern, victims_loss([victim], seen, y))
+        step_(optimizer, pattern, victims_loss([victim], seen, y))
     return pattern.detach()
 
 
@@ -75,7 +76,7 @@ def correlated(start: Tensor, specialists: Sequence[Tensor], data: Data, lr: flo
     for x, _, rows in data.batches:
         mine = paste(x, pattern[rows], data.mask)
         far = [correlation_distance(mine, paste(x, theirs[rows], data.mask), data.mask).mean() for theirs in specialists]
-        _step(optimizer, pattern, torch.stack(far).mean())
+        step_(optimizer, pattern, torch.stack(far).mean())
     return pattern.detach()
 
 
@@ -94,14 +95,6 @@ class Data:
             for victim in victims
         ]
         return float(torch.stack(hits).mean())
-
-
-def _step(optimizer: torch.optim.Optimizer, pattern: Tensor, loss: Tensor) -> None:
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    with torch.no_grad():
-        pattern.clamp_(0, 1)
 
 
 @dataclass(frozen=True)

@@ -151,6 +151,15 @@ def victims_loss(victims: Sequence[Victim], x: Tensor, y: Tensor) -> Tensor:
     return torch.stack([victim.loss(x, y).mean() for victim in victims]).mean()
 
 
+def step_(optimizer: torch.optim.Optimizer, pattern: Tensor, loss: Tensor) -> None:
+    """One step of ``optimizer`` on ``pattern``, back into [0, 1]."""
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    with torch.no_grad():
+        pattern.clamp_(0, 1)
+
+
 def generator(batches: Batches, *names: object) -> Generator:
     """A generator of its own for each part of a fit."""
     return Generator().manual_seed(seed_of(batches.seed, *names))

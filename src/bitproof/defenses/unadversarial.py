@@ -20,6 +20,7 @@ from bitproof.defenses.patch import (
     generator,
     labelled,
     rows_of,
+    step_,
     victims_loss,
 )
 
@@ -80,10 +81,5 @@ class Unadversarial(PatchSettings):
         data = [(x, y, rows_of(y, batches.labels)) for x, y in labelled(batches)]
         for _ in range(self.epochs):
             for x, y, rows in data:
-                loss = victims_loss(victims, stuck(x, pattern[rows], mask, self.moves, draw), y)
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                with torch.no_grad():
-                    pattern.clamp_(0, 1)
+                step_(optimizer, pattern, victims_loss(victims, stuck(x, pattern[rows], mask, self.moves, draw), y))
         return Patches(pattern.detach(), mask, batches.labels)

@@ -67,7 +67,9 @@ def load_bits_(model: nn.Module, path: str | Path) -> None:
             weight = _weight(tensors.pop(f"{key}.signs"), tensors.pop(f"{key}.scale"), told["shapes"][name])
             layer.layer.get_parameter("weight").copy_(weight)
             layer.weight_quantizer = None
-        model.load_state_dict(tensors, strict=False)
+        _, surplus = model.load_state_dict(tensors, strict=False)
+        if surplus:
+            raise ValueError(f"it holds {surplus[0]}, which the network lacks")
         missing = model.state_dict().keys() - tensors.keys() - {f"{name}.layer.weight" for name in layers}
         if missing:
             raise ValueError(f"it lacks {sorted(missing)[0]}")

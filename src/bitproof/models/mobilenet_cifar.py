@@ -7,9 +7,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from bitproof.core import SpecError
-from bitproof.models.network import IMAGENET_MEAN, IMAGENET_STD, Network, seeded, wrap
-from bitproof.models.weights import load_weights
+from bitproof.models.cifar_settings import CifarSettings
 
 #: Expansion, output channels, blocks and first stride of each stage; 32 px become 4.
 #: Source: 1801.04381 table 2; strides of the input layer and of the third stage 1, as the picture is seven times smaller.
@@ -31,30 +29,16 @@ def mobilenet(width: float, classes: int) -> nn.Module:
 
 
 @dataclass(frozen=True)
-class MobileNetV2Cifar:
+class MobileNetV2Cifar(CifarSettings):
     """MobileNetV2 for 32×32 pictures, 2.2 M parameters: mobilenet-v2-cifar[:weights=FILE,width=1,classes=10,seed=0].
 
-    ``width`` is a factor on all channels. Without ``weights`` its layers are drawn from ``seed``. Input is normalised with
-    ImageNet's mean and standard deviation. Raises SpecError for a width that is not above 0.
+    The settings are those of ``CifarSettings``.
     Source: 1801.04381. Differs from the paper: two strides fewer, for the input's size; ReLU in the place of ReLU6.
     """
-
-    weights: str | None = None
-    width: float = 1.0
-    classes: int = 10
-    seed: int = 0
 
     source: ClassVar[str] = "arXiv 1801.04381"
     version: ClassVar[int] = 1
 
-    def __post_init__(self) -> None:
-        if not 0 < self.width <= 8:
-            raise SpecError(f"width={self.width} is out of range: above 0, at most 8.")
-
-    def load(self, spec: str) -> Network:
-        """Build the network and fill it."""
-        with seeded(self.seed):
-            net = mobilenet(self.width, self.classes)
-        if self.weights is not None:
-            load_weights(net, self.weights)
-        return wrap(net, size=32, mean=IMAGENET_MEAN, std=IMAGENET_STD, spec=spec)
+    def net(self) -> nn.Module:
+        """See the class."""
+        return mobilenet(self.width, self.classes)

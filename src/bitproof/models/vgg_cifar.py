@@ -7,9 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from bitproof.core import SpecError
-from bitproof.models.network import IMAGENET_MEAN, IMAGENET_STD, Network, seeded, wrap
-from bitproof.models.weights import load_weights
+from bitproof.models.cifar_settings import CifarSettings
 
 #: Output channels of each convolution, M for a pooling. Source: 1409.1556 table 1, configuration A.
 LAYERS: tuple[int | str, ...] = (64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M")
@@ -33,30 +31,16 @@ class Vgg(nn.Module):
 
 
 @dataclass(frozen=True)
-class Vgg11Cifar:
+class Vgg11Cifar(CifarSettings):
     """VGG-11 with batch norm for 32×32 pictures, 9.2 M parameters: vgg11-cifar[:weights=FILE,width=1,classes=10,seed=0].
 
-    ``width`` is a factor on all channels. Without ``weights`` its layers are drawn from ``seed``. Input is normalised with
-    ImageNet's mean and standard deviation. Raises SpecError for a width that is not above 0.
+    The settings are those of ``CifarSettings``.
     Source: 1409.1556, configuration A. Differs from the paper: batch norm, one linear layer, the input's size.
     """
-
-    weights: str | None = None
-    width: float = 1.0
-    classes: int = 10
-    seed: int = 0
 
     source: ClassVar[str] = "arXiv 1409.1556"
     version: ClassVar[int] = 1
 
-    def __post_init__(self) -> None:
-        if not 0 < self.width <= 8:
-            raise SpecError(f"width={self.width} is out of range: above 0, at most 8.")
-
-    def load(self, spec: str) -> Network:
-        """Build the network and fill it."""
-        with seeded(self.seed):
-            net = Vgg(self.width, self.classes)
-        if self.weights is not None:
-            load_weights(net, self.weights)
-        return wrap(net, size=32, mean=IMAGENET_MEAN, std=IMAGENET_STD, spec=spec)
+    def net(self) -> nn.Module:
+        """See the class."""
+        return Vgg(self.width, self.classes)

@@ -23,8 +23,9 @@ class WordVictim(TorchVictim):
 
     def __init__(self, module: nn.Module, mode: str = "ste", *, fixed: Tensor) -> None:
         super().__init__(module, mode=mode, bounds=(-torch.inf, torch.inf))
-        self.fixed = fixed
         self._encoder: Encoder = encoder_of(module)
+        rows = len(self._encoder.table)  # an embedding may have more than the tokenizer has tokens
+        self.fixed = nn.functional.pad(fixed, (0, max(0, rows - len(fixed))), value=True)[:rows]
 
     def start(self, x: Tensor) -> Tensor:
         """Return the embeddings of tokens N×3×length."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
-from bitproof.core import Spec, SpecError
+from bitproof.core import Spec, SpecError, graded
 
 #: The test corruptions of ImageNet-C (1903.12261), in the order of its paper.
 BENCHMARK = (
@@ -83,12 +83,6 @@ class Sized(Protocol):
         """Return the family for an input of ``side`` × ``side`` px."""
 
 
-def _graded(names: tuple[str, ...], severity: int | None) -> list[str]:
-    if severity not in (None, 1, 2, 3, 4, 5):
-        raise SpecError(f"Severity {severity} is out of range: 1, 2, 3, 4 or 5; without one, all five.")
-    return [f"{name}:{s}" for name in names for s in ([severity] if severity else range(1, 6))]
-
-
 def _with(specs: list[str], protocol: str | None, family: str) -> list[str]:
     """Add what a published protocol fixes to each spec."""
     if protocol not in (None, "imagenet-c"):
@@ -120,7 +114,7 @@ class Corruptions:
 
     def members(self, clean: tuple[str, ...]) -> list[str]:
         """Return 15 or 75 specs."""
-        return _with(_graded(BENCHMARK, self.severity), self.protocol, "corruptions")
+        return _with(graded(BENCHMARK, self.severity), self.protocol, "corruptions")
 
 
 @dataclass(frozen=True)
@@ -137,7 +131,7 @@ class CorruptionsExtra:
 
     def members(self, clean: tuple[str, ...]) -> list[str]:
         """Return 4 or 20 specs."""
-        return _with(_graded(EXTRA, self.severity), self.protocol, "corruptions-extra")
+        return _with(graded(EXTRA, self.severity), self.protocol, "corruptions-extra")
 
 
 @dataclass(frozen=True)
@@ -150,7 +144,7 @@ class CorruptionsBar:
 
     def members(self, clean: tuple[str, ...]) -> list[str]:
         """Return 8 or 40 specs."""
-        return _graded(BAR, self.severity)
+        return graded(BAR, self.severity)
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,7 @@ class Quantizer(nn.Module, ABC):
     version: ClassVar[int] = 1
     trainable: ClassVar[bool] = False
     rounding: ClassVar[str] = "half to even"
+    reconstructs: ClassVar[bool] = False  # whether convert rounds its weights layer after layer
     idempotent: ClassVar[bool] = True
     gradients: ClassVar[tuple[str, ...]] = MODES  # what ``gradient`` may be set to
     symmetric_only: ClassVar[bool] = False

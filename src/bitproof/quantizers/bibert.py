@@ -9,17 +9,7 @@ import torch
 from torch import Tensor
 
 from bitproof.quantizers.affine import Quantizer
-from bitproof.quantizers.binary import BINARIZED, Centred
-
-#: What a recipe says nothing of: all linear layers but the last, the word embedding, and both products of every attention.
-WHOLE_ENCODER: dict[str, Any] = {
-    **BINARIZED,
-    "first": "same",
-    "keep": "",
-    "relu": "keep",
-    "products": "same",
-    "embed": "word",
-}
+from bitproof.quantizers.binary import ENCODER, Centred
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -37,7 +27,7 @@ class BiBERT(Centred):
     """
 
     source: ClassVar[str] = "arXiv 2203.06390"
-    defaults: ClassVar[dict[str, Any]] = WHOLE_ENCODER
+    defaults: ClassVar[dict[str, Any]] = ENCODER
 
     @classmethod
     def at_operand(cls, operand: str) -> type[Quantizer]:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from bitproof.core import Info, SpecError
 from bitproof.quantizers.affine import Quantizer
-from bitproof.quantizers.binary import SMALLEST, MeanScaled, clipped, codes_of, snap
+from bitproof.quantizers.binary import MeanScaled, clipped, codes_of, snap
+from bitproof.quantizers.learned import SMALLEST
 
 #: Share of a batch in the running scale of an input's second sign, and the smallest slope.
 MOMENTUM, SMALLEST_SLOPE = 0.1, 2.0**-10

@@ -23,6 +23,7 @@ from torch.autograd import Function
 
 from bitproof.core import Info, SpecError
 from bitproof.quantizers.affine import Quantizer
+from bitproof.quantizers.learned import SMALLEST
 from bitproof.quantizers.ste import Backward, by_mode
 
 #: What binarization methods take where a recipe says nothing, as the field has it: BiBench (arXiv 2301.11233), its code 5a04a6d.
@@ -36,8 +37,8 @@ BINARIZED: dict[str, Any] = {
     "relu": "hardtanh",
 }
 
-#: A scale is never smaller, so a channel of zeros has one too.
-SMALLEST = 2.0**-24
+#: The same for whole encoders: all linear layers but the last, the word embedding, and both products of every attention.
+ENCODER: dict[str, Any] = {**BINARIZED, "first": "same", "keep": "", "relu": "keep", "products": "same", "embed": "word"}
 
 _BEYOND_ONE = 1 + 2.0**-23  # the next float32: 1 itself lies inside
 

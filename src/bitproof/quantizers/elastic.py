@@ -10,16 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from bitproof.quantizers.binary import BINARIZED, SMALLEST, Centred, codes_of
+from bitproof.quantizers.binary import ENCODER, Centred, codes_of
+from bitproof.quantizers.learned import SMALLEST, positive
 from bitproof.quantizers.ste import Backward, by_mode
 
 #: GELU's lowest value: what never falls below is as good as what a ReLU leaves.
 _LOWEST = -0.17
-
-
-def positive(s: Tensor) -> Tensor:
-    """Return max(|s|, 2⁻²⁴)."""
-    return s.abs().clamp_min(SMALLEST)
 
 
 class _Elastic(Function):
@@ -66,14 +62,7 @@ class Elastic(Centred):
     """
 
     source: ClassVar[str] = "arXiv 2205.13016"
-    defaults: ClassVar[dict[str, Any]] = {
-        **BINARIZED,
-        "first": "same",
-        "keep": "",
-        "relu": "keep",
-        "products": "same",
-        "embed": "word",
-    }
+    defaults: ClassVar[dict[str, Any]] = ENCODER
 
     def __post_init__(self) -> None:
         super().__post_init__()

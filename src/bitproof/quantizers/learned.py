@@ -11,6 +11,7 @@ from torch.autograd import Function
 
 from bitproof.quantizers.ste import Backward, by_mode, pass_inside, snap
 
+#: A scale is never smaller, so a channel of zeros has one too.
 SMALLEST = 2.0**-24
 
 

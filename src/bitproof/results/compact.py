@@ -37,8 +37,10 @@ def compact(src: str | Path, dst: str | Path, *, pictures: bool = True) -> Store
         (target / layout.JUDGEMENT).unlink(missing_ok=True)
     write_json(target / f"{layout.VARIANTS}.json", reading.variant_records(source.path))
     write_json(target / f"{layout.FAILURES}.json", {failure["cell"]: failure for failure in source.failures()})
-    if fitted := defenses.compacted(source.path):
+    if fitted := defenses.packed(source.path):
         write_json(target / f"{layout.DEFENSES}.json", fitted)
+    else:
+        (target / f"{layout.DEFENSES}.json").unlink(missing_ok=True)
     gallery = reading.records(source.path, layout.GALLERY) if pictures else {}
     write_json(target / f"{layout.GALLERY}.json", gallery)
     for newest, folder in ((layout.GRID, layout.GRIDS), (layout.ENVIRONMENT, layout.ENVIRONMENTS)):

@@ -180,7 +180,7 @@ class Store:
 
     def has_defense(self, name: str) -> bool:
         """Whether a fitted defense is here, whole."""
-        return name in defenses.names(self.path)
+        return defenses.has(self.path, name)
 
     def write_defense(self, name: str, info: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
         """Store a fitted defense: its record, and files by name."""
@@ -192,7 +192,7 @@ class Store:
 
     def defenses(self) -> dict[str, dict[str, Any]]:
         """The records of all fitted defenses by id."""
-        return {name: defenses.read(self.path, name)[0] for name in defenses.names(self.path)}
+        return {name: info for name, (info, _) in defenses.every(self.path).items()}
 
     # what the run was
 

@@ -97,6 +97,8 @@ class Step:
     ) -> tuple[Tensor, Tensor]:
         """Return the logits of ``x`` and the loss at one depth; what modules pay is not in it."""
         with self.thinned.at(depth):
+            for watch in self.watched:
+                watch.take()  # what validation, an attack or another depth left
             logits, teacher = self._logits(x)
             _check_logits(logits, labels, cut)
             loss = task_loss(logits, y, teacher, self.settings)

@@ -78,6 +78,8 @@ class Cluster:
             _ray().init(**start, runtime_env={"env_vars": passed}, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, ValueError, RuntimeError) as error:
             reason = str(error).strip().partition("\n")[0]
+            if self.address is None:
+                raise SpecError(f"Ray does not start on this machine: {reason}.") from None
             raise SpecError(f"There is no Ray cluster at {self.address!r}: {reason}. 'ray start --head' starts one.") from None
         return self
 
@@ -88,7 +90,8 @@ class Cluster:
         """Refuse what is not divisible: cells of chat endpoints wait for a server, not for a processor."""
         if not isinstance(work.evaluator, Divisible):
             raise SpecError("A cluster is for networks. Chat endpoints are asked by one process, several questions at a time.")
-        if fitted := next((cell.defense for cell in work.todo if work.plan.fit(cell)), None):
+        fitted = next((cell.defense for cell in work.todo if (fit := work.plan.fit(cell)) and fit.labels), None)
+        if fitted:
             raise SpecError(
                 f"A cluster fits no defenses, so that all cells meet the same one, and {fitted!r} is fitted. Run it locally."
             )
@@ -204,8 +207,10 @@ class _Driver:
         self.work.tell(variant, 1.0, "made")
         self._share(variant, files)
         for item in self.waiting.pop(variant, []):
-            self.missing[item].discard(variant)
-            if not self.missing[item]:
+            if (left := self.missing.get(item)) is None:
+                continue  # it failed with another network
+            left.discard(variant)
+            if not left:
                 del self.missing[item]
                 self.ready.append(item)
 

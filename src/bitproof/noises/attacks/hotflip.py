@@ -18,9 +18,9 @@ def gains(gradient: Tensor, held: Tensor, words: Tensor) -> Tensor:
     return gradient @ words.T - (gradient * held).sum(-1, keepdim=True)
 
 
-def alike(held: Tensor, words: Tensor, least: float) -> Tensor:
-    """Return which words have a cosine of at least ``least`` with the one that stands there, N×T×V."""
-    return functional.normalize(held, dim=-1) @ functional.normalize(words, dim=-1).T >= least
+def alike(held: Tensor, unit: Tensor, least: float) -> Tensor:
+    """Return which words, of length one, have a cosine of at least ``least`` with the one that stands there, N×T×V."""
+    return functional.normalize(held, dim=-1) @ unit.T >= least
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class HotFlip:
     kinds: ClassVar[tuple[str, ...]] = ("text",)
     needs_gradient: ClassVar[bool] = True
     source: ClassVar[str] = "arXiv 1712.06751"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1 or not -1 <= self.similar < 1:
@@ -60,19 +60,21 @@ class HotFlip:
         if not isinstance(victim, Worded):
             raise SpecError("hotflip exchanges words, and this network has none.")
         victim = victim.with_gradient(self.grad)
-        free, words = victim.free(x), victim.words
+        x, free, words = x.clone(), victim.free(x), victim.words
+        unit = functional.normalize(words, dim=-1)
         left = (free.sum(1) * self.share).ceil().long()
         asked = torch.zeros_like(y, dtype=torch.long)
         for _ in range(int(left.max()) if len(left) else 0):
-            stands = (victim.decide(x) == y) & (left > 0) & free.any(1)
-            asked += stands
-            if not stands.any():
+            rows = ((victim.decide(x) == y) & (left > 0) & free.any(1)).nonzero().flatten()
+            if not len(rows):
                 break
-            x, changed = self._exchange(victim, x, y, free & stands[:, None], words)
-            free, left = free & ~changed, left - changed.any(1).long()
+            asked[rows] += 1
+            x[rows], changed = self._exchange(victim, x[rows], y[rows], free[rows], words, unit)
+            free[rows] &= ~changed & changed.any(1, keepdim=True)  # where nothing promises anything, nothing will
+            left[rows] -= 1
         return Attacked(x, victim.decide(x) != y, 2 * asked + 1, asked)
 
-    def _exchange(self, victim: Worded, x: Tensor, y: Tensor, free: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
+    def _exchange(self, victim: Worded, x: Tensor, y: Tensor, free: Tensor, words: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
         """Exchange the best word of each sample that has a free one; return where, N×T."""
         with torch.enable_grad():
             moved = x.detach().requires_grad_()
@@ -80,7 +82,7 @@ class HotFlip:
         width = words.shape[1]
         held, tokens = x[..., :width], victim.tokens(x)
         score = gains(gradient[..., :width], held, words)
-        barred = ~alike(held, words, self.similar) | victim.fixed | ~free[..., None]
+        barred = ~alike(held, unit, self.similar) | victim.fixed | ~free[..., None]
         barred.scatter_(2, tokens[..., None], True)
         best, where = score.masked_fill(barred, -torch.inf).flatten(1).max(1)
         position, word = where // words.shape[0], where % words.shape[0]

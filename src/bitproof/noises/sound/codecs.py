@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
+import av
 import numpy as np
 
 from bitproof.core import SpecError
-from bitproof.noises.sound.decode import extra
 from bitproof.noises.sound.recording import OfSound, Wave, check_wave, fitted
 from bitproof.noises.sound.resample import resampled
 
@@ -88,7 +88,6 @@ class Mp3(_Coded):
 
 def _through(x: Wave, rate: int, codec: str, container: str, bits: int) -> Wave:
     """Encode and decode; the result begins where ``x`` does."""
-    av: Any = extra("av", "Coding sound")
     file = io.BytesIO()
     with av.open(file, "w", format=container) as out:
         stream = out.add_stream(codec, rate=rate)

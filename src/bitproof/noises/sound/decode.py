@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import io
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -24,7 +25,7 @@ def extra(module: str, purpose: str) -> Any:
         raise MissingExtra(module, "audio", purpose) from None
 
 
-class _Decoder(OfSound):
+class _Decoder(OfSound, ABC):
     site: ClassVar[str] = "decode"
 
     def __call__(self, data: bytes) -> Recording:
@@ -33,9 +34,9 @@ class _Decoder(OfSound):
             raise DataError("The file is empty.")
         return mono(*self.decoded(data))
 
+    @abstractmethod
     def decoded(self, data: bytes) -> tuple[Any, int]:
         """Return samples N or N×channels in [−1, 1], and their rate in Hz."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bitproof.core import SpecError
+from bitproof.core import graded
 
 #: Disturbances of the wave that have five severities.
 GRADED = (
@@ -40,9 +40,7 @@ class SoundCorruptions:
 
     def members(self, clean: tuple[str, ...]) -> list[str]:
         """Return 9 or 45 specs. Raises SpecError for a severity that there is not."""
-        if self.severity not in (None, 1, 2, 3, 4, 5):
-            raise SpecError(f"Severity {self.severity} is out of range: 1, 2, 3, 4 or 5; without one, all five.")
-        return [f"{name}:{s}" for name in GRADED for s in ([self.severity] if self.severity else range(1, 6))]
+        return graded(GRADED, self.severity)
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ class LogMel32(FrontEnd):
 
     x[b, t] = 10·log₁₀(max(Σ_f filter[f, b]·|STFT(f, t)|²/Σ window², 1e-10)), window 2048, hop 512, 0 to 8 kHz.
     Args: mel: htk or slaney scale; window: hann, hamming or hann-symmetric; center: frames around their time, the ends mirrored
-    (a frame and a half fewer without, filled with silence); norm: none, or slaney for filters of equal area.
+    (four frames fewer without, filled with silence); norm: none, or slaney for filters of equal area.
     Shapes: N×16000 → N×1×32×32. Raises SpecError, ShapeError.
     Source: BiFSMN and BiBench, their released code (torchaudio's MelSpectrogram, normalised). Differs from the paper: nothing.
     """

@@ -47,16 +47,11 @@ class _Resampler(OfSound):
     def __call__(self, recording: Recording, clip: Clip) -> Wave:
         """Return ``clip.length`` float32 samples at ``clip.rate``, a new array."""
         wave = check_wave(recording.wave)
-        return fitted(resampled(self.before(wave, recording.rate), recording.rate, clip.rate, self.by), clip.length).copy()
+        return fitted(resampled(self.before(wave, recording.rate), recording.rate, clip.rate, self.name), clip.length)
 
     def before(self, wave: Wave, rate: int) -> Wave:
         """What happened to a recording that is told to be at ``rate``: here nothing."""
         return wave
-
-    @property
-    def by(self) -> str:
-        """The resampler's name."""
-        return self.name
 
     def changes(self, recording: Recording, clip: Clip) -> bool:
         """Whether it does anything to a recording of this rate."""
@@ -105,9 +100,9 @@ class Linear(_Resampler):
 
 @dataclass(frozen=True)
 class Through(_Resampler):
-    """Taken at another rate: to ``rate`` Hz and on to the model's, both ``by`` one resampler.
+    """Taken at another rate: to ``rate`` Hz and on to the model's, both by one ``resampler``.
 
-    Args: rate in Hz, 1,000 to 192,000; by: soxr-vhq, soxr-hq, soxr-mq, soxr-lq, soxr-qq, linear or nearest.
+    Args: rate in Hz, 1,000 to 192,000; resampler: soxr-vhq, soxr-hq, soxr-mq, soxr-lq, soxr-qq, linear or nearest.
     Below twice a word's highest frequency it loses that; a resampler without a filter folds it back. Raises SpecError.
     Source: bitproof; telephones take 8,000 Hz. Differs from the paper: nothing, there is none.
     """
@@ -127,7 +122,7 @@ class Through(_Resampler):
     def __call__(self, recording: Recording, clip: Clip) -> Wave:
         """Return ``clip.length`` float32 samples at ``clip.rate``, a new array."""
         low = resampled(check_wave(recording.wave), recording.rate, self.rate, self.resampler)
-        return fitted(resampled(low, self.rate, clip.rate, self.resampler), clip.length).copy()
+        return fitted(resampled(low, self.rate, clip.rate, self.resampler), clip.length)
 
     def changes(self, recording: Recording, clip: Clip) -> bool:
         """Whether the rate is another one."""

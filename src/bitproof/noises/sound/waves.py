@@ -6,6 +6,7 @@ Severities are bitproof's own: no benchmark fixes them for single words. Each cl
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -60,7 +61,7 @@ def room(rng: np.random.Generator, rate: int, t60_s: float) -> Wave:
 
 
 @dataclass(frozen=True)
-class OnWave(OfSound):
+class OnWave(OfSound, ABC):
     """A noise at one severity. A subclass fills in ``changed``."""
 
     severity: int
@@ -80,9 +81,9 @@ class OnWave(OfSound):
         rng = np.random.Generator(np.random.SFC64(seed))
         return np.array(self.changed(check_wave(wave), rate, rng, others), np.float32)
 
+    @abstractmethod
     def changed(self, x: Wave, rate: int, rng: np.random.Generator, others: Sequence[Wave]) -> Wave:
         """Return what becomes of ``x``."""
-        raise NotImplementedError
 
     def of(self, constants: Sequence[float]) -> float:
         """The constant of this severity."""

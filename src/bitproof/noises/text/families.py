@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bitproof.core import SpecError
+from bitproof.core import graded
 
 CORRUPTIONS = ("typos", "casing", "punctuation", "whitespace", "lookalikes", "ocr", "asr", "word_dropout")
 TOKENIZERS = ("tokens:lower=false", "tokens:accents=true", "tokens:truncate=left", "tokens:length=32", "tokens:pad=max")
@@ -21,9 +21,7 @@ class TextCorruptions:
 
     def members(self, clean: tuple[str, ...]) -> list[str]:
         """Return 8 or 40 specs. Raises SpecError for another severity."""
-        if self.severity not in (None, 1, 2, 3, 4, 5):
-            raise SpecError(f"Severity {self.severity} is out of range: 1, 2, 3, 4 or 5; without one, all five.")
-        return [f"{name}:{s}" for name in CORRUPTIONS for s in ([self.severity] if self.severity else range(1, 6))]
+        return graded(CORRUPTIONS, self.severity)
 
 
 @dataclass(frozen=True)

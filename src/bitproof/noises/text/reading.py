@@ -30,7 +30,7 @@ HOMOPHONES = (
     ("week", "weak"), ("made", "maid"), ("piece", "peace"), ("plain", "plane"), ("than", "then"), ("through", "threw"),
     ("wait", "weight"), ("way", "weigh"), ("who's", "whose"), ("our", "hour"), ("some", "sum"), ("so", "sew"), ("or", "oar"),
     ("affect", "effect"), ("accept", "except"), ("role", "roll"), ("scene", "seen"), ("sight", "site"), ("tale", "tail"),
-    ("in", "inn"), ("cast", "caste"), ("real", "reel"), ("great", "grate"), ("rather", "rather"), ("not", "knot"), ("been", "bin"),
+    ("in", "inn"), ("cast", "caste"), ("real", "reel"), ("great", "grate"), ("not", "knot"), ("been", "bin"),
     ("we", "wee"), ("you", "ewe"), ("and", "an"), ("have", "halve"), ("mail", "male"), ("fair", "fare"), ("main", "mane"),
 )  # fmt: skip
 _SOUNDS = {word: tuple(other for other in group if other != word) for group in HOMOPHONES for word in group}
@@ -60,7 +60,7 @@ def ocr(text: str, draw: Draw, share: float) -> str:
 def asr(text: str, draw: Draw, share: float) -> str:
     """What a recognizer of speech writes: small letters, no marks, and a ``share`` of the words with a homophone as that."""
     heard = re.sub(r"[^\w\s'’]", " ", text.lower())
-    return " ".join(on_words(heard, draw, share, lambda w: pick(draw, _SOUNDS[w]) if _SOUNDS.get(w) else w).split())
+    return " ".join(on_words(heard, draw, share, lambda w: pick(draw, _SOUNDS[w]) if w in _SOUNDS else w).split())
 
 
 def word_dropout(text: str, draw: Draw, share: float) -> str:

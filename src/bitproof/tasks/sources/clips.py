@@ -149,9 +149,12 @@ class SpeechCommands:
         samples = [Sample(f"{path.parent.name}/{path.name}", label, FileBytes(path)) for path, label in rows]
         samples += _silence(root / BACKGROUND, self.part, len(rows) // 11) if self.classes == 12 else []
         names = ("silence", "unknown", *WORDS) if self.classes == 12 else tuple(words)
+        behind = sorted({sample.read.path for sample in samples if isinstance(sample.read, Second)})
+        recordings = [*(path for path, _ in rows), *behind]
+        bytes_of = [path.stat().st_size for path in recordings]
         sizes = [(sample.id, sample.label, 0) for sample in samples]
-        known = content([path for path, _ in rows], sum(path.stat().st_size for path, _ in rows))
-        digest = fingerprint("speech-commands", self.version, sizes, self.part, *known)
+        known = content(recordings, sum(bytes_of))
+        digest = fingerprint("speech-commands", self.version, sizes, self.part, str(bytes_of), *known)
         return ImageData(f"{root} ({self.part})", tuple(samples), digest, self.classes, names, "recordings")
 
     def _files(self, path: Path) -> list[Path]:

@@ -103,9 +103,10 @@ def _read(where: str, columns: Columns) -> tuple[str, list[Row]]:
     path = place(where)
     with explained(path):
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            text = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             raise DataError(f"{str(path)!r} is no text in UTF-8: {error.reason} at byte {error.start}.") from None
+    lines = text.split("\n") if text else []  # no splitlines: a sentence may hold other line breaks
     return str(path), list(_rows(str(path), [line.split("\t") for line in lines], columns))
 
 

@@ -21,6 +21,9 @@ from bitproof.tasks.vqa.items import Question, as_item, question, questions_data
 #: The pack that is shipped.
 EMBEDDED = Path(__file__).with_name("packs") / "embedded.parquet"
 
+#: Letters; a text of so many is no path but base64.
+LONGEST_PATH = 4096
+
 #: A pack is read whole, so it must not be larger.
 MOST_BYTES = 1 << 30
 
@@ -97,6 +100,8 @@ def _picture(image: Any, folder: Path) -> bytes | None:
 
 def _file(folder: Path, text: str) -> Path | None:
     """The file of this name in ``folder`` or below; None where there is none, or where ``text`` could name none."""
+    if len(text) >= LONGEST_PATH:
+        return None
     try:
         path = (folder / text).resolve()
         return path if path.is_relative_to(folder.resolve()) and path.is_file() else None
