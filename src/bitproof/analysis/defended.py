@@ -33,7 +33,8 @@ def defended(rows: pl.DataFrame) -> pl.DataFrame:
     (all patches tried, the one that its class likes best wins); ``gain_random``, of a random pattern of the same place and energy,
     and ``over_random``, what the patch gains over that; ``wrong``, accuracy with another class's patch, and ``pulled``, how often
     the answer is then the patch's class; ``alone``, on clean lines: how often the patch on grey, without a picture, is its class.
-    All with 95 % intervals, those of controls on the run's ``limit.controls`` samples, which may be fewer than ``n``. Where a control is missing on clean pictures nothing is given, and ``note`` names it.
+    All with 95 % intervals, those of controls on the run's ``limit.controls`` samples, which may be fewer than ``n``. Where a
+    control is missing on clean pictures nothing is given, and ``note`` names it.
     ``verdict``: of the masking audit behind the defense, for attacks.
     """
     chosen = select(rows)
