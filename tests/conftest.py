@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 def build():
-    torch.manual_seed(0)
+    torch.manual_seed(1234)
     return nn.Sequential(
         nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(),
         nn.Conv2d(8, 8, 3, padding=1, groups=2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4),
@@ -39,7 +39,7 @@ threads: 1
 @pytest.fixture(autouse=True)
 def _same_networks():
     """Layers that a test makes are drawn alike, whatever ran before it."""
-    torch.manual_seed(0)
+    torch.manual_seed(1234)
 
 
 def pytest_collection_modifyitems(items):
