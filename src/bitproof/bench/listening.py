@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bitproof.core import Clip, DataError, SpecError
+from bitproof.core import Clip, DataError, SpecError, Thinnable
 from bitproof.models import Network
 from bitproof.models import load as load_model
 from bitproof.noises import noise
@@ -39,14 +39,15 @@ class Listening:
     """What is listened with, and how.
 
     Args: model: a spec of a network of clips. hop_s: from one window to the next. threshold: the least confidence, 0 to 1.
-    words: names of the classes, by label; None means those of the 12-class task.
-    Raises SpecError where these do not fit one another.
+    words: names of the classes, by label; None means those of the 12-class task. depth: of a thinnable network; None: its
+    own. Raises SpecError where these do not fit one another.
     """
 
     model: str
     hop_s: float = 0.25
     threshold: float = 0.7
     words: Sequence[str] | None = None
+    depth: int | None = None
 
     def __post_init__(self) -> None:
         if not 0.01 <= self.hop_s <= 10 or not 0 <= self.threshold <= 1:
@@ -55,6 +56,8 @@ class Listening:
     def hear(self, path: Path) -> Iterator[Heard]:
         """Yield the words of a recording in their order. Raises DataError where it cannot be read, SpecError, ModelError."""
         network = load_model(self.model)
+        if self.depth is not None:
+            _thin(network, self.depth)
         form, words = _form(network), self._words(network)
         starts, windows = cut(_wave(path, form), form, self.hop_s)
         found = [
@@ -69,6 +72,13 @@ class Listening:
         if len(words) != network.classes:
             raise SpecError(f"{len(words)} words were given and {network.spec!r} has {network.classes} classes.")
         return words
+
+
+def _thin(network: Network, depth: int) -> None:
+    found = [m for m in network.module.modules() if isinstance(m, Thinnable) and hasattr(type(m), "set_depth")]
+    if not found:
+        raise SpecError(f"{network.spec!r} has one depth alone. 'bitproof export … --packed --depths 8,4,2,1' writes several.")
+    found[0].set_depth(depth)
 
 
 def _form(network: Network) -> Clip:

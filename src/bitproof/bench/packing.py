@@ -16,13 +16,23 @@ from bitproof.bench.exporting import Comparison, noises_on_pictures, pictures_of
 from bitproof.bench.inputs import probe_of
 from bitproof.bench.subjects import Subject
 from bitproof.core import ModelError, StoreError
-from bitproof.export import DeployReport, Program, deploy, gap_between, load_packed, save_packed
+from bitproof.export import (
+    DeployReport,
+    PackedDepths,
+    Program,
+    at_depth,
+    deploy,
+    deploy_depths,
+    gap_between,
+    load_packed,
+    save_packed,
+)
 from bitproof.kernels import status
 
 
 @dataclass(frozen=True)
 class Packed:
-    """What was written, its bytes on disk and those of the float network's tensors, and the gaps, the clean one first."""
+    """What was written, its bytes on disk and those of the float network's tensors, the gaps, the clean one first, its depths."""
 
     path: Path
     subject: Subject
@@ -31,10 +41,12 @@ class Packed:
     float_bytes: int
     kernels: str
     comparisons: tuple[Comparison, ...]
+    depths: tuple[int, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
-        return {
+        depths = {"depths": list(self.depths)} if self.depths else {}
+        return depths | {
             "model": self.subject.network.spec,
             "recipe": self.subject.recipe,
             "size_bytes": self.size_bytes,
@@ -48,17 +60,21 @@ class Packed:
         }
 
 
-def export_packed(subject: Subject, out: Path, noises: Sequence[str] = (), limit: int = 64) -> Packed:
+def export_packed(
+    subject: Subject, out: Path, noises: Sequence[str] = (), limit: int = 64, depths: tuple[int, ...] | None = None
+) -> Packed:
     """Write ``subject`` to ``out/packed.safetensors`` and what is known of it to ``out/export.json``.
 
     The file is read again, and that is what is compared with the simulation: on ``limit`` clean pictures and on the same ones
-    under each of ``noises``; without data, on two pictures of random values. Raises SpecError for a noise that is not one on
-    pictures, ModelError where no layer can be packed or the network cannot be written, StoreError where ``out`` cannot.
+    under each of ``noises``; without data, on two pictures of random values. ``depths``: of a thinnable network, all in one
+    file; the first one runs and is compared. Raises SpecError for a noise that is not one on pictures, ModelError where
+    no layer can be packed or the network cannot be written, StoreError where ``out`` cannot.
     """
     specs = ["clean", *noises_on_pictures(noises, subject)]
     form, path = subject.network.form, out / "packed.safetensors"
-    model, report = deploy(subject.module, probe_of(subject.network))
-    if not isinstance(model, Program):
+    probe = probe_of(subject.network)
+    model, report = deploy(subject.module, probe) if depths is None else deploy_depths(subject.module, probe, depths)
+    if not isinstance(model, (Program, PackedDepths)):
         raise ModelError(f"{type(model).__name__} is no list of steps.")
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -66,13 +82,16 @@ def export_packed(subject: Subject, out: Path, noises: Sequence[str] = (), limit
         raise StoreError(f"{str(out)!r} cannot be written: {error}.") from None
     size = save_packed(model, path, {"kind": form.kind, **vars(form)})
     again = load_packed(path)
-    comparisons = tuple(_compared(subject, again, spec, limit) for spec in dict.fromkeys(specs))
-    found = Packed(path, subject, report, size, _bytes(subject.network.module), status(), comparisons)
+    simulated = subject.module if depths is None else at_depth(subject.module, depths[0])
+    comparisons = tuple(
+        _compared(dataclasses.replace(subject, module=simulated), again, spec, limit) for spec in dict.fromkeys(specs)
+    )
+    found = Packed(path, subject, report, size, _bytes(subject.network.module), status(), comparisons, depths or ())
     (out / "export.json").write_text(json.dumps(found.to_dict(), indent=2, ensure_ascii=False), encoding="utf-8")
     return found
 
 
-def _compared(subject: Subject, packed: Program, spec: str, limit: int) -> Comparison:
+def _compared(subject: Subject, packed: nn.Module, spec: str, limit: int) -> Comparison:
     found = gap_between(subject.module, packed, pictures_of(subject, spec, limit))
     low, high = wilson(found.flipped, found.n)
     return Comparison(spec, found, float(low), float(high))

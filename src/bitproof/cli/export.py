@@ -29,17 +29,25 @@ def command(
     packed: Annotated[
         bool, typer.Option("--packed", help="Write 1-bit layers as bits for bitproof's own kernels, not ONNX.")
     ] = False,
+    depths: Annotated[
+        str | None,
+        typer.Option(
+            "--depths", help="With --packed, of a thinnable network: several depths in one file, e.g. 8,4,2,1; the first runs."
+        ),
+    ] = None,
 ) -> None:
     """Write a network as ONNX, low-bit ones on integers, or with 1-bit layers packed, and compare it with the simulation."""
     from bitproof.bench import export, export_packed, subject
-    from bitproof.cli.exported import lines, packed_lines
+    from bitproof.cli.exported import depths_of, lines, packed_lines
     from bitproof.core import SpecError
 
     if packed and bias != "int32":
         raise SpecError("--bias is for ONNX files; a packed network rounds no bias. Leave one of the two out.")
+    if depths is not None and not packed:
+        raise SpecError("--depths is for packed networks. Add --packed.")
     found = subject(what, recipe, calibration, n, pictures)
     if packed:
-        told = packed_lines(export_packed(found, out, noises or (), limit))
+        told = packed_lines(export_packed(found, out, noises or (), limit, depths_of(depths)))
     else:
         told = lines(export(found, out, noises or (), limit, bias))
     for line in told:

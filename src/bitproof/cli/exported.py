@@ -6,10 +6,20 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from bitproof.core import Geometry
+from bitproof.core import Geometry, SpecError
 
 if TYPE_CHECKING:
     from bitproof.bench import Comparison, Export, Packed
+
+
+def depths_of(text: str | None) -> tuple[int, ...] | None:
+    """Return the depths that ``8,4,2,1`` names. Raises SpecError for anything else."""
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise SpecError(f"--depths {text!r} is no list of depths. Type for example --depths 8,4,2,1") from None
 
 
 def lines(export: Export) -> Iterator[str]:
@@ -37,7 +47,7 @@ def packed_lines(packed: Packed) -> Iterator[str]:
     yield from str(packed.report).splitlines()
     yield f"kernels: {packed.kernels}"
     yield from map(_flips, packed.comparisons)
-    yield f"In a grid: packed:{packed.path}"
+    yield f"In a grid: packed:{packed.path}{',depth=N for another depth' if packed.depths else ''}"
 
 
 def _layers(export: Export) -> Iterator[str]:

@@ -18,12 +18,15 @@ def command(
     words: Annotated[
         str | None, typer.Option("--words", help="Names of the classes, with commas; else those of the 12-class task.")
     ] = None,
+    depth: Annotated[
+        int | None, typer.Option("--depth", help="Run a thinnable network at this depth, such as 8, 4, 2 or 1.")
+    ] = None,
 ) -> None:
     """Print the keywords of a long recording with their times, window by window."""
     from bitproof.bench import Listening
 
     heard = 0
-    for found in Listening(model, hop, threshold, words.split(",") if words else None).hear(wav):
+    for found in Listening(model, hop, threshold, words.split(",") if words else None, depth).hear(wav):
         typer.echo(f"{found.start_s:8.2f}–{found.end_s:.2f} s  {found.word:12s} {100 * found.confidence:5.1f} %")
         heard += 1
     if not heard:

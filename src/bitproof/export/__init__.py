@@ -4,6 +4,7 @@ from bitproof.export.accounting import Account, account
 from bitproof.export.bits_file import load_bits_, save_bits
 from bitproof.export.comparing import Difference, Gap, gap, gap_between
 from bitproof.export.deploying import Deployed, DeployedLayer, DeployReport, deploy
+from bitproof.export.depths import PackedDepths, at_depth, deploy_depths
 from bitproof.export.exported import Codes, Exported, ExportedLayer
 from bitproof.export.foreign import adopt
 from bitproof.export.numbers import low_bit_layers
@@ -30,13 +31,16 @@ __all__ = [
     "ExportedLayer",
     "Gap",
     "Named",
+    "PackedDepths",
     "Program",
     "Ref",
     "Step",
     "account",
     "adopt",
+    "at_depth",
     "cpuinfo",
     "deploy",
+    "deploy_depths",
     "engine",
     "features",
     "gap",

@@ -11,24 +11,26 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from torch import nn
 
-from bitproof.core import Clip, ModelError
+from bitproof.core import Clip, ModelError, SpecError
+from bitproof.export.depths import PackedDepths
 from bitproof.export.packed_file import read_packed
-from bitproof.export.program import Program
 from bitproof.models import Network, of_form, wrap
 from bitproof.noises import noise
 
 
 @dataclass(frozen=True)
 class PackedFile:
-    """A packed 1-bit network of 'bitproof export --packed', run by bitproof's kernels on the CPU: packed:FILE[,classes=N].
+    """A packed 1-bit network of 'bitproof export --packed', run by bitproof's kernels on the CPU: packed:FILE[,classes=N,depth=N].
 
-    How a picture, or a recording, becomes its input is in the file. It is a finished session: no recipe changes it, and gradient
-    attacks do not apply. Reading it runs nothing that it holds.
+    ``depth``: of a file that holds several. How a picture, or a recording, becomes its input is in the file. It is a finished
+    session: no recipe changes it, and gradient attacks do not apply. Reading it runs nothing that it holds.
     """
 
     file: str
     classes: int | None = None
+    depth: int | None = None
 
     source: ClassVar[str] = "bitproof.export.save_packed"
     version: ClassVar[int] = 1
@@ -37,7 +39,10 @@ class PackedFile:
         """Read the file. Raises ModelError where it is no packed network for pictures."""
         path = Path(os.path.expandvars(self.file)).expanduser()
         program, about = read_packed(path)
+        if self.depth is not None:
+            _at(program, self.depth, path)
         code, weight = hashlib.sha256(path.read_bytes()).digest(), path.stat().st_size
+        code += b"" if self.depth is None else str(self.depth).encode()
         if about.get("kind", "image") == "keyword":
             return self._of_clips(program, about, spec, code, weight)
         try:
@@ -60,7 +65,7 @@ class PackedFile:
             size_bytes=weight,
         )
 
-    def _of_clips(self, program: Program, about: Mapping[str, Any], spec: str, code: bytes, weight: int) -> Network:
+    def _of_clips(self, program: nn.Module, about: Mapping[str, Any], spec: str, code: bytes, weight: int) -> Network:
         try:
             clip = Clip(**{key: value for key, value in about.items() if key != "kind"})
         except TypeError:
@@ -69,3 +74,9 @@ class PackedFile:
             ) from None
         probe = torch.linspace(-80, 10, 2 * math.prod(shape := noise(clip.features).shape)).view(2, *shape)
         return of_form(program, clip, probe, spec=spec, classes=self.classes, differentiable=False, code=code, size_bytes=weight)
+
+
+def _at(program: nn.Module, depth: int, path: Path) -> None:
+    if not isinstance(program, PackedDepths):
+        raise SpecError(f"{str(path)!r} holds one depth alone. 'bitproof export … --packed --depths 8,4,2,1' writes several.")
+    program.set_depth(depth)

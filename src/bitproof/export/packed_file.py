@@ -15,33 +15,31 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from bitproof.core import BitproofError, ModelError, StoreError
+from bitproof.export.depths import PackedDepths
 from bitproof.export.product import Product
 from bitproof.export.program import Program, array
 from bitproof.export.signs import Signs, Window
 from bitproof.export.steps import Named, Ref, Step, mapped
 from bitproof.kernels import Cut, pack, pack_weight, unpack
 
-#: The key of the header, and the version of what stands there.
-KEY, VERSION = "bitproof.packed", 1
+#: The key of the header, and the versions of what stands there: one program, or several of which equal arrays are kept once.
+KEY, ONE, SEVERAL = "bitproof.packed", 1, 2
 
 Arrays = dict[str, NDArray[Any]]
 
 
-def save_packed(program: Program, path: str | Path, about: Mapping[str, Any] | None = None) -> int:
+def save_packed(program: Program | PackedDepths, path: str | Path, about: Mapping[str, Any] | None = None) -> int:
     """Write ``program`` to ``path`` and return the bytes on disk.
 
     Signs are stored eight to a byte in the order of the weight ``[o, c / groups, kh, kw]``, first in the lowest bit, 1 for −1; a
-    product with a cut keeps its thresholds and no scale. ``about``: plain values that are kept with it.
-    Raises StoreError where ``path`` cannot be written.
+    product with a cut keeps its thresholds and no scale. What several depths share is stored once. ``about``: plain values that
+    are kept with it. Raises StoreError where ``path`` cannot be written.
     """
-    arrays: Arrays = {f"tensor.{name}": np.ascontiguousarray(array(value)) for name, value in program.tensors.items()}
-    products = {}
-    for name, product in program.products.items():
-        arrays |= {f"product.{name}.{key}": value for key, value in _arrays(product).items()}
-        weight, window = product.signs.weight, product.signs.window
-        products[name] = {"shape": weight.shape, "groups": weight.groups, **dataclasses.asdict(window)}
-    steps = [[step.id, step.op, _plain(list(step.args)), {k: _plain(v) for k, v in step.kwargs.items()}] for step in program.steps]
-    header = {"version": VERSION, "about": dict(about or {}), "output": program.output, "products": products, "steps": steps}
+    if isinstance(program, Program):
+        told, arrays = _program_of(program)
+        header = {"version": ONE, "about": dict(about or {}), **told}
+    else:
+        header, arrays = _several(program, about or {})
     try:
         save_file(arrays, path, {KEY: json.dumps(header)})
         return Path(path).stat().st_size
@@ -49,12 +47,39 @@ def save_packed(program: Program, path: str | Path, about: Mapping[str, Any] | N
         raise StoreError(f"{str(path)!r} cannot be written: {error}.") from None
 
 
-def load_packed(path: str | Path) -> Program:
+def _program_of(program: Program) -> tuple[dict[str, Any], Arrays]:
+    """Return a program as plain values, and its arrays."""
+    arrays: Arrays = {f"tensor.{name}": np.ascontiguousarray(array(value)) for name, value in program.tensors.items()}
+    products = {}
+    for name, product in program.products.items():
+        arrays |= {f"product.{name}.{key}": value for key, value in _arrays(product).items()}
+        weight, window = product.signs.weight, product.signs.window
+        products[name] = {"shape": weight.shape, "groups": weight.groups, **dataclasses.asdict(window)}
+    steps = [[step.id, step.op, _plain(list(step.args)), {k: _plain(v) for k, v in step.kwargs.items()}] for step in program.steps]
+    return {"output": program.output, "products": products, "steps": steps}, arrays
+
+
+def _several(net: PackedDepths, about: Mapping[str, Any]) -> tuple[dict[str, Any], Arrays]:
+    kept: Arrays = {}
+    programs: dict[str, Any] = {}
+    names: dict[Any, str] = {}  # what an array holds → where that is kept
+    for depth in net.depths:
+        told, arrays = _program_of(net.at(depth))
+        where = {}
+        for key, value in arrays.items():
+            same = (value.dtype.str, value.shape, value.tobytes())
+            where[key] = names.setdefault(same, f"{depth}.{key}")
+            kept.setdefault(where[key], value)
+        programs[str(depth)] = {**told, "arrays": where}
+    return {"version": SEVERAL, "about": dict(about), "depth": net.depth, "programs": programs}, kept
+
+
+def load_packed(path: str | Path) -> Program | PackedDepths:
     """Read a network that ``save_packed`` or ``bitproof export --packed`` wrote. Raises ModelError where it is none, or damaged."""
     return read_packed(path)[0]
 
 
-def read_packed(path: str | Path) -> tuple[Program, dict[str, Any]]:
+def read_packed(path: str | Path) -> tuple[Program | PackedDepths, dict[str, Any]]:
     """Return the network and what was kept about it. Raises ModelError where the file is none, or damaged."""
     path = Path(path)
     if not path.is_file():
@@ -72,16 +97,27 @@ def read_packed(path: str | Path) -> tuple[Program, dict[str, Any]]:
         raise ModelError(f"The packed network {str(path)!r} is damaged: {type(error).__name__}: {error}.") from None
 
 
-def _read(header: Any, arrays: Arrays) -> tuple[Program, dict[str, Any]]:
-    if header["version"] != VERSION:
-        raise ValueError(f"it is of version {header['version']!r}, this bitproof reads {VERSION}")
+def _read(header: Any, arrays: Arrays) -> tuple[Program | PackedDepths, dict[str, Any]]:
+    version, about = header["version"], dict(header["about"])
+    if version == ONE:
+        return _program(header, arrays), about
+    if version != SEVERAL:
+        raise ValueError(f"it is of version {version!r}, this bitproof reads {ONE} and {SEVERAL}")
+    programs = {
+        int(depth): _program(told, {str(key): arrays[name] for key, name in told["arrays"].items()})
+        for depth, told in header["programs"].items()
+    }
+    return PackedDepths(programs, int(header["depth"])).eval(), about
+
+
+def _program(told: Any, arrays: Arrays) -> Program:
     tensors = {key.removeprefix("tensor."): torch.from_numpy(value) for key, value in arrays.items() if key.startswith("tensor.")}
-    products = {name: _product(name, about, arrays) for name, about in header["products"].items()}
+    products = {name: _product(name, about, arrays) for name, about in told["products"].items()}
     steps = [
         Step(int(number), str(op), tuple(_value(args)), {str(key): _value(value) for key, value in kwargs.items()})
-        for number, op, args, kwargs in header["steps"]
+        for number, op, args, kwargs in told["steps"]
     ]
-    return Program(steps, tensors, products, int(header["output"])).eval(), dict(header["about"])
+    return Program(steps, tensors, products, int(told["output"])).eval()
 
 
 # A product as arrays.
