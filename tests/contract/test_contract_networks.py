@@ -46,6 +46,7 @@ SPECS = {
     "resnet56": "resnet56",
     "small-cnn": "small-cnn",
     "small-vit": "small-vit:classes=7",
+    "compact-vit": "compact-vit:classes=7",
     "vgg11-cifar": "vgg11-cifar:width=0.125",
     "mobilenet-v2-cifar": "mobilenet-v2-cifar:width=0.125",
     "bireal-resnet18": "bireal-resnet18:classes=9",

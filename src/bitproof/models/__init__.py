@@ -40,6 +40,7 @@ MODELS = Registry(
         "mobilenet-v2-cifar": "bitproof.models.mobilenet_cifar:MobileNetV2Cifar",
         "small-cnn": "bitproof.models.small_cnn:SmallCnn",
         "small-vit": "bitproof.models.small_vit:SmallVit",
+        "compact-vit": "bitproof.models.compact_vit:CompactVit",
         "bireal-resnet18": "bitproof.models.resnet_binary:BiRealResNet18",
         "bireal-resnet20": "bitproof.models.resnet_binary:BiRealResNet20",
         "reactnet-resnet18": "bitproof.models.resnet_binary:ReActNetResNet18",
