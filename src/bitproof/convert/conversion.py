@@ -13,11 +13,13 @@ from torch import Tensor, nn
 
 from bitproof.convert.flow import BATCH, Flow, registered, run, trace, watch
 from bitproof.convert.fold import fold_
+from bitproof.convert.guide import guide, guided, quantizers_of
 from bitproof.convert.layers import QuantLayer, hardtanh_for_relu_, input_channels, output_axis, replace_, weight_of
 from bitproof.convert.plan import Decision, ProductDecision, decide, decide_products
 from bitproof.convert.products import QuantAttention, QuantMatmul, one_door_
 from bitproof.convert.recipe import WHOLE, Recipe
 from bitproof.convert.reconstruct import asks, reconstruct
+from bitproof.convert.reparametrise import reparametrise_, reparametrising
 from bitproof.convert.report import LayerReport, ProductReport, Report
 from bitproof.core import DataError, ModelError
 from bitproof.quantizers import OPERANDS, QUANTIZERS
@@ -103,13 +105,18 @@ def insert(model: nn.Module, recipe: str | Recipe, sample: Any = None) -> Conver
 def calibrate(model: nn.Module, batches: Iterable[Any]) -> None:
     """Set the ranges of every quantized layer from the float model's values on ``batches``, in evaluation mode.
 
-    Where a method learns how weights are rounded, that is done then, and the batches are kept for it. Raises ShapeError naming
-    the layer on NaN, ModelError when the model fails on a batch, BitproofError naming a layer that never ran.
+    Where a method rescales norms, that is done first; where it learns how weights are rounded, or chooses ranges by the loss, that
+    is done then, and the batches are kept for it. Raises ShapeError naming the layer on NaN, ModelError when the model fails on a
+    batch, BitproofError naming a layer that never ran.
     """
     batches = _batches(batches)
     layers = [module for module in model.modules() if isinstance(module, (QuantLayer, QuantAttention))]
-    kept = list(batches) if any(map(asks, layers)) else None
+    learns, rescales = any(map(asks, layers)), any(map(reparametrising, layers))
+    guides = any(map(guided, quantizers_of(layers)))
+    kept = list(batches) if learns or rescales or guides else None
     model.eval()
+    if kept and rescales:
+        reparametrise_(model, kept)
     for layer in layers:
         if isinstance(layer, QuantLayer):
             layer.observe_weight()
@@ -122,8 +129,10 @@ def calibrate(model: nn.Module, batches: Iterable[Any]) -> None:
             layer.observing = False
     for layer in layers:
         layer.freeze_input()
-    if kept is not None:
+    if kept is not None and learns:
         reconstruct(model, kept)
+    if kept is not None and guides:
+        guide(model, kept)
 
 
 def _batches(calibration: Iterable[Any]) -> Iterable[Any]:

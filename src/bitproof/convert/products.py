@@ -73,6 +73,7 @@ class QuantAttention(nn.Module):
         self.layer, self.scores, self.context, self.name = layer, scores, context, name
         self.operands = Operands()
         self.observing = False
+        self.heard: Callable[..., None] | None = None  # told of float operands and products while observing
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -119,15 +120,18 @@ class QuantAttention(nn.Module):
         return m @ (value if right is None else right(value))
 
     def _observe(self, q: Tensor, k: Tensor, v: Tensor, keep: Tensor | None, bias: Tensor | None, scale: float) -> Tensor:
-        logits = q @ k.transpose(-2, -1) * scale
-        logits = logits if bias is None else logits + bias
+        scores = q @ k.transpose(-2, -1)
+        logits = scores * scale if bias is None else scores * scale + bias
         m = softmax(logits, keep)
         quantizer = self.context.left
         seen = logits if quantizer is not None and quantizer.of_scores else m
         for (word, held), x in zip(self.quantizers().items(), (q, k, seen, v), strict=True):
             if held is not None:
                 self._about(word, held.observe, x)
-        return m @ v
+        y = m @ v
+        if self.heard is not None:
+            self.heard(q, k, m, v, scores, y)
+        return y
 
     def quantizers(self) -> dict[str, Quantizer | None]:
         """Operand → its quantizer, in the order in which they are met."""

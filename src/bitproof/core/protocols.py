@@ -283,6 +283,7 @@ class Info:
     ``threshold``, where an input has two codes: q is ``low`` where x < threshold, else ``high``; it broadcasts too.
     ``planes``, where a value is a sum of several: x_hat = Σ planes, the codes of each being those of what the ones before it leave,
     and its threshold one on that; the numbers beside them are the last plane's.
+    ``values``, where codes are worth something else than that: x_hat of the codes low … high, in their order.
     """
 
     bits: int
@@ -293,6 +294,7 @@ class Info:
     spacing: int = 1
     threshold: Any = None
     planes: tuple[Info, ...] = ()
+    values: Any = None
 
     @property
     def levels(self) -> int:

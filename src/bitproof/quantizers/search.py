@@ -96,6 +96,18 @@ class Searched(Ranged):
     def span_of_rows(self, rows: Tensor, lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
         """Return the ranges of the channels, C, from their values C×n and their minima and maxima, C."""
 
+    def error_of_counts(self, histogram: Histogram, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return what gives Σ (x_hat − x)² of the counted values for a widened range (lo, hi)."""
+        values, counts = (t.to(device) for t in histogram.values())
+        low, high = code_range(self.bits, bool(self.signed))
+
+        def error(lo: Tensor, hi: Tensor) -> Tensor:
+            s = scale_of(lo, hi, self.bits, bool(self.signed))
+            z = 0 if self.symmetric else int(zero_point_of(lo, s, self.bits))
+            return (snap(values, s, low - z, high - z).sub_(values).square_() * counts).sum()
+
+        return error
+
     def collect(self, x: Tensor) -> None:
         """Count the values, or keep them."""
         if self.channels is None:
@@ -120,15 +132,8 @@ class LeastSquares(Searched):
     def span_of_counts(self, histogram: Histogram, lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
         """Shrink the full range by the ratio that rounds the counted values best."""
         lo, hi = widen(lo, hi, self.symmetric, bool(self.signed))
-        values, counts = (t.to(lo.device) for t in histogram.values())
-        low, high = code_range(self.bits, bool(self.signed))
-
-        def error(ratio: float) -> Tensor:
-            s = scale_of(lo * ratio, hi * ratio, self.bits, bool(self.signed))
-            z = 0 if self.symmetric else int(zero_point_of(lo * ratio, s, self.bits))
-            return (snap(values, s, low - z, high - z).sub_(values).square_() * counts).sum()
-
-        ratio = best_ratio(error)
+        error = self.error_of_counts(histogram, lo.device)
+        ratio = best_ratio(lambda r: error(lo * r, hi * r))
         return lo * ratio, hi * ratio
 
     def span_of_rows(self, rows: Tensor, lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
