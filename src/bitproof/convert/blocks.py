@@ -61,7 +61,9 @@ def unquantized(model: nn.Module) -> tuple[nn.Module, dict[nn.Module, nn.Module]
 
 
 def blocks(model: nn.Module, batch: Any) -> list[Block]:
-    """Return the blocks by first call: the innermost elements of a Sequential or ModuleList that hold several parts; a part that is left alone is one by itself.
+    """Return the blocks by first call: the innermost elements of a Sequential or ModuleList that hold several parts.
+
+    A part that is left alone is a block by itself.
 
     A transformer's block and a residual one are found so, a patch embedding and a classifier stand alone.
     """
@@ -75,7 +77,9 @@ def blocks(model: nn.Module, batch: Any) -> list[Block]:
         outer = (".".join(path[:i]) for i in range(len(path) - 1, 0, -1))
         name = next((n for n in outer if id(modules[n]) in elements and _several(modules[n], order)), names[part])
         found.setdefault(name, Block(name, modules[name])).parts.append(part)
-    return [block if len(block.parts) > 1 else Block(names[block.parts[0]], block.parts[0], block.parts) for block in found.values()]
+    return [
+        block if len(block.parts) > 1 else Block(names[block.parts[0]], block.parts[0], block.parts) for block in found.values()
+    ]
 
 
 def _several(module: nn.Module, order: Sequence[nn.Module]) -> bool:

@@ -1,10 +1,10 @@
-"""Layer norms and the layers behind them are rescaled so that all channels between them have one range: the network stays the same."""
+"""Layer norms and the layers behind them, rescaled so that all channels between them have one range; the network stays the same."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -47,7 +47,7 @@ def reparametrise_(model: nn.Module, batches: Sequence[Any]) -> list[nn.LayerNor
     """Rescale every layer norm whose outputs go to quantized linear layers alone, with those layers; return the norms.
 
     With the range [lo_c, hi_c] of channel c on ``batches``, 0 inside: s_c = hi_c − lo_c, z_c = −lo_c / s_c, s̄ and z̄ their means,
-    r = s_c / s̄ and t = s_c·(z_c − z̄): γ ← γ / r, β ← (β + t) / r, W ← W·r, b ← b − W·t. Without a β or a b nothing is shifted, t = 0.
+    r = s_c / s̄ and t = s_c·(z_c − z̄): γ ← γ / r, β ← (β + t) / r, W ← W·r, b ← b − W·t. Without a β or a b t = 0: no shift.
     A norm is left as it was where the network's answers on two samples move: then something else takes its output too.
 
     Source: arXiv 2212.08254, equations 9 to 11.
@@ -115,4 +115,6 @@ def _rescale_(norm: Any, layers: Sequence[Any], seen: _Range) -> None:
 
 def _moved(before: Sequence[Tensor], after: Sequence[Tensor]) -> bool:
     """Whether the answers are others by more than rounding."""
-    return any(float((a - b).abs().max()) > _TOLERANCE * float(a.abs().max()) for a, b in zip(before, after, strict=True) if a.numel())
+    return any(
+        float((a - b).abs().max()) > _TOLERANCE * float(a.abs().max()) for a, b in zip(before, after, strict=True) if a.numel()
+    )

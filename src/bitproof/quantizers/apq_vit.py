@@ -23,15 +23,15 @@ class APQViT(Guided):
     Weights: s = k·max|w| / (2^(bits−1) − 1), z = 0.
     Search, in ``convert``, block after block, its layers from last to first: the k with the smallest Σ (g·e)², e the error of the
     block's output where |e| is at least its quantile ``eliminate``, else 0, g the gradient of the loss with respect to that output;
-    operands of attention's products at the product itself, head by head. The two sides by turns, ``rounds`` times. k ∈ [0.7, 1.1], of
-    convolutions and operands ∈ [0.9, 1.2]. Inputs of a block are the float network's.
+    operands of attention's products at the product itself, head by head. The two sides by turns, ``rounds`` times. k ∈ [0.7, 1.1],
+    of convolutions and operands ∈ [0.9, 1.2]. Inputs of a block are the float network's.
     Backward: dx = g inside the range, widened by half a step, else 0. Shapes: any → the same.
     Raises SpecError unless 0 ≤ eliminate < 1.
 
     Source: arXiv 2303.14341 (BBC and MPQ); constants: those of its public port.
-    Differs from the paper: the loss is cross-entropy on a label drawn from the float network's own answer, since the distance to its
-    own logits has no gradient there; the quantile is taken for each candidate; weights are symmetric; ranges hold 0; both
-    ends of k are tried; first and last layer have 8 bits.
+    Differs from the paper: the loss is cross-entropy on a label drawn from the float network's own answer, since the distance
+    to its own logits has no gradient there; the quantile is taken for each candidate; weights are symmetric; ranges hold 0;
+    both ends of k are tried; first and last layer have 8 bits.
     Differs from the port: g is the gradient, not the output; the calibration by block is on.
     """
 

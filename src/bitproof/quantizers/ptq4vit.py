@@ -31,9 +31,9 @@ class PTQ4ViT(Guided):
     Backward: dx = g inside the range, widened by half a step, else 0. Shapes: any → the same.
 
     Source: arXiv 2111.12293, equations 5 to 12; constants: hahnyuan/PTQ4ViT b42c790.
-    Differs from the paper: the loss is cross-entropy on a label drawn from the float network's own answer, since the distance to its
-    own logits has no gradient there; a map's value lies in one of its two ranges, where the code adds both; both ends of k are tried;
-    inputs that are never negative have unsigned codes; GELU is known by its lowest value; first and last layer have 8 bits,
+    Differs from the paper: the loss is cross-entropy on a label drawn from the float network's own answer, since the distance
+    to its own logits has no gradient there; a map's value lies in one of its two ranges, where the code adds both, so that just
+    above the split the level may be lower than just below; both ends of k are tried; inputs that are never negative have unsigned codes; GELU is known by its lowest value; first and last layer have 8 bits,
     the inputs of the first too; qkv is one layer.
     """
 
@@ -67,6 +67,7 @@ class TwinMap(Staircase):
     split: Tensor = field(init=False)
 
     source: ClassVar[str] = PTQ4ViT.source
+    idempotent: ClassVar[bool] = False  # the fine range's highest level is where the coarse one begins
 
     def __post_init__(self) -> None:
         super().__post_init__()
