@@ -47,10 +47,10 @@ class SeenAttention:
     context: Seen = field(default_factory=Seen)
 
 
-def unquantized(model: nn.Module) -> tuple[nn.Module, dict[nn.Module, nn.Module]]:
+def unquantized(model: nn.Module) -> tuple[nn.Module, dict[nn.Module, Any]]:
     """Return a copy of ``model`` whose layers and attentions compute in float, and for each module the one in the copy."""
     twin = copy.deepcopy(model)
-    pairs = dict(zip(model.modules(), twin.modules(), strict=True))
+    pairs: dict[nn.Module, Any] = dict(zip(model.modules(), twin.modules(), strict=True))
     for module in twin.modules():
         if isinstance(module, QuantLayer):
             module.weight_quantizer = module.input_quantizer = None
@@ -90,7 +90,7 @@ def _several(module: nn.Module, order: Sequence[nn.Module]) -> bool:
 def _order(model: nn.Module, batch: Any) -> list[QuantLayer | QuantAttention]:
     order: dict[QuantLayer | QuantAttention, None] = {}
     parts = [module for module in model.modules() if isinstance(module, (QuantLayer, QuantAttention))]
-    hooks = [part.register_forward_pre_hook(lambda module, _: order.setdefault(module)) for part in parts]  # type: ignore[arg-type]
+    hooks = [part.register_forward_pre_hook(lambda module, _: order.setdefault(module)) for part in parts]
     try:
         run(model, batch)
     finally:
@@ -105,7 +105,7 @@ class Watch:
     Of a module that runs several times in one forward the first call counts.
     """
 
-    def __init__(self, block: Block, twins: dict[nn.Module, nn.Module]) -> None:
+    def __init__(self, block: Block, twins: dict[nn.Module, Any]) -> None:
         self.whole = Seen()
         self.layers = {part: Seen() for part in block.parts if isinstance(part, QuantLayer)}
         self.attentions = {part: SeenAttention() for part in block.parts if isinstance(part, QuantAttention)}
@@ -120,15 +120,15 @@ class Watch:
             self._hooks.append(self._twins[part].register_forward_hook(self._see(seen), with_kwargs=True))
         if scope not in [self._twins[part] for part in self.layers]:
             self._hooks.append(scope.register_forward_hook(self._see(self.whole), with_kwargs=True))
-        for part, both in self.attentions.items():
-            self._twins[part].heard = self._hear(both)  # type: ignore[assignment]
+        for attention, both in self.attentions.items():
+            self._twins[attention].heard = self._hear(both)
         return self
 
     def __exit__(self, *exc: Any) -> None:
         for hook in self._hooks:
             hook.remove()
         for part in self.attentions:
-            self._twins[part].heard = None  # type: ignore[assignment]
+            self._twins[part].heard = None
 
     def take(self, loss: Tensor) -> None:
         """Take the gradients of ``loss`` to all outputs of this piece."""
@@ -164,7 +164,7 @@ class Watch:
         return hear
 
 
-def watched(block: Block, reference: nn.Module, twins: dict[nn.Module, nn.Module], batches: Sequence[Any]) -> Watch:
+def watched(block: Block, reference: nn.Module, twins: dict[nn.Module, Any], batches: Sequence[Any]) -> Watch:
     """Return what ``block`` and its parts take and give in the float network on ``batches``, with gradients."""
     watch, start = Watch(block, twins), 0
     with watch, torch.enable_grad():

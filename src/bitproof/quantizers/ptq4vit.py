@@ -33,8 +33,9 @@ class PTQ4ViT(Guided):
     Source: arXiv 2111.12293, equations 5 to 12; constants: hahnyuan/PTQ4ViT b42c790.
     Differs from the paper: the loss is cross-entropy on a label drawn from the float network's own answer, since the distance
     to its own logits has no gradient there; a map's value lies in one of its two ranges, where the code adds both, so that just
-    above the split the level may be lower than just below; both ends of k are tried; inputs that are never negative have unsigned codes; GELU is known by its lowest value; first and last layer have 8 bits,
-    the inputs of the first too; qkv is one layer.
+    above the split the level may be lower than just below; both ends of k are tried; inputs that are never negative have
+    unsigned codes; GELU is known by its lowest value; first and last layer have 8 bits, the inputs of the first too; qkv is
+    one layer.
     """
 
     source: ClassVar[str] = "arXiv 2111.12293"
@@ -95,7 +96,7 @@ class TwinMap(Staircase):
     @property
     def top(self) -> int:
         """The highest code of either range."""
-        return 2 ** (self.bits - 1) - 1
+        return int(2 ** (self.bits - 1) - 1)
 
     def place(self, x: Tensor) -> Tensor:
         """Return x in steps of its range."""

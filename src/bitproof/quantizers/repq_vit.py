@@ -22,14 +22,15 @@ class RepQViT(Searched):
 
     Forward: lo and hi leave 0.1, 0.01 or 0.001 % of the values out at either end, whichever rounds best (smallest Σ (x_hat − x)²);
     then as min–max. Weights by channel.
-    Inputs behind a layer norm, in ``convert``: with the range s_c, z_c of each channel, their means s̄ and z̄ and r = s_c / s̄,
-    the norm's γ becomes γ / r and β (β + t_c) / r, t_c = s_c·(z_c − z̄), each following weight W·r by input channel, its bias b − W·t.
+    Inputs behind a layer norm, in ``convert``: with the range s_c, z_c of each channel, their means s̄ and z̄, r = s_c / s̄ and
+    t = s_c·(z_c − z̄), the norm's γ becomes γ / r, its β (β + t) / r, each following weight W·r by input channel, its bias b − W·t.
     Attention map, D its highest value by the same rule: n = round(−2·log₂(x / D)), x_hat = D·2^(−n/2), 0 from n = 2^bits − 1 on.
     Backward: dx = g inside the range, widened by half a step, else 0. Shapes: any → the same.
 
     Source: arXiv 2212.08254, equations 5 to 13; constants: zkkli/RepQ-ViT a160561.
     Differs from the paper: a channel's range is its minimum and maximum; the rescaled input is calibrated anew; weights are
-    symmetric; the map's last code is 0, so that there are 2^bits levels, where the code has one more; first and last layer have 8 bits.
+    symmetric; the map's last code is 0, so that there are 2^bits levels, where the code has one more; first and last layer
+    have 8 bits.
     """
 
     source: ClassVar[str] = "arXiv 2212.08254"

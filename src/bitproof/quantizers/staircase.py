@@ -52,7 +52,7 @@ class Staircase(Quantizer):
     @property
     def top(self) -> int:
         """The highest place that is a level of its own."""
-        return 2**self.bits - 1
+        return int(2**self.bits - 1)
 
     def step(self) -> Tensor:
         """Return 1: a level is what the table says."""
