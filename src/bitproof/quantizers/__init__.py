@@ -1,4 +1,4 @@
-"""Tensor → tensor with a gradient rule; one method a file over shared bases: ``ste``, ``affine``, ``search``, ``guided`` and others."""
+"""Tensor → tensor with a gradient rule; one method a file over bases: ``ste``, ``affine``, ``search``, ``guided`` and others."""
 
 from bitproof.core import Registry
 from bitproof.quantizers.affine import OPERANDS, Quantizer
