@@ -1,5 +1,6 @@
 """Fitted defenses on disk: whole or absent, in the working and the compact form."""
 
+import json
 from base64 import b64encode
 
 import pytest
@@ -54,3 +55,13 @@ def test_the_compact_form_tells_damage_and_forgets_what_an_earlier_one_held(stor
     with pytest.raises(StoreError, match=r"1\.png.*damaged"):
         first.defense("abc")
     assert not compact(Store.create(tmp_path / "bare").path, tmp_path / "small").has_defense("abc")
+
+
+@pytest.mark.parametrize("file", ["../x.png", "/x.png", "..", ""])
+def test_a_file_of_a_run_that_was_handed_in_cannot_leave_its_folder(store, file):
+    with pytest.raises(StoreError, match="cannot be the id of a file"):
+        store.write_defense("abc", {}, {file: b"x"})
+    record = store.path / "defenses" / "abc" / "defense.json"
+    record.write_text(json.dumps({"files": {file: "00000000"}}))
+    with pytest.raises(StoreError, match="cannot be the id of a file"):
+        store.defense("abc")

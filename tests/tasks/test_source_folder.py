@@ -193,3 +193,9 @@ def test_the_layout_and_labels_must_go_together(flat, validation):
         load(f"imagenet:{validation},labels=x")
     with pytest.raises(DataError, match=r"labels file '.*none' cannot be read"):
         load(f"imagenet:{flat},labels={flat / 'none'}")
+
+
+def test_a_pipe_without_end_is_named_and_not_read(animals):
+    os.mkfifo(animals / "bee/3.png")
+    with pytest.raises(DataError, match=r"3\.png' is a pipe, a socket or a device"):
+        load(f"imagefolder:{animals}")

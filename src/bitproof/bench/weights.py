@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from bitproof.core import StoreError
+
+#: Under which the file's metadata hold the digest of its tensors; files from before have none.
+DIGEST = "digest"
 
 
 def write_weights(path: Path, state: dict[str, torch.Tensor]) -> None:
@@ -17,7 +22,8 @@ def write_weights(path: Path, state: dict[str, torch.Tensor]) -> None:
     part = path.with_suffix(".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({key: value.contiguous().clone() for key, value in state.items()}, part)
+        whole = {key: value.contiguous().clone() for key, value in state.items()}
+        save_file(whole, part, {DIGEST: _digest(whole)})
         with part.open("rb") as file:
             os.fsync(file.fileno())
         part.replace(path)
@@ -30,8 +36,21 @@ def write_weights(path: Path, state: dict[str, torch.Tensor]) -> None:
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """Read what ``write_weights`` wrote. Raises StoreError saying how to mend a damaged file."""
     try:
-        return load_file(path)
+        state = load_file(path)
+        with safe_open(path, "pt") as file:
+            told = (file.metadata() or {}).get(DIGEST)
+        if told not in (None, _digest(state)):
+            raise ValueError("its numbers are not those that were written")
+        return state
     except Exception as error:
         raise StoreError(
             f"The variant {str(path)!r} is damaged ({error}). Delete that file and run the same command again."
         ) from None
+
+
+def _digest(state: dict[str, torch.Tensor]) -> str:
+    found = hashlib.blake2b(digest_size=16)
+    for name in sorted(state):
+        found.update(f"{name} {state[name].dtype} {tuple(state[name].shape)}".encode())
+        found.update(state[name].flatten().view(torch.uint8).numpy())
+    return found.hexdigest()

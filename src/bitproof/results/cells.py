@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,9 +26,9 @@ def keep(folder: Path, cell: str, frame: pl.DataFrame) -> None:
     path = folder / _name(cell, data)
     write_bytes(path, data)
     with explained("replaced", folder):
-        for other in listed(folder, ".parquet"):
-            if other != path and _cell(other) == cell:
-                other.unlink(missing_ok=True)
+        for name in _files_of(folder, cell):
+            if name != path.name:
+                (folder / name).unlink(missing_ok=True)
         sync_folder(folder)
 
 
@@ -62,6 +63,12 @@ def whole(folder: Path, lost: str = "the next run does its cell again") -> Itera
         elif cell not in seen:  # two whole files of one cell: a runner was killed between writing one and removing the other
             seen.add(cell)
             yield cell, path, data
+
+
+def _files_of(folder: Path, cell: str) -> list[str]:
+    """The names of a cell's files; without an object for each of the ten thousand others that may lie beside them."""
+    with os.scandir(folder) as found:
+        return [each.name for each in found if each.name.startswith(f"{cell}-") and _cell(Path(each.name)) == cell]
 
 
 def _name(cell: str, data: bytes) -> str:

@@ -22,7 +22,7 @@ def write(path: Path, name: str, info: Mapping[str, Any], files: Mapping[str, by
     """Store a defense; the record comes last and holds a fingerprint of each file. Raises StoreError."""
     folder = path / layout.DEFENSES / layout.check_id("defense", name)
     for file, data in files.items():
-        write_bytes(folder / file, data)
+        write_bytes(folder / layout.check_id("file", file), data)
     write_json(folder / INFO, {**info, "files": {file: fingerprint(data) for file, data in files.items()}})
 
 
@@ -51,7 +51,7 @@ def read(path: Path, name: str) -> Read:
 def read_folder(folder: Path) -> Read:
     """The same of the folder of one defense."""
     info = read_object(folder / INFO)
-    files = {file: read_bytes(folder / file) for file in info["files"]}
+    files = {file: read_bytes(folder / layout.check_id("file", file)) for file in info["files"]}
     if damaged := _damaged(info, files):
         raise StoreError(f"{str(folder / damaged)!r} is damaged. Delete the folder {str(folder)!r} and run the same command again.")
     return info, files
@@ -75,14 +75,15 @@ def packed(path: Path) -> dict[str, Any]:
 
 
 def _unpacked(path: Path, name: str, kept: Mapping[str, Any]) -> Read:
-    info, files = kept["info"], {file: base64.b64decode(data) for file, data in kept["files"].items()}
+    info, packed = kept["info"], kept["files"].items()
+    files = {layout.check_id("file", file): base64.b64decode(data) for file, data in packed}
     if damaged := _damaged(info, files):
         raise StoreError(f"{str(path)!r}: {damaged!r} of the defense {name!r} is damaged. Make this compact form again.")
     return info, files
 
 
 def _damaged(info: Mapping[str, Any], files: Mapping[str, bytes]) -> str | None:
-    return next((file for file, data in files.items() if fingerprint(data) != info["files"][file]), None)
+    return next((file for file, data in files.items() if fingerprint(data) != info["files"].get(file)), None)
 
 
 def _compact(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,6 +84,8 @@ def files_of(path: Path, extensions: tuple[str, ...], thing: str) -> list[os.Dir
             raise DataError(f"{entry.path!r} is a folder where {thing}s were expected; folders of {thing}s are not nested.")
         if not entry.name.lower().endswith(extensions):
             raise DataError(f"{entry.path!r} is no {thing}; known extensions: {', '.join(extensions)}. Move it away.")
+        if not _is_file(entry):
+            raise DataError(f"{entry.path!r} is a pipe, a socket or a device, which may have no end; a file was expected.")
     return found
 
 
@@ -90,6 +93,11 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
     """Whether ``entry`` is a folder or a link to one. Raises DataError where that cannot be told."""
     with explained(entry.path):
         return entry.is_dir()
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    with explained(entry.path):
+        return stat.S_ISREG(entry.stat().st_mode)
 
 
 def size_bytes(entry: os.DirEntry[str]) -> int:

@@ -1,0 +1,286 @@
+"""What a large run costs beside its arithmetic: two Ray workers against one, the overhead of a cell, and 10,000 empty cells.
+
+The first two start a cluster of raylets on loopback and run the real thing; a machine that does other work spoils them. The third
+plans 10,000 cells, stores a few rows for each as a run does, then reads, sums up and draws them, and says seconds of the
+processor, memory and files; from its rows a run of 10,000 cells with 50,000 pictures each is worked out. --quick takes a
+twentieth. Names of cases after the options choose some. -o FILE keeps the output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+import polars as pl
+
+import bitproof as bp
+from bitproof.bench import Plan, parse_grids
+from bitproof.bench.environment import cpu
+from bitproof.bench.networks import NetworkEvaluator
+from bitproof.core import SampleRow
+from bitproof.results import load
+from bitproof.results.cells import encode
+
+T = TypeVar("T")
+
+#: Targets: times as fast with two workers, seconds a cell may cost beside its work.
+FASTER, OVERHEAD_S = 1.8, 0.05
+
+MODEL = """
+from torch import nn
+
+
+def build(width):
+    return nn.Sequential(nn.Conv2d(3, width, 3, 2), nn.ReLU(), nn.Conv2d(width, width, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                         nn.Linear(width, 4))
+
+
+def large():
+    return build(96)
+
+
+def small():
+    return build(2)
+"""
+
+GRID = """
+tasks: ["parquet:{folder}/pictures.parquet,classes=4"]
+models: ["python:{folder}/net.py#{model},size={size},classes=4"]
+recipes: {recipes}
+calibration: {{n: 8}}
+noises: {noises}
+limit: {limit}
+seeds: {seeds}
+batch_size: {batch}
+threads: 1
+"""
+
+
+def write_data(folder: Path, count: int, size: int) -> None:
+    """Write pictures and networks into ``folder``."""
+    rng = np.random.default_rng(0)
+    files = [cv2.imencode(".jpg", rng.integers(0, 256, (size, size, 3), dtype=np.uint8))[1].tobytes() for _ in range(64)]
+    columns = {"image": [files[i % 64] for i in range(count)], "label": [i % 4 for i in range(count)]}
+    pl.DataFrame(columns).write_parquet(folder / "pictures.parquet", row_group_size=100)
+    (folder / "net.py").write_text(MODEL)
+
+
+class Meter:
+    """A reporter that keeps when how much of the work was done."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[float, float]] = []
+
+    def begin(self, total: float) -> None:
+        """Nothing is done yet."""
+
+    def advance(self, seconds: float) -> None:
+        """Keep the moment."""
+        done = self.found[-1][1] if self.found else 0.0
+        self.found.append((time.monotonic(), done + seconds))
+
+    def say(self, text: str) -> None:
+        """Show what is being done."""
+        print(text, file=sys.stderr)
+
+    def rate(self, first: int) -> float:
+        """Work a second after the first pieces, before which workers start and networks travel."""
+        (begun, before), (ended, after) = self.found[first], self.found[-1]
+        return (after - before) / (ended - begun)
+
+
+def on_cluster(grid: str, out: Path, workers: int) -> Meter:
+    """Run ``grid`` on a cluster of so many processors."""
+    from ray.cluster_utils import Cluster
+
+    cluster, meter = Cluster(initialize_head=True, head_node_args={"num_cpus": workers, "include_dashboard": False}), Meter()
+    try:
+        if bp.run(grid, out, meter, device="cpu", executor=f"ray:address={cluster.address}").failed:
+            raise SystemExit("a cell failed")
+    finally:
+        cluster.shutdown()
+    return meter
+
+
+def workers(folder: Path, quick: bool, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Two workers against one on cells of seconds each."""
+    write_data(folder, 1_100, 96)
+    noises = json.dumps(
+        ["clean", *(f"gaussian_noise:{s}" for s in range(1, 3 if quick else 6)), *([] if quick else ["shot_noise:3"])]
+    )
+    grid = GRID.format(
+        folder=folder,
+        model="large",
+        size=96,
+        recipes='[fp32, "mse:w8a8"]',
+        noises=noises,
+        limit=400 if quick else 1_000,
+        seeds=[0],
+        batch=50,
+    )
+    rates = {count: on_cluster(grid, folder / f"run{count}", count).rate(4) for count in (1, 2)}
+    key = ["variant", "noise", "sample"]
+    if not load(folder / "run1").sort(key).equals(load(folder / "run2").sort(key)):
+        raise SystemExit("two workers gave other rows than one")
+    ratio = rates[2] / rates[1]
+    tell(f"two workers are {ratio:.2f} times as fast as one (target {FASTER}); their rows are the same")
+    return {"ours": rates[2], "peer": rates[1], "ratio": ratio, "target": FASTER}
+
+
+def overhead(folder: Path, quick: bool, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Seconds of a cell with hardly any work, on a cluster of one worker, less those of a local run."""
+    write_data(folder, 64, 32)
+    noises = json.dumps([f"{name}:{s}" for name in ("contrast", "brightness", "pixelate", "saturate") for s in range(1, 6)])
+    recipes = json.dumps(["fp32", *(f"mse:w{bits}a8" for bits in range(2, 4 if quick else 9))])
+    grid = GRID.format(folder=folder, model="small", size=32, recipes=recipes, noises=noises, limit=4, seeds=[0], batch=4)
+    local = Meter()
+    bp.run(grid, folder / "local", local)
+    remote, first = on_cluster(grid, folder / "remote", 1), len(local.found) // 3
+    each = {
+        name: (m.found[-1][0] - m.found[first][0]) / (len(m.found) - first - 1) for name, m in (("here", local), ("ray", remote))
+    }
+    more = each["ray"] - each["here"]
+    tell(
+        f"a cell of 4 pictures takes {1e3 * each['here']:.1f} ms here and {1e3 * more:.1f} ms more on Ray (target {1e3 * OVERHEAD_S:.0f})"
+    )
+    return {"ours": more, "peer": OVERHEAD_S, "ratio": OVERHEAD_S / max(more, 1e-4), "target": 1.0}
+
+
+def rows_of(cell: Any, samples: int) -> list[SampleRow]:
+    """Rows as a cell has them, of nothing that was computed."""
+    severity = cell.noise.partition(":")[2]
+    return [
+        SampleRow(
+            cell=cell.id,
+            variant=cell.variant.id,
+            task=cell.variant.task,
+            model=cell.variant.model,
+            recipe=str(cell.variant.recipe),
+            noise=cell.noise,
+            name=cell.name,
+            family=cell.family,
+            severity=int(severity) if severity.isdigit() else None,
+            gradient=None,
+            defense="none",
+            seed=cell.variant.seed,
+            sample=f"ILSVRC2012_val_{i:08d}.JPEG",
+            label=i % 1000,
+            prediction=(i * 7) % 1000 if i % 4 else i % 1000,
+            correct=i % 4 == 0,
+            margin=((i * 2654435761) % 2**31) / 2**31 * (1 if i % 4 == 0 else -1),
+            loss=((i * 40503) % 2**16) / 2**16,
+            confidence=((i * 69069) % 2**16) / 2**16,
+            success=None,
+            queries=None,
+            gradients=None,
+        )
+        for i in range(samples)
+    ]
+
+
+class Account:
+    """Says of each step how much of the processor's time and of the memory it took."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self.tell, self.seconds, self.memory_mb = tell, {}, {}  # type: ignore[var-annotated]
+
+    def __call__(self, name: str, step: Callable[[], T]) -> T:
+        """Do ``step``."""
+        begun = time.process_time()
+        found = step()
+        self.seconds[name] = time.process_time() - begun
+        self.memory_mb[name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        self.tell(f"  {name:34} {self.seconds[name]:8.2f} s   {self.memory_mb[name]:6.0f} MB at most so far")
+        return found
+
+
+def empty(folder: Path, quick: bool, tell: Callable[[str], None]) -> dict[str, Any]:
+    """10,000 cells without arithmetic: planned, run, resumed, read, summed up, drawn."""
+    write_data(folder, 64, 32)
+    recipes = ["fp32", *(f"mse:w{w}a{a}" for w in range(2, 9) for a in range(2, 9))]
+    text = GRID.format(
+        folder=folder, model="small", size=32, recipes=json.dumps(recipes), noises="[clean, corruptions, system]", limit=4, batch=4,
+        seeds=[0, 1],
+    )  # fmt: skip
+    if quick:
+        text = text.replace(json.dumps(recipes), json.dumps(recipes[:5])).replace("[0, 1]", "[0]")
+    out, took = folder / "run", Account(tell)
+    kept = NetworkEvaluator.rows, NetworkEvaluator.made, NetworkEvaluator.finish
+    NetworkEvaluator.rows = lambda self, cell, then, times, advance: rows_of(cell, 4)  # type: ignore[method-assign]
+    NetworkEvaluator.made = lambda self, variant: True  # type: ignore[method-assign]
+    NetworkEvaluator.finish = lambda self: None  # type: ignore[method-assign]
+    try:
+        plan = took("planned", lambda: Plan(parse_grids(text)[0]))
+        cells = len(plan.cells)
+        tell(f"{cells:,} cells of {len(plan.variants)} networks; seconds of the processor")
+        took("run, with its plan", lambda: bp.run(text, out))
+        outcome = took("resumed with nothing left to do", lambda: bp.run(text, out))
+    finally:
+        NetworkEvaluator.rows, NetworkEvaluator.made, NetworkEvaluator.finish = kept  # type: ignore[method-assign]
+    if (outcome.already, outcome.failed) != (cells, 0):
+        raise SystemExit(f"{cells - outcome.already} cells were not kept")
+    files = [path for path in out.rglob("*") if path.is_file()]
+    tell(f"  {len(files):,} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB")
+    rows = took("read", lambda: load(out))
+    took("summed up", lambda: bp.analysis.summary(rows))
+    took("drawn as a page", lambda: bp.report.write(out))
+    large(plan, tell)
+    more = (took.seconds["run, with its plan"] - took.seconds["planned"]) / cells
+    tell(f"a local cell costs {1e3 * more:.1f} ms beside its arithmetic (target {1e3 * OVERHEAD_S:.0f})")
+    return {
+        "ours": more,
+        "peer": OVERHEAD_S,
+        "ratio": OVERHEAD_S / more,
+        "target": 1.0,
+        "seconds": took.seconds,
+        "mb": took.memory_mb,
+    }
+
+
+def large(plan: Plan, tell: Callable[[str], None], samples: int = 50_000, cells: int = 10_000) -> None:
+    """Say what 10,000 cells of 50,000 pictures would be, from the rows of one."""
+    frame = pl.DataFrame(rows_of(plan.cells[-1], samples))
+    stored, held = len(encode(frame)), frame.estimated_size()
+    tell(
+        f"a cell of {samples:,} rows is a file of {stored / 1e6:.2f} MB and takes {held / 1e6:.1f} MB of memory when it is read: "
+        f"{cells:,} of them are {cells * stored / 1e9:.1f} GB in {cells:,} files, and {cells * held / 1e9:.0f} GB read at once"
+    )
+
+
+CASES = {"workers": workers, "overhead": overhead, "empty": empty}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"{', '.join(CASES)}; all if none is given")
+    parser.add_argument("--quick", action="store_true", help="a twentieth of the cells")
+    parser.add_argument("-o", "--out", type=Path, help="write the output here too")
+    given = parser.parse_args()
+    told: list[str] = []
+
+    def tell(text: str) -> None:
+        told.append(text)
+        print(text, flush=True)
+
+    found = {}
+    for name in given.names or CASES:
+        with tempfile.TemporaryDirectory(prefix="bitproof-scale-") as folder:
+            found[name] = CASES[name](Path(folder), given.quick, tell)
+    ratio = min(each["ratio"] / each["target"] for each in found.values())
+    tell(json.dumps({"name": "scale", "ratio": round(ratio, 3), "peer": "one worker; a bare loop", "cpu": cpu(), "details": found}))
+    if given.out:
+        given.out.write_text("\n".join(told) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
