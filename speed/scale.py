@@ -145,19 +145,20 @@ def overhead(folder: Path, quick: bool, tell: Callable[[str], None]) -> dict[str
     local = Meter()
     bp.run(grid, folder / "local", local)
     remote, first = on_cluster(grid, folder / "remote", 1), len(local.found) // 3
-    each = {
-        name: (m.found[-1][0] - m.found[first][0]) / (len(m.found) - first - 1) for name, m in (("here", local), ("ray", remote))
-    }
-    more = each["ray"] - each["here"]
-    tell(
-        f"a cell of 4 pictures takes {1e3 * each['here']:.1f} ms here and {1e3 * more:.1f} ms more on Ray (target {1e3 * OVERHEAD_S:.0f})"
-    )
+    here, there = (seconds_each(meter, first) for meter in (local, remote))
+    more = there - here
+    tell(f"a cell of 4 pictures takes {1e3 * here:.1f} ms here and {1e3 * more:.1f} ms more on Ray (target {1e3 * OVERHEAD_S:.0f})")
     return {"ours": more, "peer": OVERHEAD_S, "ratio": OVERHEAD_S / max(more, 1e-4), "target": 1.0}
+
+
+def seconds_each(meter: Meter, first: int) -> float:
+    """Seconds of a cell after the ``first`` ones."""
+    return (meter.found[-1][0] - meter.found[first][0]) / (len(meter.found) - first - 1)
 
 
 def rows_of(cell: Any, samples: int) -> list[SampleRow]:
     """Rows as a cell has them, of nothing that was computed."""
-    severity = cell.noise.partition(":")[2]
+    severity, drawn = cell.noise.partition(":")[2], np.random.default_rng(int(cell.id, 16)).random((3, samples))
     return [
         SampleRow(
             cell=cell.id,
@@ -174,11 +175,11 @@ def rows_of(cell: Any, samples: int) -> list[SampleRow]:
             seed=cell.variant.seed,
             sample=f"ILSVRC2012_val_{i:08d}.JPEG",
             label=i % 1000,
-            prediction=(i * 7) % 1000 if i % 4 else i % 1000,
+            prediction=int(1000 * drawn[2, i]) if i % 4 else i % 1000,
             correct=i % 4 == 0,
-            margin=((i * 2654435761) % 2**31) / 2**31 * (1 if i % 4 == 0 else -1),
-            loss=((i * 40503) % 2**16) / 2**16,
-            confidence=((i * 69069) % 2**16) / 2**16,
+            margin=float(np.float32(drawn[0, i])) * (1 if i % 4 == 0 else -1),
+            loss=float(np.float32(drawn[1, i])),
+            confidence=float(np.float32(drawn[2, i])),
             success=None,
             queries=None,
             gradients=None,

@@ -10,18 +10,7 @@ from tools.reliability.tally import Tally
 from tools.reliability.toy import make
 
 #: Trial → tries in the usual tests; the others run a network for each try and are slow.
-QUICK = {
-    "killed": 2,
-    "full": 1,
-    "weights": 1,
-    "grids": 3,
-    "pictures": 3,
-    "models": 30,
-    "runs": 9,
-    "pages": 5,
-    "specs": 400,
-    "made-up-grids": 100,
-}
+QUICK = {"killed": 1, "grids": 3, "pictures": 2, "models": 30, "runs": 9, "pages": 5, "specs": 400, "made-up-grids": 100}
 SLOW = {
     "killed": 8,
     "company": 2,
