@@ -58,7 +58,7 @@ def _one_full(toy: Toy, out: Path, reference: Path, need: int, draw: Random) -> 
     code, said = attempt(toy.grid, out)
     before = kept(out)
     ballast.unlink()
-    if code == WELL or (code == REFUSED and "space" not in said):
+    if code not in (WELL, REFUSED) or (code == REFUSED and "space" not in said):
         return f"with too little room it ended with {code}: {said}", 0
     code, said = attempt(toy.grid, out)
     fault = "" if code == WELL and rows(out).equals(rows(reference)) else f"with room again: {code} {said}"

@@ -22,8 +22,10 @@ from bitproof.bench.ids import Cell
 from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.plan import Plan
 from bitproof.bench.reporter import Reporter, Silent
+from bitproof.bench.trackers import Tracking
+from bitproof.bench.uploading import placed
 from bitproof.bench.variants import Variants
-from bitproof.bench.work import Work, failure
+from bitproof.bench.work import Listener, Work, failure
 from bitproof.models import Network
 from bitproof.results import Store
 
@@ -45,8 +47,11 @@ def run(
     models: Mapping[str, Network] | None = None,
     device: str = "auto",
     executor: str = "local",
+    track: Sequence[str] = (),
 ) -> Outcome:
     """Run a grid (a file, the text of one, or a mapping) into the directory ``out``, and finish what an earlier run left.
+
+    ``out`` may be a URL (``s3://bucket/run``): then the run works on a copy on this machine and uploads what it finished.
 
     ``models`` are networks of your own (``bitproof.wrap``), by the names that the grid calls them.
     ``device`` is where cells are computed, a name of torch's (``cpu``, ``cuda:1``), ``auto`` for a GPU where there is one; sessions
@@ -54,6 +59,7 @@ def run(
     Of the processes of ``accelerate launch`` the first does this, and the others help it to train (``training.processes``); theirs
     is an empty outcome.
     ``executor`` is who computes: ``local``, or ``ray`` (``ray:address=HOST:PORT,gpus=0.5``), whose rows are the same.
+    ``track``: where figures are logged as cells are done: ``mlflow``, ``wandb``, ``tensorboard``, with settings as in a spec.
 
     Raises SpecError for a grid that makes no sense, DataError and ModelError for what it names, StoreError where ``out``
     cannot be written. A cell that fails is recorded with its error and the others go on.
@@ -65,11 +71,13 @@ def run(
     plans = [Plan(part, own) for part in parse_grids(text, source, own)]
     if helps():
         return _help(plans, Store(Path(out)))
-    store = Store.create(Path(out))
-    with store.lock(), leading():
-        store.write_grid(text)
-        store.write_environment(environment(plans, where))
-        return _run(plans, store, reporter or Silent(), where, who)
+    with placed(out) as (folder, uploads):
+        store = Store.create(folder)
+        tracking = Tracking(track, store, text, [cell for plan in plans for cell in plan.cells])
+        with store.lock(), leading(), tracking:
+            store.write_grid(text)
+            store.write_environment(environment(plans, where))
+            return _run(plans, store, reporter or Silent(), where, who, [tracking, *uploads])
 
 
 def _read(grid: str | Path | Mapping[str, Any]) -> tuple[str, str]:
@@ -89,10 +97,12 @@ def _help(plans: list[Plan], store: Store) -> Outcome:
     return Outcome(0, 0, 0)
 
 
-def _run(plans: list[Plan], store: Store, reporter: Reporter, device: torch.device, who: Executor) -> Outcome:
+def _run(
+    plans: list[Plan], store: Store, reporter: Reporter, device: torch.device, who: Executor, listeners: Sequence[Listener]
+) -> Outcome:
     done = store.done()
     _forget_failures(plans, store)
-    works = [Work(plan, store, done, reporter, device) for plan in plans]
+    works = [Work(plan, store, done, reporter, device, listeners) for plan in plans]
     for work in works:
         who.check(work)
         work.check_processes()

@@ -52,5 +52,5 @@ def _digest(state: dict[str, torch.Tensor]) -> str:
     found = hashlib.blake2b(digest_size=16)
     for name in sorted(state):
         found.update(f"{name} {state[name].dtype} {tuple(state[name].shape)}".encode())
-        found.update(state[name].flatten().view(torch.uint8).numpy())
+        found.update(state[name].flatten().view(torch.uint8).numpy().data)
     return found.hexdigest()

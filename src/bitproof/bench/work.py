@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -18,12 +18,26 @@ from bitproof.bench.reporter import Reporter
 from bitproof.core import BitproofError, SampleRow
 from bitproof.results import Store
 
+#: Told of a cell, its rows and where its time went.
+Listener = Callable[[Cell, Sequence[SampleRow], Times], None]
+
 
 class Work:
-    """``todo``: the cells of ``plan`` that are not in ``done``, in order; ``times`` and ``failed``: of those that were tried."""
+    """``todo``: the cells of ``plan`` that are not in ``done``, in order; ``times`` and ``failed``: of those that were tried.
 
-    def __init__(self, plan: Plan, store: Store, done: set[str], reporter: Reporter, device: torch.device) -> None:
-        self.plan, self.store, self.reporter, self.device = plan, store, reporter, device
+    ``listeners`` are told of each cell when its rows are stored.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        done: set[str],
+        reporter: Reporter,
+        device: torch.device,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        self.plan, self.store, self.reporter, self.device, self.listeners = plan, store, reporter, device, listeners
         self.todo = [cell for cell in plan.cells if cell.id not in done]
         self._sharing = Counter(map(pictures_of, self.todo))
         self.costs = plan.kind.costs(plan)
@@ -72,6 +86,8 @@ class Work:
         self.store.write_cell(cell.id, rows)
         self.store.write_log({"cell": cell.id, "variant": cell.variant.id, "noise": cell.noise, **times.as_dict()})
         self.times.append((cell.noise, times))
+        for listener in self.listeners:
+            listener(cell, rows, times)
 
     def fail(self, cell: Cell, error: Exception) -> None:
         """Record why a cell has no rows."""

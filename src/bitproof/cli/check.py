@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from bitproof.cli.places import RunDir
 
 NAME = "check"
 
 
 def command(
-    path: Annotated[Path, typer.Argument(help="A results directory that somebody handed in.")],
+    path: RunDir,
     cells: Annotated[int, typer.Option("--cells", min=0, help="How many cells to compute again; 0: none.")] = 2,
     draw: Annotated[int, typer.Option("--seed", help="Which cells they are.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON list.")] = False,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bitproof.cli.forms import AsCsv, AsJson, check_forms, printed
+from bitproof.cli.places import results_dir
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,8 +25,10 @@ class What(StrEnum):
 
 
 def command(
-    before: Annotated[Path, typer.Argument(help="The results directory that sets the standard.")],
-    after: Annotated[Path, typer.Argument(help="The one that is judged.")],
+    before: Annotated[
+        Path, typer.Argument(help="The run that sets the standard; a folder or a URL.", parser=results_dir, metavar="PATH")
+    ],
+    after: Annotated[Path, typer.Argument(help="The one that is judged.", parser=results_dir, metavar="PATH")],
     what: Annotated[
         What, typer.Option("--what", help="Compare figures (clean, nr, …) or the accuracy of each cell.")
     ] = What.figures,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bitproof.cli.forms import AsCsv, AsJson, check_forms, printed
+from bitproof.cli.places import RunDir
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +24,7 @@ class What(StrEnum):
 
 
 def command(
-    path: Annotated[Path, typer.Argument(help="A results directory.")],
+    path: RunDir,
     what: Annotated[What, typer.Option("--what", help="One line a statement, or a comparison that it rests on.")] = What.statements,
     as_csv: AsCsv = False,
     as_json: AsJson = False,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bitproof.cli.forms import AsCsv, AsJson, check_forms, printed
+from bitproof.cli.places import RunDir
 
 if TYPE_CHECKING:
     from bitproof.analysis import Choice
@@ -16,7 +16,7 @@ NAME = "pareto"
 
 
 def command(
-    path: Annotated[Path, typer.Argument(help="A results directory.")],
+    path: RunDir,
     max_ms: Annotated[float | None, typer.Option("--max-ms", help="Most ms of a picture, as simulated.")] = None,
     max_mb: Annotated[float | None, typer.Option("--max-mb", help="Most MB (10⁶ bytes) of weights.")] = None,
     min_clean: Annotated[float | None, typer.Option("--min-clean", help="Least accuracy on clean pictures, %.")] = None,

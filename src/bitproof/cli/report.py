@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from bitproof.cli.places import RunDir
+
 NAME = "report"
 
 
 def command(
-    path: Annotated[Path, typer.Argument(help="A results directory.")],
+    path: RunDir,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The page; DIR/report.html if not given.")] = None,
 ) -> None:
     """Write one self-contained HTML page that works offline."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bitproof.cli.forms import AsCsv, AsJson, check_forms, printed
+from bitproof.cli.places import RunDir
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,7 +33,7 @@ class What(StrEnum):
 
 
 def command(
-    path: Annotated[Path, typer.Argument(help="A results directory.")],
+    path: RunDir,
     what: Annotated[
         What,
         typer.Option(

@@ -15,7 +15,9 @@ NAME = "run"
 
 def command(
     grid: Annotated[Path, typer.Argument(help="The grid file (YAML).")],
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Results directory; an earlier run in it is finished.")] = None,
+    out: Annotated[
+        str | None, typer.Option("-o", "--out", help="Results directory, or its URL (s3://…); an earlier run in it is finished.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List trainings and cells, predict time and disk, run nothing.")
     ] = False,
@@ -25,6 +27,10 @@ def command(
     ] = "local",
     address: Annotated[
         str | None, typer.Option(help="With --executor ray: HOST:PORT of a cluster; without, this machine becomes one.")
+    ] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(help="Log figures of finished cells: mlflow, wandb, tensorboard, mlflow:uri=URI; repeatable."),
     ] = None,
 ) -> None:
     """Run a grid: make the variants, put each through every noise, keep one row a sample."""
@@ -42,7 +48,7 @@ def command(
         run(grid, out, device=device, executor=_at(executor, address))
         return
     with Bar() as bar:
-        outcome = run(grid, out, bar, device=device, executor=_at(executor, address))
+        outcome = run(grid, out, bar, device=device, executor=_at(executor, address), track=track or ())
     finish(outcome, out)
 
 
@@ -54,7 +60,7 @@ def _at(executor: str, address: str | None) -> str:
     return f"{executor}{',' if ':' in executor else ':'}address={address}"
 
 
-def finish(outcome: Outcome, out: Path) -> None:
+def finish(outcome: Outcome, out: Path | str) -> None:
     """Say what happened; exit with 1 when a cell failed."""
     if outcome.times:
         from bitproof.cli.times import print_times
@@ -62,6 +68,6 @@ def finish(outcome: Outcome, out: Path) -> None:
         print_times(outcome.times)
     typer.echo(f"{outcome.cells} cells: {outcome.already} were done before, {outcome.failed} failed. Rows in {out}.")
     if outcome.failed:
-        typer.secho(f"The errors are in {out / 'failures'} and in the report.", fg="red", err=True)
+        typer.secho(f"The errors are in {out}/failures and in the report.", fg="red", err=True)
         raise typer.Exit(1)
     typer.echo(f"Next: bitproof results {out}   or: bitproof report {out}")

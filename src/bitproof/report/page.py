@@ -33,40 +33,44 @@ def write(path: str | Path, out: str | Path | None = None) -> Path:
     Raises StoreError where ``path`` is no results directory or ``out`` cannot be written.
     """
     path = Path(path)
-    out = path / "report.html" if out is None else Path(out)
-    run, answers = read(path), out.with_name(f"{out.stem}-answers.html")
-    try:
-        if not run.replies.is_empty():
-            _replace(answers, render_answers(run, out.name))
-        _replace(out, render(run, answers.name))
-    except OSError as error:
-        raise StoreError(
-            f"The page {str(out)!r} cannot be written: {error.strerror or error}. Name another file with -o FILE."
-        ) from error
+    return put_run(read(path), path / "report.html" if out is None else Path(out))
+
+
+def put_run(run: Run, out: Path) -> Path:
+    """Write the page of a run that was read, and that of its answers where it has some. Raises StoreError."""
+    answers = out.with_name(f"{out.stem}-answers.html")
+    if not run.replies.is_empty():
+        put(answers, render_answers(run, out.name))
+    put(out, render(run, answers.name))
     return out
 
 
-def _replace(out: Path, html: str) -> None:
-    """A page that was there before stays whole until the new one is."""
-    out.parent.mkdir(parents=True, exist_ok=True)
+def put(out: Path, html: str) -> None:
+    """Write a page; one that was there before stays whole until the new one is. Raises StoreError."""
     unfinished = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        unfinished.write_text(html, encoding="utf-8", errors="replace")
-        unfinished.replace(out)
-    finally:
-        unfinished.unlink(missing_ok=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            unfinished.write_text(html, encoding="utf-8", errors="replace")
+            unfinished.replace(out)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The page {str(out)!r} cannot be written: {error.strerror or error}. Name another place with -o."
+        ) from error
 
 
 def render(run: Run, answers: str = "") -> str:
     """Return the page of ``run``; ``answers`` is where its page of answers lies."""
-    return _templates().get_template("page.html.j2").render(context(run) | {"answers": answers})
+    return templates().get_template("page.html.j2").render(context(run) | {"answers": answers})
 
 
 def render_answers(run: Run, back: str) -> str:
     """Return the page that shows what chat models answered, side by side; ``back`` is the page of ``run``."""
     cards = list(questions.cards(run.replies, run.gallery))
     return (
-        _templates()
+        templates()
         .get_template("answers.html.j2")
         .render(
             name=run.name,
@@ -78,12 +82,13 @@ def render_answers(run: Run, back: str) -> str:
     )
 
 
-def _templates() -> Environment:
-    templates = Environment(
+def templates() -> Environment:
+    """Return jinja2 with the templates of this room and its filters."""
+    made = Environment(
         loader=PackageLoader("bitproof.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    templates.filters |= {"script_json": script_json, "plain": words.plain, "count": words.count}
-    return templates
+    made.filters |= {"script_json": script_json, "plain": words.plain, "count": words.count}
+    return made
 
 
 def context(run: Run) -> dict[str, Any]:

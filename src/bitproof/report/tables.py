@@ -32,13 +32,14 @@ CALIBRATION = (
 
 @dataclass(frozen=True)
 class Cell:
-    """One field: its text, a second line, what it sorts by, and the change that it shows."""
+    """One field: its text, a second line, what it sorts by, the change that it shows, and where it leads."""
 
     text: str
     note: str = ""
     sort: float | str | None = None
     change: str = ""
     numeric: bool = False
+    link: str = ""
 
 
 @dataclass(frozen=True)

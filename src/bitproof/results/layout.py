@@ -30,6 +30,9 @@ ASKED = "asked.sqlite"
 #: What a judge model said of the replies.
 JUDGEMENT = "judgement.json"
 
+#: What trackers call this run; no result.
+TRACKED = "tracked.json"
+
 #: Where time went; no result.
 LOG = "log.jsonl"
 

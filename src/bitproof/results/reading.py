@@ -11,15 +11,16 @@ from bitproof.core import StoreError
 from bitproof.results import layout
 from bitproof.results.cells import decode, whole
 from bitproof.results.files import explained, fingerprint, listed, read_bytes, read_object, read_text
+from bitproof.results.mirror import located
 from bitproof.results.schema import SAMPLES, VARIANTS, VARIANTS_REQUIRED
 
 
 def load(path: str | Path) -> pl.DataFrame:
-    """Return every row of a results directory, one a sample and cell, with the columns of ``core.SampleRow``.
+    """Return every row of a results directory or URL, one a sample and cell, with the columns of ``core.SampleRow``.
 
     Cells come in the order of their ids; a damaged file is left out with a warning. Raises StoreError.
     """
-    path = Path(path)
+    path = located(path)
     old, new = compact_rows(path), {cell: decode(data, file) for cell, file, data in whole(path / layout.ROWS)}
     parts = {str(cell): part for (cell,), part in old.group_by("cell", maintain_order=True)} | new
     return pl.concat([parts[cell] for cell in sorted(parts)]) if parts else pl.DataFrame(schema=SAMPLES)

@@ -11,6 +11,7 @@
     judgement.json        a second opinion on them
     gallery/DIGEST.json   one picture of a noise
     log.jsonl             a line a cell: where its time went
+    tracked.json          what MLflow or Weights & Biases call this run
 
 The compact form (see ``compact``) holds the same in one file each.
 """
@@ -128,6 +129,16 @@ class Store:
     def log(self) -> list[dict[str, Any]]:
         """The lines of the log, the oldest first, without those that are damaged."""
         return read_lines(self.path / layout.LOG)
+
+    def tracked(self, tracker: str) -> str:
+        """What a tracker calls this run; "" where it was not told of it."""
+        path = self.path / layout.TRACKED
+        return str(read_object(path).get(tracker, "")) if path.is_file() else ""
+
+    def write_tracked(self, tracker: str, name: str) -> None:
+        """Keep what a tracker calls this run."""
+        path = self.path / layout.TRACKED
+        write_json(path, {**(read_object(path) if path.is_file() else {}), tracker: name})
 
     # what chat models said
 
