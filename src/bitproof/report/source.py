@@ -210,7 +210,8 @@ def _sections(
 def _ordered(gallery: Sequence[Row], cells: list[Row]) -> list[Row]:
     """One picture a task and noise, by family; those of a noise that no cell has come last, those of a defense stand elsewhere."""
     gallery = list({(each["task"], each["noise"]): each for each in reversed(gallery) if " behind " not in each["noise"]}.values())
-    families = {cell["noise"]: list(FAMILIES).index(cell["family"]) for cell in cells}
+    order = {name: place for place, name in enumerate(FAMILIES)}
+    families = {cell["noise"]: order.get(cell["family"], len(order)) for cell in cells}
     return sorted(gallery, key=lambda picture: (families.get(picture["noise"], len(FAMILIES)), picture["noise"]))
 
 
