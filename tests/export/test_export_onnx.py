@@ -250,3 +250,17 @@ def test_only_a_low_bit_torch_network_is_deployed():
     y = Deployment(low, x[:2]).integers("onnxruntime")(x)
     assert not y.requires_grad
     torch.testing.assert_close(y, low(x).detach(), rtol=0.05, atol=0.05)
+
+
+def test_fast_keeps_what_is_fused_and_multiplies_the_other_codes_as_floats():
+    model = quantize(network(lambda channels: nn.Conv2d(channels, channels, 3, padding=1)), "minmax:w8a8", [pictures(8)]).model
+    x = pictures(4, seed=3)
+    plain, fast = to_onnx(model, x), to_onnx(model, x, fast=True)
+    assert {layer.kernel for layer in plain.layers} == {"QLinearConv", "ConvInteger", "MatMulInteger"}
+    assert {layer.kernel for layer in fast.layers} == {"QLinearConv", ""}
+    assert all("quicker" in layer.reason for layer in fast.layers if not layer.kernel)
+    for exported in (plain, fast):
+        assert session(exported, x)(x).sub(model(x)).abs().max() < 0.05 * model(x).abs().max()
+    torch.testing.assert_close(session(plain, x)(x), session(fast, x)(x), rtol=1e-4, atol=1e-4)
+    with pytest.raises(SpecError, match="no integers"):
+        to_onnx(model, x, bias="float", fast=True)

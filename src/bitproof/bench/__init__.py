@@ -4,7 +4,7 @@ from bitproof.bench.ahead import Times
 from bitproof.bench.checking import Check, check
 from bitproof.bench.comparison import fidelity
 from bitproof.bench.environment import doctor
-from bitproof.bench.exporting import Comparison, Export, export
+from bitproof.bench.exporting import Comparison, Export, Speed, export
 from bitproof.bench.grid import Grid, load_grids, parse_grids, schema
 from bitproof.bench.helping import helps
 from bitproof.bench.ids import PIPELINE, Cell, Variant
@@ -17,6 +17,7 @@ from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.packing import Packed, export_packed
 from bitproof.bench.plan import Plan
 from bitproof.bench.printing import print_patches
+from bitproof.bench.qonnx import ExportedQonnx, export_qonnx
 from bitproof.bench.reporter import Reporter
 from bitproof.bench.runner import Outcome, run
 from bitproof.bench.subjects import Subject, subject
@@ -29,6 +30,7 @@ __all__ = [
     "Check",
     "Comparison",
     "Export",
+    "ExportedQonnx",
     "Grid",
     "Heard",
     "Judgement",
@@ -42,6 +44,7 @@ __all__ = [
     "Reporter",
     "Score",
     "Sensitivity",
+    "Speed",
     "Subject",
     "Times",
     "Variant",
@@ -50,6 +53,7 @@ __all__ = [
     "doctor",
     "export",
     "export_packed",
+    "export_qonnx",
     "fidelity",
     "helps",
     "judge",

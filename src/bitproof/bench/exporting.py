@@ -17,8 +17,10 @@ from bitproof.bench.cache import SampleCache
 from bitproof.bench.inputs import inputs_of, probe_of
 from bitproof.bench.specs import on_pictures, standing
 from bitproof.bench.subjects import Subject
+from bitproof.bench.weighing import latencies
 from bitproof.core import SpecError, StoreError
 from bitproof.export import Exported, Gap, engine, gap, settled, to_onnx
+from bitproof.models import OnnxSession
 from bitproof.noises import expand
 
 #: Pictures at once: codes of all layers are kept of each.
@@ -36,6 +38,30 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Speed:
+    """Median milliseconds of one sample in onnxruntime, as the float network and as exported, by turns."""
+
+    float_ms: float
+    low_bit_ms: float
+    threads: int
+
+    @property
+    def ratio(self) -> float:
+        """How many times as fast as float the exported network is."""
+        return self.float_ms / self.low_bit_ms
+
+
+def speed(subject: Subject, exported: Exported) -> Speed:
+    """Time ``exported`` beside the float network that it was made from. Raises SpecError where it is that."""
+    if not exported.layers:
+        raise SpecError(f"The recipe {subject.recipe!r} leaves every layer float, so there is nothing to compare speeds with.")
+    pair = probe_of(subject.network)
+    sessions = [OnnxSession(to_onnx(subject.network.module, pair).graph), OnnxSession(exported.graph)]
+    float_ms, low_bit_ms = latencies(sessions, pair[:1])
+    return Speed(float_ms, low_bit_ms, torch.get_num_threads())
+
+
+@dataclass(frozen=True)
 class Export:
     """What was written, by which engine it was compared, and the gaps, the clean one first."""
 
@@ -44,6 +70,7 @@ class Export:
     exported: Exported
     engine: str
     comparisons: tuple[Comparison, ...]
+    speed: Speed | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON; SQNR is None where nothing differs."""
@@ -56,21 +83,31 @@ class Export:
             "layers": [dataclasses.asdict(layer) for layer in self.exported.layers],
             "left_float": dict(self.subject.left_float),
             "comparisons": [plain(comparison) for comparison in self.comparisons],
+            "speed": dataclasses.asdict(self.speed) if self.speed else None,
         }
 
 
-def export(subject: Subject, out: Path, noises: Sequence[str] = (), limit: int = 64, bias: str = "int32") -> Export:
+def export(
+    subject: Subject,
+    out: Path,
+    noises: Sequence[str] = (),
+    limit: int = 64,
+    bias: str = "int32",
+    fast: bool = False,
+    measure: bool = False,
+) -> Export:
     """Write ``subject`` to ``out/model.onnx`` and what is known of it to ``out/export.json``.
 
     It is compared with the simulation on ``limit`` clean pictures and on the same ones under each of ``noises``; without
-    data, on two pictures of random values. Raises SpecError for a noise that is not one on pictures, ModelError where the
-    network cannot be written, StoreError where ``out`` cannot, MissingExtra without onnx or onnxruntime.
+    data, on two pictures of random values. ``bias``, ``fast``: see ``to_onnx``. ``measure``: the file is timed beside that of the
+    float network. Raises SpecError for a noise that is not one on pictures, ModelError where the network cannot be written,
+    StoreError where ``out`` cannot, MissingExtra without onnx or onnxruntime.
     """
     specs = ["clean", *noises_on_pictures(noises, subject)]
     described = str(engine())
-    exported = settled(to_onnx(subject.module, probe_of(subject.network), bias))
+    exported = settled(to_onnx(subject.module, probe_of(subject.network), bias, fast))
     comparisons = tuple(_compared(subject, exported, spec, limit) for spec in dict.fromkeys(specs))
-    found = Export(out / "model.onnx", subject, exported, described, comparisons)
+    found = Export(out / "model.onnx", subject, exported, described, comparisons, speed(subject, exported) if measure else None)
     try:
         out.mkdir(parents=True, exist_ok=True)
         found.path.write_bytes(exported.graph)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bitproof.core import Geometry, SpecError
 
 if TYPE_CHECKING:
-    from bitproof.bench import Comparison, Export, Packed
+    from bitproof.bench import Comparison, Export, ExportedQonnx, Packed
 
 
 def depths_of(text: str | None) -> tuple[int, ...] | None:
@@ -28,6 +28,7 @@ def lines(export: Export) -> Iterator[str]:
     yield f"{network.spec}  {recipe}: {export.path}, {export.exported.size_bytes:,} bytes"
     yield from _layers(export)
     yield f"engine: {export.engine}"
+    yield from _speed(export)
     yield from map(_flips, export.comparisons)
     if export.exported.layers:
         yield "Codes of each layer's input, integer against simulated: mean |Δ| in steps of its scale, SQNR in dB"
@@ -48,6 +49,25 @@ def packed_lines(packed: Packed) -> Iterator[str]:
     yield f"kernels: {packed.kernels}"
     yield from map(_flips, packed.comparisons)
     yield f"In a grid: packed:{packed.path}{',depth=N for another depth' if packed.depths else ''}"
+
+
+def qonnx_lines(found: ExportedQonnx) -> Iterator[str]:
+    """Say what was written, which nodes quantize, and how far the file, executed, is from the simulation."""
+    network, recipe = found.subject.network, found.subject.recipe
+    nodes = ", ".join(f"{count} {kind}" for kind, count in sorted(found.qonnx.nodes.items()))
+    yield f"{network.spec}  {recipe}: {found.path}, {len(found.qonnx.graph):,} bytes: {nodes}"
+    yield from map(_flips, found.comparisons)
+
+
+def _speed(export: Export) -> Iterator[str]:
+    told = export.speed
+    if told is None:
+        return
+    times = f"float {told.float_ms:.2f} ms, exported {told.low_bit_ms:.2f} ms"
+    yield f"one sample, {told.threads} threads, median: {times}: {told.ratio:.2f} times as fast"
+    if told.ratio <= 1:
+        why = "Layers without a fused kernel (--fast), small ones, and processors without byte products are the usual reasons."
+        yield f"warning: the integers are NOT faster than float here. {why}"
 
 
 def _layers(export: Export) -> Iterator[str]:

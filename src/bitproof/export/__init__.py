@@ -12,6 +12,7 @@ from bitproof.export.onnx_file import to_onnx
 from bitproof.export.packed_file import load_packed, save_packed
 from bitproof.export.product import PRODUCT
 from bitproof.export.program import OPERATIONS, Program
+from bitproof.export.qonnx_file import Qonnx, to_qonnx, written_out
 from bitproof.export.sessions import Deployment, Engine, cpuinfo, engine, features, session, settled
 from bitproof.export.steps import Named, Ref, Step, mapped
 from bitproof.export.zoo import zoo_cards
@@ -33,6 +34,7 @@ __all__ = [
     "Named",
     "PackedDepths",
     "Program",
+    "Qonnx",
     "Ref",
     "Step",
     "account",
@@ -54,5 +56,7 @@ __all__ = [
     "session",
     "settled",
     "to_onnx",
+    "to_qonnx",
+    "written_out",
     "zoo_cards",
 ]

@@ -107,6 +107,7 @@ class Graph:
         result.graph.node.extend(self.nodes)
         result.graph.initializer.extend(numpy_helper.from_array(a, name) for name, a in self.constants.items() if name in read)
         kept = [opset for opset in result.opset_import if not opset.domain]
+        kept += [helper.make_opsetid(domain, 1) for domain in sorted({node.domain for node in self.nodes} - {""})]
         del result.opset_import[:]
         result.opset_import.extend(kept)
         result.producer_name = "bitproof"

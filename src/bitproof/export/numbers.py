@@ -68,7 +68,7 @@ def numbers(name: str, layer: QuantLayer) -> Numbers:
     if info.levels > 256 or info.scale.numel() > 1:
         found = f"{info.levels} codes and {info.scale.numel()} scales"
         raise ModelError(f"Layer {name!r}: its input has {found}; ONNX takes up to 256 and one.")
-    _check_affine(name, quantizer, info)
+    check_affine(name, quantizer, info)
     x = Activation(_float(info.scale).reshape(()), np.array(int(info.zero_point) - info.low, np.uint8), info.levels - 1, info.low)
     return Numbers(x, _weight(name, layer.weight_quantizer, layer.layer.get_parameter("weight").detach()))
 
@@ -89,7 +89,7 @@ def _weight(name: str, quantizer: Quantizer, w: Tensor) -> Weight:
     return Weight(_integer(codes).astype(kind), scale, zero.astype(kind), w.ndim + along[0] if along else 0)
 
 
-def _check_affine(name: str, quantizer: Any, info: Info) -> None:
+def check_affine(name: str, quantizer: Any, info: Info) -> None:
     """Raise ModelError unless codes(x) = clip(round(x / scale) + zero point) on a ramp over the range and beyond it."""
     steps = torch.linspace(info.low - 8, info.high + 8, 1021, device=info.scale.device) - info.zero_point
     x = steps * info.scale.reshape(())

@@ -86,6 +86,6 @@ def _write(model: nn.Module, sample: Tensor, file: Any) -> None:
         output_names=[LOGITS],
         dynamic_axes={PICTURES: {0: "n"}, LOGITS: {0: "n"}},
         opset_version=OPSET,
-        custom_opsets={DOMAIN: 1},
+        custom_opsets={DOMAIN: 1} if low_bit_layers(model) else None,
         dynamo=False,
     )
