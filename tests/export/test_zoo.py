@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import bitproof
 from bitproof.convert import quantize
 from bitproof.core import ModelError, SpecError, UnknownName
+from bitproof.export import low_bit_layers
 from bitproof.export.zoo import FOLDER, zoo_cards, zoo_index
 from bitproof.export.zoo_file import pack_codes, read_zoo, unpack_codes, write_zoo
 
@@ -31,19 +32,23 @@ def x():
     return torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("recipe", ["lsq:w4a4", "dorefa:w2a2", "pact:w3a8,per=channel", "mse:w4a8", "lsqplus:w2a4", "float"])
+@pytest.mark.parametrize(
+    "recipe", ["lsq:w4a4", "dorefa:w2a2", "pact:w3a8,per=channel", "mse:w4a8", "lsqplus:w2a4", "bireal:w1a1", "n2uq:w2a2", "float"]
+)
 def test_the_packed_network_gives_the_same_logits(recipe, x, tmp_path):
     base = bitproof.model("resnet20:seed=3")
     model = quantize(base.module, recipe, [x]).model
     write_zoo(tmp_path / "net.safetensors", model)
-    again = read_zoo(tmp_path / "net.safetensors", bitproof.model("resnet20"), recipe)
+    again = read_zoo(tmp_path / "net.safetensors", bitproof.model("resnet20"), recipe, (3, 32, 32))
     with torch.no_grad():
         assert torch.equal(again(x), model(x))
 
 
-def test_a_weight_that_is_no_row_of_codes_is_refused(x, tmp_path):
-    model = quantize(bitproof.model("resnet20").module, "n2uq:w2a2", [x]).model
-    with pytest.raises(ModelError, match="codes of up to 8 bits"):
+def test_a_weight_that_its_codes_do_not_tell_is_refused(x, tmp_path, monkeypatch):
+    model = quantize(bitproof.model("resnet20").module, "mse:w4a4", [x]).model
+    kind = type(low_bit_layers(model)["net.conv1"].weight_quantizer)
+    monkeypatch.setattr(kind, "codes", lambda self, w: torch.zeros_like(w, dtype=torch.int32))
+    with pytest.raises(ModelError, match="codes are not its weight"):
         write_zoo(tmp_path / "net.safetensors", model)
 
 
@@ -54,13 +59,13 @@ def test_a_damaged_file_is_refused(damage, x, tmp_path):
     write_zoo(path, model)
     path.write_bytes(path.read_bytes()[:-100] if damage is None else damage)
     with pytest.raises(ModelError, match="cannot be read as a network of the zoo"):
-        read_zoo(path, bitproof.model("resnet20"), "lsq:w4a4")
+        read_zoo(path, bitproof.model("resnet20"), "lsq:w4a4", (3, 32, 32))
 
 
 def test_another_networks_file_is_refused(x, tmp_path):
     write_zoo(tmp_path / "net.safetensors", quantize(bitproof.model("resnet32").module, "lsq:w4a4", [x]).model)
     with pytest.raises(ModelError, match="do not fit"):
-        read_zoo(tmp_path / "net.safetensors", bitproof.model("resnet20"), "lsq:w4a4")
+        read_zoo(tmp_path / "net.safetensors", bitproof.model("resnet20"), "lsq:w4a4", (3, 32, 32))
 
 
 def test_what_ships_is_what_the_index_says():

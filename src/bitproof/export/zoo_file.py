@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -25,17 +26,17 @@ KEY, VERSION = "bitproof.zoo", 1
 _CODES = "codes."
 
 
-def pack_codes(codes: NDArray[np.integer[Any]], low: int, bits: int) -> NDArray[np.uint8]:
-    """Return the codes, first minus ``low``, ``bits`` bits each and side by side, lowest bit first: any shape → bytes."""
-    rest = (codes.reshape(-1, 1).astype(np.int64) - low) >> np.arange(bits) & 1
+def pack_codes(codes: NDArray[np.integer[Any]], low: int, bits: int, spacing: int = 1) -> NDArray[np.uint8]:
+    """Return (q − low) / spacing of the codes q, ``bits`` bits each and side by side, lowest bit first: any shape → bytes."""
+    rest = (codes.reshape(-1, 1).astype(np.int64) - low) // spacing >> np.arange(bits) & 1
     return np.packbits(rest.astype(np.uint8), bitorder="little")
 
 
-def unpack_codes(packed: NDArray[np.uint8], shape: tuple[int, ...], low: int, bits: int) -> NDArray[np.int32]:
+def unpack_codes(packed: NDArray[np.uint8], shape: tuple[int, ...], low: int, bits: int, spacing: int = 1) -> NDArray[np.int32]:
     """Return the codes again: bytes → int32 of ``shape``."""
     count = int(np.prod(shape))
     rest = np.unpackbits(packed, bitorder="little")[: count * bits].reshape(count, bits).astype(np.int32)
-    codes: NDArray[np.int32] = (rest << np.arange(bits)).sum(1, dtype=np.int32).reshape(shape) + np.int32(low)
+    codes: NDArray[np.int32] = (rest << np.arange(bits)).sum(1, dtype=np.int32).reshape(shape) * spacing + np.int32(low)
     return codes
 
 
@@ -48,6 +49,9 @@ class Stored(Quantizer):
 
     low: int = 0
     high: int = 0
+    spacing: int = 1
+
+    widths: ClassVar[tuple[int, ...]] = tuple(range(1, 9))
 
     def hold(self, codes: Tensor, scale: Tensor, zero: int) -> Stored:
         """Keep what a file holds; returns itself."""
@@ -64,6 +68,10 @@ class Stored(Quantizer):
     def step(self) -> Tensor:
         """Return the stored scale."""
         return self.get_buffer("scale")
+
+    def info(self) -> Info:
+        """Return the numbers that were stored."""
+        return replace(super().info(), spacing=self.spacing)
 
     def settle(self, lo: Tensor, hi: Tensor) -> None:
         """Refuse: there is nothing to calibrate."""
@@ -92,9 +100,9 @@ def write_zoo(path: Path, model: nn.Module) -> int:
             continue
         codes, info = quantizer.codes(w), quantizer.info()
         _check_codes(name, quantizer, codes, info, w)
-        arrays[_CODES + name] = pack_codes(codes.cpu().numpy(), info.low, info.bits)
+        arrays[_CODES + name] = pack_codes(codes.cpu().numpy(), info.low, info.bits, info.spacing)
         arrays[f"{_CODES}{name}.scale"] = info.scale.detach().cpu().numpy()
-        numbers = {"bits": info.bits, "low": info.low, "high": info.high, "zero": int(info.zero_point)}
+        numbers = {"bits": info.bits, "low": info.low, "high": info.high, "zero": int(info.zero_point), "spacing": info.spacing}
         layers[name] = {**numbers, "shape": list(w.shape)}
         state = {
             key: value for key, value in state.items() if not key.startswith((f"{name}.layer.weight", f"{name}.weight_quantizer."))
@@ -106,14 +114,16 @@ def write_zoo(path: Path, model: nn.Module) -> int:
 
 
 def _check_codes(name: str, quantizer: Quantizer, codes: Any, info: Info, w: Tensor) -> None:
-    if not isinstance(codes, Tensor) or info.bits > 8 or info.spacing != 1:
-        raise ModelError(f"Layer {name!r}: the zoo keeps codes of up to 8 bits that follow one another, one a weight.")
+    if not isinstance(codes, Tensor) or info.bits > 8:
+        raise ModelError(f"Layer {name!r}: the zoo keeps codes of up to 8 bits, one a weight.")
     if not torch.equal(quantizer.dequantize(codes), quantizer(w)):
         raise ModelError(f"Layer {name!r}: its codes are not its weight, so they cannot stand for it.")
 
 
-def read_zoo(path: Path, network: Network, recipe: str) -> nn.Module:
+def read_zoo(path: Path, network: Network, recipe: str, shape: Sequence[int]) -> nn.Module:
     """Return the network of the file at ``path``: ``network``'s architecture under ``recipe``, its weights the stored codes.
+
+    ``shape``: of one input, such as (3, 32, 32): it shows the order of the layers.
 
     Raises ModelError where the file is missing, damaged, or another network's.
     """
@@ -123,7 +133,7 @@ def read_zoo(path: Path, network: Network, recipe: str) -> nn.Module:
             arrays = {name: file.get_tensor(name) for name in file.keys()}
         if header["version"] != VERSION:
             raise ValueError(f"version {header['version']}, this bitproof reads {VERSION}")
-        model = insert(network.module, recipe, torch.zeros(2, *_input_shape(network))).model
+        model = insert(network.module, recipe, torch.zeros(2, *shape)).model
         _fill(model, header["layers"], arrays)
     except BitproofError:
         raise
@@ -133,17 +143,17 @@ def read_zoo(path: Path, network: Network, recipe: str) -> nn.Module:
     return model.eval()
 
 
-def _input_shape(network: Network) -> tuple[int, int, int]:
-    return 3, network.geometry.size, network.geometry.size
-
-
 def _fill(model: nn.Module, layers: dict[str, dict[str, Any]], arrays: dict[str, NDArray[Any]]) -> None:
     for name, layer in _low_bit(model).items():
         if name not in layers:
             continue
         told, scale = layers[name], torch.from_numpy(arrays.pop(f"{_CODES}{name}.scale"))
-        codes = torch.from_numpy(unpack_codes(arrays.pop(_CODES + name), tuple(told["shape"]), told["low"], told["bits"]))
-        stored = Stored(bits=told["bits"], low=told["low"], high=told["high"]).hold(codes, scale, told["zero"])
+        codes = torch.from_numpy(
+            unpack_codes(arrays.pop(_CODES + name), tuple(told["shape"]), told["low"], told["bits"], told.get("spacing", 1))
+        )
+        stored = Stored(bits=told["bits"], low=told["low"], high=told["high"], spacing=told.get("spacing", 1)).hold(
+            codes, scale, told["zero"]
+        )
         layer.weight_quantizer = stored
         with torch.no_grad():
             layer.layer.get_parameter("weight").copy_(stored(codes))
