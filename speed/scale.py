@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import sys
 import tempfile
@@ -100,6 +101,7 @@ class Meter:
 
 def on_cluster(grid: str, out: Path, workers: int) -> Meter:
     """Run ``grid`` on a cluster of so many processors."""
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # its own half a minute is short on a busy machine
     from ray.cluster_utils import Cluster
 
     cluster, meter = Cluster(initialize_head=True, head_node_args={"num_cpus": workers, "include_dashboard": False}), Meter()
