@@ -71,3 +71,10 @@ def test_memory_is_given_back_where_the_process_has_grown(monkeypatch):
 def test_what_is_resident_is_told_in_bytes():
     expected = range(10 << 20, 1 << 40) if Path("/proc/self/statm").exists() else range(1)
     assert memory.resident_bytes() in expected
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell")
+def test_the_peak_is_at_least_what_is_held():
+    before = memory.peak_bytes()
+    held = bytearray(64 << 20)
+    assert memory.peak_bytes() >= max(before, memory.resident_bytes()) > len(held)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
 
 from bitproof.bench.cache import SampleCache
 from bitproof.bench.inputs import clean_batch
+from bitproof.bench.memory import peak_bytes
 from bitproof.bench.weights import write_weights
 from bitproof.convert import Converted, Recipe, Report
 from bitproof.convert import quantize as convert
@@ -37,7 +40,11 @@ def low_bit(model: str, recipe: Recipe, calibration: str, n: int, batch_size: in
     if network.finished:
         raise SpecError(f"{model!r} is finished already: no recipe applies. Give the float network that it was made from.")
     task = load_task(calibration, network.form.kind)
-    return network, task, convert(network.module, recipe, calibration_batches(network, task, n, batch_size))
+    batches = calibration_batches(network, task, n, batch_size)
+    start = time.perf_counter()
+    made = convert(network.module, recipe, batches)
+    report = replace(made.report, time_s=time.perf_counter() - start, peak_bytes=peak_bytes())
+    return network, task, Converted(made.model, report)
 
 
 def calibration_batches(network: Network, task: Task, n: int, batch_size: int = 32) -> list[Tensor]:

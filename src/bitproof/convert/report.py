@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bitproof.convert.recipe import WHOLE, Recipe
@@ -50,7 +50,8 @@ class ProductReport:
 class Report:
     """All layers with parameters; ``folded``: (batch norm, the layer that it went into); ``replaced``: each ReLU made Hardtanh.
 
-    ``products``: those of two activations, where the network was seen to run.
+    ``products``: those of two activations, where the network was seen to run. ``time_s``, ``peak_bytes``: of the
+    calibration, and the most memory that the process has had by its end, where they were measured.
     """
 
     recipe: str
@@ -59,6 +60,8 @@ class Report:
     folded: tuple[tuple[str, str], ...] = ()
     replaced: tuple[str, ...] = ()
     products: tuple[ProductReport, ...] = ()
+    time_s: float | None = field(default=None, compare=False)
+    peak_bytes: int | None = field(default=None, compare=False)
 
     @property
     def size_bytes(self) -> int:
@@ -84,7 +87,15 @@ class Report:
         total = f"{changed} layers low-bit, {len(self.layers) - changed} left float, {len(self.folded)} batch norms folded"
         total += f", {len(self.replaced)} ReLU made Hardtanh" * bool(self.replaced)
         size = f"{total}; {self.float_bytes:,} → {self.size_bytes:,} bytes"
-        return "\n".join([f"{self.recipe}: {self.defaults}", *lines, size, *self._products(), *_advice(Recipe.parse(self.recipe))])
+        notes = [*self._products(), *self._cost(), *_advice(Recipe.parse(self.recipe))]
+        return "\n".join([f"{self.recipe}: {self.defaults}", *lines, size, *notes])
+
+    def _cost(self) -> list[str]:
+        """What the calibration took, where that was measured."""
+        if self.time_s is None:
+            return []
+        memory = f", the process has had {self.peak_bytes / 1e6:,.0f} MB at most" if self.peak_bytes else ""
+        return [f"calibrated in {self.time_s:.1f} s{memory}"]
 
     def _products(self) -> list[str]:
         """A line for each kind of decision, since a network's blocks are alike."""
