@@ -5,8 +5,7 @@ float32. Peers are the float network D-FSMN of 8 blocks (600,252 parameters): ea
 onnxruntime's own static int8 per channel. Targets, network alone: at 8 blocks 8 × eager, and 2 × the better of compiled torch and
 onnxruntime float32; 20 × eager at one block, the depth that the papers' ratios need; on disk 15 × at 4 blocks against the float
 network of 8. The front end, one batched real FFT, is compared with a plain `torch.stft` pipeline: 2 ×. The papers' ratios stand
-beside ours with what each includes. All calls run in turns in one process; the shortest processor time counts. A roofline says what
-the float layers alone cost, which no packing can take away.
+beside ours with what each includes. All calls run in turns in one process; the shortest processor time counts.
 
 --quick repeats less and compiles nothing.
 """
@@ -135,10 +134,6 @@ def report(best: dict[str, float], sizes: dict[int, int], floats: torch.nn.Modul
     print("on disk: " + ", ".join(f"{depth} blocks {size:,} bytes, {whole / size:.1f} ×" for depth, size in sizes.items()))
     for name, claims in PUBLISHED.items():
         print(f"{name}: {' and '.join(claims)} (ARMv8; float baseline, depth and front end not told)")
-    rest = best["float layers of ours alone"]
-    print(
-        f"roofline: the float first and last layer alone take {1e3 * rest:.1f} µs, so at most {eager / rest:.1f} × eager is there"
-    )
     line = {
         "name": "kws",
         "ratio": round(min(each["ratio"] / each["target"] for each in cases.values()), 3),

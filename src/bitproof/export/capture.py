@@ -23,6 +23,9 @@ _NORM = "aten._native_batch_norm_legit_no_training.default"
 _COPY = "aten._to_copy.default"
 #: What needs another layout in memory than a program keeps.
 _VIEWS = {f"aten.{name}.default" for name in ("view", "_unsafe_view")}
+#: The same operation in a form that names a device or a layout, which a program does not.
+_PLACED = {"aten.to.device", "aten.to.dtype_layout"}
+_WHERE = {"device", "layout", "pin_memory"}
 #: What leaves its input as it is, in evaluation.
 _NOTHING = {
     f"aten.{name}.default"
@@ -30,19 +33,23 @@ _NOTHING = {
 }
 
 
-def capture(model: nn.Module, sample: Tensor) -> Program:
+def capture(model: nn.Module, sample: Tensor, texts: bool = False) -> Program:
     """Return the steps of ``model``; layers that were left low-bit in simulation keep the float values of their weights.
 
     ``sample``: float N×…, N ≥ 2; its values do not matter, and the program takes any N. Raises ModelError where torch cannot
-    export the network, or it calls what a program does not know.
+    export the network, or it calls what a program does not know. ``texts``: the sample is int64 N×3×length, and the program takes
+    any length.
     """
-    reader = _Reader(_exported(_plain(model), sample))
+    reader = _Reader(_exported(_plain(model), sample, texts))
     return Program(reader.steps, reader.tensors, reader.products, reader.output)
 
 
 def _plain(model: nn.Module) -> nn.Module:
     """Return a copy in which simulated weights are values: what a cache remembers is nothing that can be exported."""
     result = copy.deepcopy(model).cpu().eval().requires_grad_(False)
+    encoders: list[Any] = [module for module in result.modules() if hasattr(module, "trims")]
+    for encoder in encoders:
+        encoder.trims = False  # how many positions are left depends on values
     for layer in low_bit_layers(result).values():
         with torch.no_grad():
             layer.layer.weight = nn.Parameter(layer.weight.clone(), requires_grad=False)
@@ -52,11 +59,12 @@ def _plain(model: nn.Module) -> nn.Module:
     return result
 
 
-def _exported(model: nn.Module, sample: Tensor) -> Any:
+def _exported(model: nn.Module, sample: Tensor, texts: bool) -> Any:
+    free: dict[int, Any] = {0: torch.export.Dim("n")} | ({2: torch.export.Dim.DYNAMIC} if texts else {})
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
-            found = torch.export.export(model, (sample,), dynamic_shapes=({0: torch.export.Dim("n")},), strict=False)
+            found = torch.export.export(model, (sample,), dynamic_shapes=(free,), strict=False)
             mutable = any(getattr(getattr(n.target, "_schema", None), "is_mutable", False) for n in found.graph.nodes)
             return found.run_decompositions({}) if mutable else found
     except Exception as error:  # whatever torch raises about somebody's module
@@ -75,7 +83,10 @@ class _Reader:
         self.tensors: dict[str, Tensor] = {**exported.state_dict, **exported.constants}
         self.values: dict[Any, Any] = {}
         self._names = {spec.arg.name: spec.target for spec in exported.graph_signature.input_specs}
+        wanted = _wanted(exported.graph)
         for node in exported.graph.nodes:
+            if node.op == "call_function" and node not in wanted:
+                continue
             if node.op == "placeholder":
                 target = self._names[node.name]
                 self.values[node] = Ref(0) if target is None else Named(target)
@@ -97,12 +108,15 @@ class _Reader:
         if name in _NOTHING or _same_type(name, node) or _first_of_norm(name, node):
             self.values[node] = self.values[node.args[0]]
             return
-        args = mapped(list(node.args), self._value)
-        kwargs = {key: mapped(value, self._value) for key, value in node.kwargs.items() if value is not None}
+        given = [leaf for leaf in node.args if not isinstance(leaf, torch.device)]
+        args = mapped(given, self._value)
+        kwargs = {key: mapped(value, self._value) for key, value in node.kwargs.items() if value is not None and key not in _WHERE}
         if name == _SIGNS:
             name, args, kwargs = PRODUCT, [args[0], self._product(args)], {}
         elif name == _NORM:
             name, args = "aten.batch_norm.default", [*args[:5], False, *args[5:], False]
+        elif name in _PLACED:
+            name, args, kwargs = "aten.to.dtype", [args[0], *args[1:2], *kwargs.values()][:2], {}
         elif name == _COPY and set(kwargs) == {"dtype"}:
             name, args, kwargs = "aten.to.dtype", [args[0], kwargs["dtype"]], {}
         elif name in _VIEWS:
@@ -140,6 +154,15 @@ class _Reader:
         name = args[3].name.rpartition(".")[0] or "model"  # the scale's: layers may share a weight
         self.products[name] = Product(Signs(weight, scale, bias, threshold, window))
         return name
+
+
+def _wanted(graph: Any) -> set[Any]:
+    """Return the nodes on which the output depends: sizes that were only compared are none."""
+    wanted: set[Any] = set()
+    for node in reversed(graph.nodes):
+        if node.op == "output" or node in wanted:
+            wanted.update(node.all_input_nodes)
+    return wanted
 
 
 def _same_type(name: str, node: Any) -> bool:

@@ -12,12 +12,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from bitproof.convert import QuantLayer
+from bitproof.convert import QuantAttention, QuantLayer
 from bitproof.core import ModelError
 from bitproof.export.capture import capture
 from bitproof.export.fusing import fused
 from bitproof.export.numbers import low_bit_layers
+from bitproof.export.packed_attention import packed_attention_
 from bitproof.export.packed_layer import PackedLayer, PackedPlanes
+from bitproof.export.packed_texts import PackedTexts
 from bitproof.export.signs import border, signs
 
 
@@ -34,10 +36,14 @@ class DeployedLayer:
 
 @dataclass(frozen=True)
 class DeployReport:
-    """What became of every layer with weights; ``fused``: how many steps of each kind went, as ``fusing.fused`` says."""
+    """What became of every layer with weights; ``fused``: how many steps of each kind went, as ``fusing.fused`` says.
+
+    ``attentions``: how many run on packed words, both products of each.
+    """
 
     layers: tuple[DeployedLayer, ...]
     fused: Mapping[str, int] = field(default_factory=dict)
+    attentions: int = 0
 
     @property
     def packed(self) -> int:
@@ -50,8 +56,11 @@ class DeployReport:
         lines = [f"{layer.name:{name}}  {layer.reason or 'packed':s}  {layer.size_bytes:,} bytes" for layer in self.layers]
         total, floats = sum(layer.size_bytes for layer in self.layers), sum(layer.float_bytes for layer in self.layers)
         went = "".join(f", {count} {kind}" for kind, count in self.fused.items())
+        attended = f" and {self.attentions} attentions" if self.attentions else ""
         fused = f"; fused away{went[1:]}" if went else ""
-        return "\n".join([*lines, f"{self.packed} of {len(self.layers)} layers packed; {floats:,} → {total:,} bytes{fused}"])
+        return "\n".join(
+            [*lines, f"{self.packed} of {len(self.layers)} layers packed{attended}; {floats:,} → {total:,} bytes{fused}"]
+        )
 
 
 class Deployed(NamedTuple):
@@ -66,7 +75,8 @@ def deploy(model: nn.Module, sample: Tensor | None = None) -> Deployed:
 
     Conv2d with every stride, padding, dilation and number of groups, and linear layers; what else there is stays as it is, and
     the report says why. With a ``sample``, float N×… of two or more, the copy is a ``Program``: batch norms go into scales,
-    clips before a sign go, and between consecutive binary layers only bits do.
+    clips before a sign go, and between consecutive binary layers only bits do. Of texts, int64 N×3×length of two or more, it is one
+    for any length. An attention whose operands are signs and whose map is a threshold runs on packed words too.
     A layer's sums are exact; its output differs from the simulation's by the rounding of scale, bias and norm alone. A value
     nearer to the next threshold than that may change its sign there. In an untrained network, whose norms shift nothing, many
     sums of 0 lie on the threshold itself: there the simulation's rounding decides, and logits differ by more.
@@ -76,8 +86,10 @@ def deploy(model: nn.Module, sample: Tensor | None = None) -> Deployed:
     found = _swapped(model)
     if sample is None:
         return found
-    program, counts = fused(capture(found.model, sample))
-    return Deployed(program.eval(), dataclasses.replace(found.report, fused=dict(counts)))
+    texts = any(hasattr(module, "trims") for module in model.modules()) and not sample.is_floating_point()
+    program, counts = fused(capture(found.model, sample, texts))
+    packed = PackedTexts(program) if texts else program
+    return Deployed(packed.eval(), dataclasses.replace(found.report, fused=dict(counts)))
 
 
 @torch.no_grad()
@@ -88,6 +100,8 @@ def _swapped(model: nn.Module) -> Deployed:
         raise ModelError(
             f"{type(model).__name__} has no low-bit layer to pack. Binarize it first: bitproof.quantize(model, 'bireal:w1a1', …)."
         )
+    attentions = [module for module in result.modules() if isinstance(module, QuantAttention)]
+    packed_attentions = sum(not packed_attention_(module) for module in attentions)
     told = [DeployedLayer(name, False, "float", size, size) for name, size in _float_layers(result)]
     for name, layer in layers.items():
         packed, line = _packed(name, layer)
@@ -99,7 +113,8 @@ def _swapped(model: nn.Module) -> Deployed:
         why = "; ".join(f"{count} of {len(layers)} low-bit layers: {reason}" for reason, count in reasons.most_common())
         raise ModelError(f"{type(model).__name__} has no layer that can be packed. {why}.")
     order = {name or "model": i for i, (name, _) in enumerate(model.named_modules())}
-    return Deployed(result, DeployReport(tuple(sorted(told, key=lambda line: order[line.name]))))
+    lines = tuple(sorted(told, key=lambda line: order[line.name]))
+    return Deployed(result, DeployReport(lines, attentions=packed_attentions))
 
 
 def _packed(name: str, layer: QuantLayer) -> tuple[nn.Module | None, DeployedLayer]:

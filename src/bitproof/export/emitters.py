@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from bitproof.export.layout import axes, channels_last, is_dense, rows_of, same_layout
+from bitproof.export.packed_attention import ATTENTION
 from bitproof.export.planning import Bits, Planner
 from bitproof.export.product import PRODUCT, Product
 from bitproof.kernels import Affine
@@ -34,13 +35,15 @@ def emitters() -> Mapping[str, Callable[..., Any]]:
         "batch_norm.default": _norm,
         "conv2d.default": _conv2d,
         "linear.default": _linear,
+        "layer_norm.default": _layer_norm,
+        "gelu.default": _gelu,
         "adaptive_avg_pool2d.default": _pool,
         "mean.dim": _mean,
         "cat.default": _cat,
         "pad.default": _pad,
         "constant_pad_nd.default": _constant_pad,
     }
-    return {PRODUCT: _product, **{f"aten.{name}": emit for name, emit in found.items()}}
+    return {PRODUCT: _product, ATTENTION: _attention, **{f"aten.{name}": emit for name, emit in found.items()}}
 
 
 def usable(*values: Any) -> bool:
@@ -226,6 +229,45 @@ def _linear(p: Planner, x: Any, w: Any, b: Any = None) -> Tensor | None:
 def _dense(p: Planner, x: Tensor, w: Tensor, b: Any, offsets: Any, sizes: Any, steps: Any, y: Tensor) -> None:
     bias = np.zeros(w.shape[1], np.float32) if b is None else b.numpy()
     p.native.dense(p.place(x), np.ascontiguousarray(w.numpy()), bias, offsets, sizes, steps, p.place(y))
+
+
+# What encoders have.
+
+
+def _layer_norm(
+    p: Planner, x: Any, shape: Any, w: Any = None, b: Any = None, eps: float = 1e-5, fast: bool = True
+) -> Tensor | None:
+    if len(shape) != 1 or not usable(x) or not all(each is None or (usable(each) and p.is_constant(each)) for each in (w, b)):
+        return None
+    n = x.shape[-1]
+    source = x if x.is_contiguous() else p.copy(x, p.new(x.shape))
+    scale = np.ones(n, np.float32) if w is None else w.numpy()
+    shift = np.zeros(n, np.float32) if b is None else b.numpy()
+    y = p.new(x.shape)
+    p.native.norm(p.place(source), x.numel() // n, scale, shift, eps, p.place(y))
+    if source is not x:
+        p.release(source)
+    return y
+
+
+def _gelu(p: Planner, x: Any, *, approximate: str = "none") -> Tensor | None:
+    return _map(p, "gelu", x, 0.0) if usable(x) and approximate == "none" else None
+
+
+def _attention(p: Planner, q: Any, k: Any, v: Any, keep: Any, least: int, scale: float) -> Tensor | None:
+    if not usable(q, k, v) or any(x.stride(-1) != 1 for x in (q, k, v)) or v.shape[-1] != q.shape[-1]:
+        return None
+    mask = None
+    if keep is not None:
+        if keep.dtype != torch.bool or keep.storage_offset():
+            return None
+        wide = keep.expand(*q.shape[:3], k.shape[2])
+        mask = p.place(keep), wide.stride()
+    n, h, t, d = q.shape
+    y = p.new((n, t, h, d))
+    sizes = (n, h, t, k.shape[2], d)
+    p.native.attend([p.place(x) for x in (q, k, v)], [x.stride()[:3] for x in (q, k, v)], mask, sizes, least, scale, p.place(y))
+    return y.transpose(1, 2)
 
 
 # Means, borders, and moving values.

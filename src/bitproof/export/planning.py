@@ -118,6 +118,8 @@ class Planner:
         if step.op == PRODUCT or any(isinstance(leaf, Bits) for leaf in leaves((args, list(kwargs.values())))):
             raise NoPlan(f"{step.op} cannot take its input")
         result = self.operations[step.op](*args, **kwargs)
+        if not any(self._varies(leaf) for leaf in leaves((args, list(kwargs.values())))):
+            return result  # sizes alone decide it: it is a constant of the plan
         if not any(isinstance(leaf, Tensor) and not self._is_view(leaf) for leaf in leaves(result)):
             return result
         if not isinstance(result, Tensor) or result.storage_offset():
@@ -137,6 +139,9 @@ class Planner:
         return (
             self.values[leaf.id] if isinstance(leaf, Ref) else self.program.tensors[leaf.name] if isinstance(leaf, Named) else leaf
         )
+
+    def _varies(self, leaf: Any) -> bool:
+        return isinstance(leaf, Tensor) and not self.is_constant(leaf)
 
     def _is_view(self, x: Tensor) -> bool:
         address = x.untyped_storage().data_ptr()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from bitproof.core import ModelError
 from bitproof.export.emitters import emitters
+from bitproof.export.packed_attention import ATTENTION
 from bitproof.export.planned import Planned
 from bitproof.export.planning import NoPlan, Planner
 from bitproof.export.product import PRODUCT, Product
@@ -26,7 +27,8 @@ scaled_dot_product_attention add.Tensor add.Scalar sub.Tensor sub.Scalar mul.Ten
 rsqrt exp log pow.Tensor_Scalar sin lt.Scalar ge.Scalar gt.Scalar le.Scalar to.dtype mean mean.dim sum.dim_IntList amax max_pool1d
 max_pool2d avg_pool1d avg_pool2d adaptive_avg_pool1d adaptive_avg_pool2d cat stack reshape flatten.using_ints
 unflatten.int permute transpose.int squeeze.dim squeeze.dims unsqueeze expand slice.Tensor select.int pad constant_pad_nd
-upsample_nearest2d.vec upsample_bilinear2d.vec embedding sym_size.int unbind.int split.Tensor split_with_sizes chunk
+upsample_nearest2d.vec upsample_bilinear2d.vec embedding clamp_min arange new_ones __and__.Tensor index.Tensor sym_size.int
+unbind.int split.Tensor split_with_sizes chunk
 """
 
 
@@ -42,6 +44,7 @@ _KEPT, _MOST_VALUES, _MOST_BYTES = 4, 2**22, 2**26
 #: name → function; sizes and parts of a result are taken by the few of Python.
 OPERATIONS: Mapping[str, Callable[..., Any]] = {
     **{f"aten.{name if '.' in name else f'{name}.default'}": _found(name) for name in _NAMES.split()},
+    ATTENTION: torch.ops.bitproof.sign_attention.default,
     **{f"python.{name}": getattr(operator, name) for name in ("add", "sub", "mul", "floordiv", "getitem")},
 }
 

@@ -111,7 +111,10 @@ class Plan:
         self._native.copy(x, list(sizes), list(source), list(target), y)
 
     def map(self, name: str, x: Place, n: int, a: float, b: float, y: Place) -> None:
-        """Write y = f(x, a, b) for n values; f: ``clip`` to [a, b], ``prelu`` of slope a, ``add``, ``sub``, ``mul``, ``div`` a."""
+        """Write y = f(x, a, b) for n values.
+
+        f: ``clip`` to [a, b], ``prelu`` of slope a, ``add``, ``sub``, ``mul``, ``div`` a, ``gelu`` to about 1e-7.
+        """
         self._native.map(name, x, n, a, b, y)
 
     def pair(self, name: str, x: Place, z: Place, rows: int, n: int, repeats: bool, y: Place) -> None:
@@ -121,6 +124,30 @@ class Plan:
     def means(self, x: Place, shape: tuple[int, int, int], y: Place) -> None:
         """Average over the middle axis of ``shape``."""
         self._native.means(x, *shape, y)
+
+    def norm(self, x: Place, rows: int, w: Floats, b: Floats, eps: float, y: Place) -> None:
+        """Normalise each of ``rows`` rows, of as many values as ``w`` has: y = (x − mean) / √(variance + eps)·w + b."""
+        self._native.norm(x, rows, self._keep(w), self._keep(b), eps, y)
+
+    def attend(
+        self,
+        operands: Sequence[Place],
+        strides: Sequence[Sequence[int]],
+        keep: tuple[Place, Sequence[int]] | None,
+        sizes: Sequence[int],
+        least: int,
+        scale: float,
+        y: Place,
+    ) -> None:
+        """Write y[n, t, h, d] = scale·Σ_s M[t, s]·sign(v[s, d]), M = 1 where sign(q[t])·sign(k[s]) ≥ least and ``keep``, else 0.
+
+        ``operands``: q, k, v; ``strides`` of each along n, h and t, the last axis has neighbours. ``keep``: bytes that are not 0,
+        and their strides along n, h, t, s; None is all. ``sizes``: n, h, t, s, d.
+        """
+        mask, kept = (None, (0, 0, 0, 0)) if keep is None else keep
+        q, k, v = operands
+        steps = [list(each) for each in strides]
+        self._native.attend(q, k, v, mask, list(sizes), steps, list(kept), least, scale, y)
 
     def fill(self, y: Place, n: int, value: float) -> None:
         """Set n values."""

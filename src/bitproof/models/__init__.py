@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from bitproof.core import ModelError, Registry, Spec, SpecError, bind, digest
+from bitproof.models.encoder import trimmed
 from bitproof.models.endpoint import Endpoint
 from bitproof.models.network import Network, Normalized, of_form, wrap
 from bitproof.models.onnx_file import OnnxSession
@@ -66,6 +67,7 @@ __all__ = [
     "load",
     "load_any",
     "of_form",
+    "trimmed",
     "user_function",
     "wrap",
 ]

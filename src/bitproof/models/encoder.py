@@ -26,12 +26,13 @@ class Encoder(nn.Module):
     """A network of transformers behind one tensor: int64 N×3×length → logits N×classes; what nothing stands in is cut off first.
 
     Or float N×length×(width + 3): embeddings of the words, then mask, sentence and token, each times ``FAR`` so that no attack on
-    embeddings reaches them.
+    embeddings reaches them. ``trims``: whether something is cut off; where that is done outside, set it false.
     """
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
+        self.trims = True
         self.takes_types = "token_type_ids" in inspect.signature(net.forward).parameters
 
     def forward(self, x: Tensor) -> Tensor:
@@ -40,7 +41,7 @@ class Encoder(nn.Module):
             x = x[:, : _longest(_read(x[..., -2]))]
             words, mask, types = {"inputs_embeds": x[..., :-3]}, self.mask(x), _read(x[..., -2])
         else:
-            x = trimmed(x)
+            x = trimmed(x) if self.trims else x
             words, mask, types = {"input_ids": x[:, IDS]}, x[:, MASK], x[:, TYPES]
         extra = {"token_type_ids": types.clamp_min(0)} if self.takes_types else {}
         logits: Tensor = self.net(**words, attention_mask=mask, **extra).logits

@@ -34,6 +34,12 @@ struct Floats {
   void (*dense)(const Dense& of, const float* x, size_t n, size_t step, float* y);
   // y[c] = sum over rows of x[row][c] / rows
   void (*means)(const float* x, size_t rows, size_t n, float* y);
+  // y = (x - mean) / sqrt(variance + eps) * w + b over n values
+  void (*norm)(const float* x, size_t n, const float* w, const float* b, float eps, float* y);
+
+  // Words against columns of words: y[j] = bits of x[i] xor w[i][j], of x[i] and w[i][j], summed over i.
+  void (*differing)(const uint32_t* x, size_t words, const uint32_t* w, size_t n, int32_t* y);
+  void (*common)(const uint32_t* x, size_t words, const uint32_t* w, size_t n, int32_t* y);
 };
 
 }  // namespace bitproof

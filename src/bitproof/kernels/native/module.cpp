@@ -102,6 +102,14 @@ void plan_dense(Plan& plan, const At& x, const Array<const float>& w, const Arra
   plan.dense(place(x), {w.data(), bias.data(), pointer(offsets), w.shape(1), outputs}, sizes, steps, place(y));
 }
 
+void plan_attend(Plan& plan, const At& q, const At& k, const At& v, const std::optional<At>& keep,
+                 const std::array<size_t, 5>& sizes, const std::array<std::array<size_t, 3>, 3>& strides,
+                 const std::array<size_t, 4>& kept, int least, float scale, const At& y) {
+  const Attention of = {sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], strides[0], strides[1], strides[2], kept, least, scale};
+  const Place mask = keep ? place(*keep) : place(y);
+  plan.attend(of, place(q), place(k), place(v), keep ? &mask : nullptr, place(y));
+}
+
 void define_plan(nb::module_& module) {
   nb::class_<Plan>(module, "Plan")
       .def("__init__", [](Plan* plan, const std::string& set) { new (plan) Plan(find(set)); }, nb::arg("set"))
@@ -128,6 +136,12 @@ void define_plan(nb::module_& module) {
       .def("means", [](Plan& plan, const At& x, size_t images, size_t rows, size_t n, const At& y) {
         plan.means(place(x), images, rows, n, place(y));
       })
+      .def("norm",
+           [](Plan& plan, const At& x, size_t rows, const Array<const float>& w, const Array<const float>& b, float eps, const At& y) {
+             plan.norm(place(x), rows, w.size(), w.data(), b.data(), eps, place(y));
+           })
+      .def("attend", &plan_attend, nb::arg("q"), nb::arg("k"), nb::arg("v"), nb::arg("keep").none(), nb::arg("sizes"),
+           nb::arg("strides"), nb::arg("kept"), nb::arg("least"), nb::arg("scale"), nb::arg("y"))
       .def("fill", [](Plan& plan, const At& y, size_t n, float value) { plan.fill(place(y), n, value); });
 }
 

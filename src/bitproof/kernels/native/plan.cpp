@@ -113,6 +113,26 @@ void Plan::means(Place x, size_t images, size_t rows, size_t n, Place y) {
   });
 }
 
+void Plan::norm(Place x, size_t rows, size_t n, const float* w, const float* b, float eps, Place y) {
+  const auto run = kernels_.floats->norm;
+  code_.push_back([=](const Plan& plan, size_t threads) {
+    const float* from = plan.at<const float>(x);
+    float* to = plan.at<float>(y);
+    shared(rows, n, threads, [&](size_t row, size_t end) {
+      for (; row < end; ++row) run(from + row * n, n, w, b, eps, to + row * n);
+    });
+  });
+}
+
+void Plan::attend(const Attention& of, Place q, Place k, Place v, const Place* keep, Place y) {
+  const bool masked = keep != nullptr;
+  const Place mask = masked ? *keep : y;
+  code_.push_back([=](const Plan& plan, size_t threads) {
+    bitproof::attend(plan.kernels_, of, plan.at<const float>(q), plan.at<const float>(k), plan.at<const float>(v),
+                     masked ? plan.at<const uint8_t>(mask) : nullptr, plan.at<float>(y), threads);
+  });
+}
+
 void Plan::fill(Place y, size_t n, float value) {
   code_.push_back([=](const Plan& plan, size_t) { std::fill_n(plan.at<float>(y), n, value); });
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "attention.hpp"
 #include "conv.hpp"
 #include "floats.hpp"
 
@@ -38,6 +39,8 @@ class Plan {
   void pair(const std::string& name, Place x, Place z, size_t rows, size_t n, bool repeats, Place y);  // z: one row again and again
   void dense(Place x, const Dense& of, const std::vector<size_t>& sizes, const std::vector<size_t>& steps, Place y);
   void means(Place x, size_t images, size_t rows, size_t n, Place y);
+  void norm(Place x, size_t rows, size_t n, const float* w, const float* b, float eps, Place y);
+  void attend(const Attention& of, Place q, Place k, Place v, const Place* keep, Place y);  // `keep` may be null
   void fill(Place y, size_t n, float value);
 
   void run(size_t begin, size_t end, size_t threads) const;

@@ -1,0 +1,87 @@
+"""Encoders in one bit as one program: any length, packed attention, the numbers of the simulation."""
+
+import pytest
+import torch
+from tiny_bert import tiny_bert
+from torch import nn
+
+import bitproof as bp
+from bitproof import kernels, models
+from bitproof.convert import QuantAttention
+from bitproof.export import deploy
+from bitproof.export.packed_attention import packed_attention_
+
+pytest.importorskip("transformers", reason="the extra text")
+
+
+def texts(n, length, seed=0):
+    x = torch.zeros(n, 3, length, dtype=torch.long)
+    x[:, 0] = torch.randint(4, 18, (n, length), generator=torch.Generator().manual_seed(seed))
+    x[:, 1] = 1
+    return x
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    network = models.load(
+        f"transformers:{tiny_bert(tmp_path_factory.mktemp('tiny'), hidden_size=64, intermediate_size=96)},length=16"
+    )
+    x = texts(2, 12)
+    x[0, 1, 9:] = 0
+    torch.manual_seed(0)
+    for layer in [module for module in network.module.modules() if isinstance(module, (nn.LayerNorm, nn.Linear))]:
+        nn.init.normal_(layer.bias, 0, 0.2)  # sums of 0 are no ties then
+    model = bp.quantize(network.module, "bibert:w1a1", [x]).model
+    return model, deploy(model, x), x
+
+
+def test_both_products_of_every_attention_are_packed(made):
+    model, found, _ = made
+    count = sum(isinstance(module, QuantAttention) for module in model.modules())
+    assert found.report.attentions == count > 0 and f"and {count} attentions" in str(found.report)
+
+
+@pytest.mark.skipif(len(kernels.available()) == 1, reason="the C++ kernels were not built")
+def test_any_length_and_batch_gives_the_simulations_logits(made):
+    model, found, x = made
+    for sample in (x, texts(1, 5, 1), texts(3, 16, 2), texts(1, 2, 3)):
+        with torch.no_grad():
+            stepwise = found.model.program.stepwise(sample)
+            torch.testing.assert_close(stepwise, model(sample), rtol=1e-3, atol=1e-4)
+            torch.testing.assert_close(found.model(sample), stepwise, rtol=1e-3, atol=1e-4)
+    assert found.model.program.native > 0.8 * len(found.model.program.steps)
+
+
+def test_what_nothing_stands_in_is_cut_off(made):
+    _, found, x = made
+    padded = torch.cat([x, torch.zeros(2, 3, 4, dtype=torch.long)], 2)
+    padded[:, 2, 12:] = -1
+    with torch.no_grad():
+        assert torch.equal(found.model(padded), found.model(x))
+
+
+def test_packed_attention_is_the_simulated_one_exactly(made):
+    layer = next(module for module in made[0].modules() if isinstance(module, QuantAttention))
+    q, k, v = (torch.randn(2, 2, 6, 32, generator=torch.Generator().manual_seed(i)) for i in range(3))
+    keep = torch.rand(2, 1, 6, 6, generator=torch.Generator().manual_seed(3)) < 0.7
+    q[0, 0, 0] = 0
+    added = torch.where(keep, 0.0, -1e4)
+    masks = (None, keep, added)
+    with torch.no_grad():
+        expected = [layer.attend(q, k, v, mask) for mask in masks]
+        own = layer.attend
+        try:
+            assert packed_attention_(layer) == ""
+            for mask, y in zip(masks, expected, strict=True):
+                torch.testing.assert_close(layer.attend(q, k, v, mask), y, rtol=0, atol=0)
+        finally:
+            layer.attend = own
+
+
+def test_an_attention_with_a_softmax_stays_simulated(made):
+    x = made[2]
+    model = bp.quantize(
+        nn.TransformerEncoderLayer(16, 2, 32, batch_first=True, dropout=0).eval(), "lsq:w8a8", [torch.randn(2, 4, 16)]
+    )
+    attentions = [module for module in model.model.modules() if isinstance(module, QuantAttention)]
+    assert all(packed_attention_(module) for module in attentions) and x is not None
