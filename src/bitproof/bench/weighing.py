@@ -88,6 +88,8 @@ def packed_of(model: nn.Module, control: nn.Module, like: Tensor) -> OnKernels |
 
     ``like``: two samples or more. The NumPy reference that stands in for kernels is not timed: it is there to be read.
     """
+    if not like.is_floating_point():
+        return None  # of texts: to write an encoder as one program takes minutes
     try:
         packed = deploy(model, like).model
         if not isinstance(packed, Program):
