@@ -18,8 +18,8 @@ from bitproof.core import MissingExtra, StoreError
 from bitproof.results import layout
 from bitproof.results.files import TEMPORARY, make_folder, write_bytes
 
-#: Scheme → the extra that brings its file system.
-EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+#: Scheme → the package of its file system, and the extra that brings it.
+EXTRAS = {"s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3"), "gs": ("gcsfs", "gcs"), "gcs": ("gcsfs", "gcs")}
 
 #: What stays on the machine of the run: locks, what is unfinished, and the answers that spare a second question.
 _HERE = (layout.BEGUN, layout.ASKED)
@@ -121,9 +121,9 @@ def _file_system(url: str) -> tuple[Any, str]:
     scheme = url.partition("://")[0]
     try:
         found: tuple[Any, str] = fsspec.core.url_to_fs(url, **({"auto_mkdir": True} if scheme in ("file", "local") else {}))
-    except ImportError as error:
+    except ImportError:
         if scheme in EXTRAS:
-            raise MissingExtra(str(error.name or "its file system"), EXTRAS[scheme], f"{scheme}://") from None
+            raise MissingExtra(*EXTRAS[scheme], f"{scheme}://") from None
         raise
     return found
 

@@ -14,7 +14,7 @@ from bitproof.analysis import wilson
 from bitproof.bench.ahead import Times
 from bitproof.bench.ids import Cell
 from bitproof.bench.trackers.tracker import TRACKERS, Log, Tracked, Tracker
-from bitproof.core import BitproofError, SampleRow, SpecError
+from bitproof.core import BitproofError, SampleRow, SpecError, UnknownName
 from bitproof.results import Store
 
 #: What may stand in the name of a figure, in all of the trackers.
@@ -34,7 +34,7 @@ class Tracking:
     """
 
     def __init__(self, specs: Sequence[str], store: Store, grid: str, cells: Sequence[Cell]) -> None:
-        self._settings: dict[str, Tracker] = {spec: TRACKERS.build(spec) for spec in specs}
+        self._settings = {spec: _built(spec) for spec in specs}
         self._store, self._grid = store, grid
         self._places = {cell.id: place for place, cell in enumerate(cells)}
         self._named = [name for name, value in _PARTS.items() if name in ALWAYS or len({value(cell) for cell in cells}) > 1]
@@ -97,6 +97,14 @@ def figures(rows: Sequence[SampleRow], times: Times) -> dict[str, float]:
     found: dict[str, Any] = {"accuracy": 100 * hits / n, "accuracy_low": low, "accuracy_high": high, "n": n}
     found |= {name: sum(getattr(row, name) for row in rows) / n for name in ("loss", "margin")}
     return {name: float(value) for name, value in (found | {"network_s": times.network_s}).items()}
+
+
+def _built(spec: str) -> Tracker:
+    try:
+        found: Tracker = TRACKERS.build(spec)
+    except UnknownName:
+        raise UnknownName("tracker", spec.partition(":")[0], TRACKERS, f"Known: {', '.join(TRACKERS)}.") from None
+    return found
 
 
 def _warn(name: str, error: Exception) -> None:
