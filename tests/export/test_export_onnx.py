@@ -75,7 +75,10 @@ def test_signed_and_affine_inputs_at_every_width(bits, symmetric):
 SEVERAL_BITS = [method for method in QUANTIZERS if 4 in QUANTIZERS.load(method).widths]
 
 
-@pytest.mark.parametrize("recipe", [*(f"{method}:w4a4" for method in SEVERAL_BITS), "dorefa:w1a1"])
+FAST = {"adaround": ",steps=20"}
+
+
+@pytest.mark.parametrize("recipe", [*(f"{method}:w4a4{FAST.get(method, '')}" for method in SEVERAL_BITS), "dorefa:w1a1"])
 def test_every_method_can_be_exported(recipe):
     model, x = low_bit(network(MIDDLES["conv"]), recipe), pictures()
     found = gap(model, to_onnx(model, x[:2], bias="float"), [x])
