@@ -11,7 +11,7 @@ RUNS = sorted(path.parent for path in (Path(__file__).parents[2] / "results").gl
 
 
 def test_there_are_runs():
-    assert {"audit-cifar10", "noise-imagenet-sample", "ptq-imagenet-sample", "qat-cifar10"} <= {run.name for run in RUNS}
+    assert {"audit-cifar10", "kws", "noise-imagenet-sample", "ptq-imagenet-sample", "qat-cifar10"} <= {run.name for run in RUNS}
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
@@ -19,6 +19,7 @@ def test_a_committed_run_is_whole(run):
     rows, store = bp.results.load(run), bp.results.Store.open(run)
     assert store.failures() == []
     assert parse_grids(store.grid())
-    assert set(rows["variant"]) == set(bp.results.variants(run)["variant"])
-    assert bp.analysis.accuracy(rows).filter(noise="clean").height == rows["variant"].n_unique()
+    assert set(rows["variant"]) <= set(bp.results.variants(run)["variant"])  # a teacher may have no rows
+    clean = bp.analysis.accuracy(rows).filter(noise="clean")
+    assert clean.height == rows.select("task", "model", "recipe").n_unique()  # seeds are pooled
     assert (run / "README.md").read_text().count("bitproof run") >= 1
