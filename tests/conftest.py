@@ -8,7 +8,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; torch r
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
+
+# The same examples on every run: a green main stays green. `pytest --hypothesis-profile=explore` draws new ones.
+settings.register_profile("repeat", derandomize=True)
+settings.register_profile("explore", settings.get_profile("default"))
+settings.load_profile("repeat")
 
 MODEL = """
 import torch

@@ -31,7 +31,7 @@ def picture(height: int = 48, width: int = 40, seed: int = 0) -> np.ndarray:
     return np.clip(fine, 0, 255).astype(np.uint8)
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=120, deadline=None)
 @given(
     name=st.sampled_from(NAMES),
     severity=st.integers(1, 5),
@@ -116,7 +116,7 @@ def test_the_smallest_picture_follows_the_constants():
             noise(spec)(picture(least - 1, least), 0)
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=250, deadline=None)
 @given(
     name=st.sampled_from(NAMES),
     severity=st.integers(1, 5),

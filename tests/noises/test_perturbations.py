@@ -64,7 +64,7 @@ def test_what_there_is_not_is_refused(text, message):
         expand(text)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None)
 @given(
     name=st.sampled_from(list(FRAMES)),
     share=st.floats(0, 1),

@@ -18,7 +18,7 @@ GREY = picture(40, 33)[..., 0]
 RGB = picture(40, 33)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None)
 @given(
     image=st.tuples(st.integers(1, 9), st.integers(1, 9), st.sampled_from([(), (1,), (2,), (3,), (4,)])).flatmap(
         lambda size: st.sampled_from([np.uint8, np.uint16, np.bool_, ">u2"]).flatmap(

@@ -1,4 +1,4 @@
-"""What networks for 32×32 pictures that come in any width share: their settings, and how they are filled."""
+"""What networks for 32×32 pictures share: how they are drawn, filled and wrapped; the settings of those of any width."""
 
 from __future__ import annotations
 
@@ -12,8 +12,27 @@ from bitproof.models.network import IMAGENET_MEAN, IMAGENET_STD, Network, seeded
 from bitproof.models.weights import load_weights
 
 
+class ForCifar(ABC):
+    """A network with the settings ``weights`` (a file; without it, layers are drawn) and ``seed``."""
+
+    weights: str | None
+    seed: int
+
+    @abstractmethod
+    def net(self) -> nn.Module:
+        """Build it, N×3×32×32 → N×classes."""
+
+    def load(self, spec: str) -> Network:
+        """Build the network and fill it."""
+        with seeded(self.seed):
+            net = self.net()
+        if self.weights is not None:
+            load_weights(net, self.weights)
+        return wrap(net, size=32, mean=IMAGENET_MEAN, std=IMAGENET_STD, spec=spec)
+
+
 @dataclass(frozen=True)
-class CifarSettings(ABC):
+class CifarSettings(ForCifar):
     """``width`` is a factor on all channels. Without ``weights`` the layers are drawn from ``seed``.
 
     Input is normalised with ImageNet's mean and standard deviation. Raises SpecError for a width that is not above 0.
@@ -27,15 +46,3 @@ class CifarSettings(ABC):
     def __post_init__(self) -> None:
         if not 0 < self.width <= 8:
             raise SpecError(f"width={self.width} is out of range: above 0, at most 8.")
-
-    @abstractmethod
-    def net(self) -> nn.Module:
-        """Build it, N×3×32×32 → N×classes."""
-
-    def load(self, spec: str) -> Network:
-        """Build the network and fill it."""
-        with seeded(self.seed):
-            net = self.net()
-        if self.weights is not None:
-            load_weights(net, self.weights)
-        return wrap(net, size=32, mean=IMAGENET_MEAN, std=IMAGENET_STD, spec=spec)

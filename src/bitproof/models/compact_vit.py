@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from bitproof.models.network import IMAGENET_MEAN, IMAGENET_STD, Network, seeded, wrap
-from bitproof.models.weights import load_weights
+from bitproof.models.cifar_settings import ForCifar
 
 #: Channels of the stem's first two convolutions; the third gives the width.
 STEM = (24, 48)
@@ -44,7 +43,7 @@ class ConvStem(nn.Module):
 
 
 @dataclass(frozen=True)
-class CompactVit:
+class CompactVit(ForCifar):
     """A vision transformer of 0.17 M parameters that learns CIFAR-10 on a CPU: compact-vit[:weights=FILE,classes=10,seed=0].
 
     Three convolutions make 64 tokens; width 64, 4 blocks of 2 heads, hidden layers of 128, the mean of the tokens instead of a
@@ -61,23 +60,20 @@ class CompactVit:
     source: ClassVar[str] = "arXiv 2104.05704"
     version: ClassVar[int] = 1
 
-    def load(self, spec: str) -> Network:
-        """Build the network and fill it."""
+    def net(self) -> nn.Module:
+        """See the class."""
         from timm.models.vision_transformer import VisionTransformer
 
-        with seeded(self.seed):
-            net = VisionTransformer(
-                img_size=32,
-                patch_size=4,
-                num_classes=self.classes,
-                embed_dim=64,
-                depth=4,
-                num_heads=2,
-                mlp_ratio=2.0,
-                class_token=False,
-                global_pool="avg",
-                embed_layer=ConvStem,
-            )
-        if self.weights is not None:
-            load_weights(net, self.weights)
-        return wrap(net, size=32, mean=IMAGENET_MEAN, std=IMAGENET_STD, spec=spec)
+        net: nn.Module = VisionTransformer(
+            img_size=32,
+            patch_size=4,
+            num_classes=self.classes,
+            embed_dim=64,
+            depth=4,
+            num_heads=2,
+            mlp_ratio=2.0,
+            class_token=False,
+            global_pool="avg",
+            embed_layer=ConvStem,
+        )
+        return net

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from bitproof.core import ModelError, SpecError
-from bitproof.models.network import IMAGENET_MEAN, IMAGENET_STD, Network, check_interpolation, wrap
+from bitproof.models.network import Network, check_interpolation, wrap
 from bitproof.models.pieces import in_pieces
-from bitproof.models.python_file import channels
+from bitproof.models.python_file import taken
 from bitproof.models.weights import located
 
 #: What a program's text holds → the modules of which one makes these operations known to torch.
@@ -134,13 +134,7 @@ class ExportedFile:
         program = path.read_bytes()
         return wrap(
             _checked(program, self.file, self.size),
-            size=self.size,
-            mean=channels(self.mean, IMAGENET_MEAN),
-            std=channels(self.std, IMAGENET_STD),
-            classes=self.classes,
-            resize=self.resize,
-            mode=self.mode,
-            interpolation=self.interpolation,
+            **taken(self),
             spec=spec,
             differentiable=None,
             code=hashlib.sha256(program).digest(),

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from bitproof.core import MissingExtra, ModelError
-from bitproof.models.network import IMAGENET_MEAN, IMAGENET_STD, Network, check_interpolation, wrap
+from bitproof.models.network import Network, check_interpolation, wrap
 from bitproof.models.pieces import in_pieces
-from bitproof.models.python_file import channels
+from bitproof.models.python_file import taken
 from bitproof.models.weights import located
 
 
@@ -102,13 +102,7 @@ class OnnxFile:
         session = _session(path)
         return wrap(
             session,
-            size=self.size,
-            mean=channels(self.mean, IMAGENET_MEAN),
-            std=channels(self.std, IMAGENET_STD),
-            classes=self.classes,
-            resize=self.resize,
-            mode=self.mode,
-            interpolation=self.interpolation,
+            **taken(self),
             spec=spec,
             differentiable=False,
             code=hashlib.sha256(session.graph).digest(),

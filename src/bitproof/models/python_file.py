@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -53,16 +53,23 @@ class PythonFile:
             load_weights(net, self.weights)
         return wrap(
             net,
-            size=self.size,
-            mean=channels(self.mean, IMAGENET_MEAN),
-            std=channels(self.std, IMAGENET_STD),
-            classes=self.classes,
-            resize=self.resize,
-            mode=self.mode,
-            interpolation=self.interpolation,
+            **taken(self),
             spec=spec,
             code=code,
         )
+
+
+def taken(door: Any) -> dict[str, Any]:
+    """Return how a network takes its pictures, for ``wrap``, from the settings that every door to other people's networks has."""
+    return {
+        "size": door.size,
+        "mean": channels(door.mean, IMAGENET_MEAN),
+        "std": channels(door.std, IMAGENET_STD),
+        "classes": door.classes,
+        "resize": door.resize,
+        "mode": door.mode,
+        "interpolation": door.interpolation,
+    }
 
 
 def channels(text: str | None, imagenet: tuple[float, ...]) -> tuple[float, ...] | None:

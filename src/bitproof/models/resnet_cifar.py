@@ -8,8 +8,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bitproof.models.network import IMAGENET_MEAN, IMAGENET_STD, Network, seeded, wrap
-from bitproof.models.weights import load_weights
+from bitproof.models.cifar_settings import ForCifar
 
 
 class PadShortcut(nn.Module):
@@ -73,7 +72,7 @@ def _stage(channels_in: int, channels: int, stride: int, blocks: int) -> nn.Sequ
 
 
 @dataclass(frozen=True)
-class ResNet20:
+class ResNet20(ForCifar):
     """ResNet-20 for 32×32 pictures, 0.27 M parameters: resnet20[:weights=FILE,classes=10,seed=0].
 
     Without ``weights`` its layers are drawn from ``seed``. Input is normalised with ImageNet's mean and standard deviation.
@@ -88,13 +87,9 @@ class ResNet20:
     version: ClassVar[int] = 1
     blocks: ClassVar[int] = 3
 
-    def load(self, spec: str) -> Network:
-        """Build the network and fill it."""
-        with seeded(self.seed):
-            net = ResNet(self.blocks, self.classes)
-        if self.weights is not None:
-            load_weights(net, self.weights)
-        return wrap(net, size=32, mean=IMAGENET_MEAN, std=IMAGENET_STD, spec=spec)
+    def net(self) -> nn.Module:
+        """See the class."""
+        return ResNet(self.blocks, self.classes)
 
 
 class ResNet32(ResNet20):

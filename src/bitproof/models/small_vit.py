@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bitproof.models.network import IMAGENET_MEAN, IMAGENET_STD, Network, seeded, wrap
-from bitproof.models.weights import load_weights
+from torch import nn
+
+from bitproof.models.cifar_settings import ForCifar
 
 
 @dataclass(frozen=True)
-class SmallVit:
+class SmallVit(ForCifar):
     """A vision transformer of 0.8 M parameters for 32×32 pictures: small-vit[:weights=FILE,classes=10,seed=0].
 
     64 patches of 4×4 pixels and a class token, width 128, 6 blocks of 4 heads, hidden layers of 256. Its layers are drawn from
@@ -25,14 +26,11 @@ class SmallVit:
     source: ClassVar[str] = "arXiv 2010.11929"
     version: ClassVar[int] = 1
 
-    def load(self, spec: str) -> Network:
-        """Build the network and fill it."""
+    def net(self) -> nn.Module:
+        """See the class."""
         from timm.models.vision_transformer import VisionTransformer
 
-        with seeded(self.seed):
-            net = VisionTransformer(
-                img_size=32, patch_size=4, num_classes=self.classes, embed_dim=128, depth=6, num_heads=4, mlp_ratio=2.0
-            )
-        if self.weights is not None:
-            load_weights(net, self.weights)
-        return wrap(net, size=32, mean=IMAGENET_MEAN, std=IMAGENET_STD, spec=spec)
+        net: nn.Module = VisionTransformer(
+            img_size=32, patch_size=4, num_classes=self.classes, embed_dim=128, depth=6, num_heads=4, mlp_ratio=2.0
+        )
+        return net
