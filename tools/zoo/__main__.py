@@ -1,5 +1,8 @@
 """python -m tools.zoo RUN [RUN…]: the trained variants of runs become entries of the zoo, with what the rows say of them.
 
+Of networks that were trained several times the one of seed 0 is taken (``--seed``), never the best one: its figures are then no
+choice on the test part. ``--recipes`` leaves the others out. ``--rows`` names the committed run whose rows the cards cite.
+
 Every network is written as packed codes, read again, and has to give the variant's own logits, bit for bit. The index, the
 checksums and the cards (README.md) are made anew; entries that the runs do not hold stay.
 """
@@ -9,6 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,8 +89,8 @@ def measured(rows: pl.DataFrame, variant: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda each: (each["noise"] != "clean", each["noise"]))
 
 
-def entry(folder: Path, row: dict[str, Any], rows: pl.DataFrame, training: str) -> tuple[str, dict[str, Any]]:
-    """Write the variant in ``folder`` and return its name and what the index says of it."""
+def entry(folder: Path, row: dict[str, Any], rows: pl.DataFrame, cited: Path | None) -> tuple[str, dict[str, Any]]:
+    """Write the variant in ``folder`` and return its name and what the index says of it; ``cited`` is the run with the rows."""
     data, architecture = data_of(row["task"]), Spec.parse(row["model"]).name
     name, base = short(row["model"], row["recipe"], data), bitproof.model(architecture)
     probe = probe_of(base)
@@ -105,12 +109,12 @@ def entry(folder: Path, row: dict[str, Any], rows: pl.DataFrame, training: str) 
         "size_bytes": size,
         "version": 1,
         "summary": f"{architecture}, {row['recipe']}, {data.name}: {100 * clean['accuracy']:.1f} % clean, {size / 1000:.0f} kB.",
-        "source": f"run variant {row['variant']}",
+        "source": f"run variant {row['variant']}" + (f" of {cited}, seed {row['seed']}" if cited else ""),
         "architecture": architecture,
         "recipe": row["recipe"],
         "input": list(probe.shape[1:]),
         "settings": row["settings"],
-        "training": training if row["recipe"] != "fp32" else "none",
+        "training": row["training"] or "none",
         "data": f"{data.name} ({data.origin})",
         "started_from": WEIGHTS if "weights=" in row["model"] else "weights drawn from a seed",
         "measured": figures,
@@ -124,7 +128,7 @@ def card(name: str, about: dict[str, Any]) -> str:
         "",
         f"{about['architecture']} under `{about['recipe']}` ({about['settings']}); {about['size_bytes']:,} bytes.",
         f"Trained on {about['data']}, from {about['started_from']}: `{about['training']}`.",
-        f"SHA-256 `{about['sha256']}`.",
+        f"SHA-256 `{about['sha256']}`; {about['source']}.",
         "",
         "| noise | samples | accuracy | 95 % interval |",
         "|---|---|---|---|",
@@ -139,12 +143,25 @@ def line(figure: dict[str, Any]) -> str:
     return f"| `{figure['noise']}` | {figure['samples']} | {accuracy:.1f} % | {low:.1f}–{high:.1f} |"
 
 
+def trained(runs: list[Path], seed: int, recipes: list[str] | None) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the folder and the row of each variant of ``seed`` with weights of its own: trained, or loaded from a file."""
+    for file in sorted(file for run in runs for file in run.glob("variants/*/row.json")):
+        row = json.loads(file.read_text(encoding="utf-8"))
+        own = row["training"] or "weights=" in row["model"]
+        if own and row["seed"] == seed and (recipes is None or row["recipe"] in recipes):
+            yield file.parent, row
+
+
 HEAD = """# The zoo
 
 Networks that come with bitproof: `zoo/NAME` in a grid or `bitproof.model("zoo/NAME")`. Low-bit weights are codes, packed at their
 bits. Made by `python -m tools.zoo RUN`; `index.json` holds the same as below for programs.
 
-- No picture and no recording is in these files. CIFAR-10 is published for research.
+- No picture and no recording is in these files. CIFAR-10 is published for research. Speech Commands (P. Warden, 2018,
+  arXiv:1804.03209) is published under CC BY 4.0.
+- Of several trainings with other seeds the one of seed 0 ships, not the best one.
+- Networks of keywords (`kws12`) learned from 2,500 clips: compare them with one another, not with published accuracies. They
+  answer silence, unknown, yes, no, up, down, left, right, on, off, stop, go, and are thinnable: `thin:4`, `thin:2`, `thin:1`.
 - JPEG files are not the lossless CIFAR-10: accuracy on that is another number.
 - A single attack is no proof of robustness: read these figures beside the audit of the run (`bitproof audit`).
 """
@@ -154,20 +171,20 @@ def main() -> None:
     """Make the entries, the index and the cards."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--seed", type=int, default=0, help="the training to take of several (0)")
+    parser.add_argument("--recipes", nargs="+", help="these alone; else all")
+    parser.add_argument("--rows", type=Path, help="the committed run with the variants' rows; else the runs' own are taken")
     FOLDER.mkdir(exist_ok=True)
     index = FOLDER / INDEX
     entries = json.loads(index.read_text(encoding="utf-8")) if index.exists() else {}
-    runs = parser.parse_args().runs
-    rows = pl.concat(map(load, runs), how="diagonal_relaxed").unique(["cell", "sample"], maintain_order=True)  # shared cells once
-    for run in runs:
-        training = (run / "grid.yaml").read_text(encoding="utf-8")
-        told = next(line.partition(":")[2].strip() for line in training.splitlines() if line.startswith("training:"))
-        for file in sorted(run.glob("variants/*/row.json")):
-            row = json.loads(file.read_text(encoding="utf-8"))
-            if row["variant"] in rows["variant"].unique():
-                name, about = entry(file.parent, row, rows, told)
-                entries[name] = about
-                print(f"{name}: {about['size_bytes']:,} bytes, {len(about['measured'])} noises")
+    asked = parser.parse_args()
+    rows = pl.concat(map(load, [asked.rows] if asked.rows else asked.runs), how="diagonal_relaxed")
+    rows = rows.unique(["cell", "sample"], maintain_order=True)  # shared cells once
+    for folder, row in trained(asked.runs, asked.seed, asked.recipes):
+        if row["variant"] in rows["variant"].unique():
+            name, about = entry(folder, row, rows, asked.rows)
+            entries[name] = about
+            print(f"{name}: {about['size_bytes']:,} bytes, {len(about['measured'])} noises")
     entries = dict(sorted(entries.items()))
     index.write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (FOLDER / "README.md").write_text(
