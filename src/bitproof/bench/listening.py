@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from bitproof.core import Clip, DataError, SpecError, Thinnable
+from bitproof.export import front_end
 from bitproof.models import Network
 from bitproof.models import load as load_model
 from bitproof.noises import noise
@@ -112,7 +113,7 @@ def cut(wave: Wave, form: Clip, hop_s: float) -> tuple[list[float], torch.Tensor
 
 @torch.inference_mode()
 def _answers(network: Network, form: Clip, windows: torch.Tensor) -> Iterator[tuple[int, float]]:
-    front = noise(form.features)
+    front = front_end(form.features)
     for part in windows.tensor_split(-(-len(windows) // _BATCH)):
         share, label = network.module(front(part)).float().softmax(dim=1).max(dim=1)
         yield from zip(label.tolist(), share.tolist(), strict=True)

@@ -9,6 +9,7 @@ from bitproof.kernels.epilogue import Affine, Cut, cut, cut_where, fold_norm
 from bitproof.kernels.ops import conv2d, gemm, pack, unpack
 from bitproof.kernels.plan import Place, Plan, can_plan
 from bitproof.kernels.sets import REFERENCE, available, chosen, status
+from bitproof.kernels.spectra import BandFilters, band_filters, bands, frames
 from bitproof.kernels.weight import PackedWeight, pack_weight
 
 if TYPE_CHECKING:
@@ -17,17 +18,21 @@ if TYPE_CHECKING:
 __all__ = [
     "REFERENCE",
     "Affine",
+    "BandFilters",
     "Cut",
     "PackedWeight",
     "Place",
     "Plan",
     "available",
+    "band_filters",
+    "bands",
     "can_plan",
     "chosen",
     "conv2d",
     "cut",
     "cut_where",
     "fold_norm",
+    "frames",
     "gemm",
     "pack",
     "pack_weight",

@@ -160,6 +160,20 @@ inline float sum_of(const Lanes& lanes) {
   for (i = 0; i < n; ++i) y[i] = (x[i] - mean) * scale * w[i] + b[i];
 }
 
+[[maybe_unused]] float energy(const float* x, const float* w, size_t n) {
+  Lanes sums[2] = {};
+  size_t i = 0;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    for (size_t j = 0; j < 2; ++j) {
+      const Lanes value = *reinterpret_cast<const LanesInMemory*>(x + i + j * kLanes);
+      sums[j] += value * value * *reinterpret_cast<const LanesInMemory*>(w + i + j * kLanes);
+    }
+  }
+  float sum = sum_of(sums[0] + sums[1]);
+  for (; i < n; ++i) sum += x[i] * x[i] * w[i];
+  return sum;
+}
+
 struct Differing {
   static uint32_t of(uint32_t x, uint32_t w) { return x ^ w; }
 };
@@ -180,7 +194,7 @@ constexpr Map kMaps[] = {{"clip", map<Clip>},  {"prelu", map<Prelu>}, {"add", ma
                          {"mul", map<Times>}, {"div", map<Over>},    {"gelu", map<Gelu>},  {nullptr, nullptr}};
 constexpr Pair kPairs[] = {{"prelu", pair<Prelu>}, {"add", pair<AddTo>}, {"sub", pair<SubFrom>},
                            {"mul", pair<Times>},  {"div", pair<Over>},  {nullptr, nullptr}};
-[[maybe_unused]] constexpr Floats kFloats = {kMaps, kPairs, dense, means, norm, bits<Differing>, bits<Common>};
+[[maybe_unused]] constexpr Floats kFloats = {kMaps, kPairs, dense, means, norm, pair<Times>, energy, bits<Differing>, bits<Common>};
 
 }  // namespace
 }  // namespace bitproof

@@ -37,6 +37,10 @@ struct Floats {
   // y = (x - mean) / sqrt(variance + eps) * w + b over n values
   void (*norm)(const float* x, size_t n, const float* w, const float* b, float eps, float* y);
 
+  // y[i] = x[i] * z[i]; the sum of w[i] * x[i]^2
+  void (*product)(const float* x, const float* z, size_t n, float* y);
+  float (*energy)(const float* x, const float* w, size_t n);
+
   // Words against columns of words: y[j] = bits of x[i] xor w[i][j], of x[i] and w[i][j], summed over i.
   void (*differing)(const uint32_t* x, size_t words, const uint32_t* w, size_t n, int32_t* y);
   void (*common)(const uint32_t* x, size_t words, const uint32_t* w, size_t n, int32_t* y);

@@ -16,6 +16,7 @@
 
 #include "conv.hpp"
 #include "plan.hpp"
+#include "spectra.hpp"
 
 namespace nb = nanobind;
 using namespace bitproof;
@@ -76,6 +77,20 @@ void conv_array(const std::string& set, const Array<const uint64_t>& x, const Ar
   result.flip = reinterpret_cast<const uint32_t*>(pointer(flip));
   nb::gil_scoped_release released;
   conv(kernels, geometry, words(x), weights, result, threads);
+}
+
+void frames_array(const std::string& set, const Array<const float>& x, const Array<const float>& window, size_t hop, size_t edge,
+                  const Array<float>& y) {
+  const Kernels& kernels = find(set);
+  nb::gil_scoped_release released;
+  frames(kernels, {window.data(), window.size(), hop, edge, y.shape(1)}, x.data(), x.shape(0), x.shape(1), y.data());
+}
+
+void bands_array(const std::string& set, const Array<const float>& x, const Array<const float>& weights,
+                 const Array<const uint32_t>& first, const Array<const uint32_t>& size, const Array<float>& y) {
+  const Kernels& kernels = find(set);
+  nb::gil_scoped_release released;
+  bands(kernels, {weights.data(), first.data(), size.data(), first.size()}, x.data(), x.shape(0), x.shape(1), x.shape(2), y.data());
 }
 
 // A plan reads its constants where Python keeps them: `plan.py` holds on to them, and to the memory of slots.
@@ -154,5 +169,7 @@ NB_MODULE(_native, module) {
              nb::arg("pad"), nb::arg("threads"), nb::arg("y") = nb::none(), nb::arg("real") = nb::none(),
              nb::arg("scale") = nb::none(), nb::arg("bias") = nb::none(), nb::arg("bits") = nb::none(), nb::arg("at") = nb::none(),
              nb::arg("flip") = nb::none());
+  module.def("frames", &frames_array, nb::arg("set"), nb::arg("x"), nb::arg("window"), nb::arg("hop"), nb::arg("edge"), nb::arg("y"));
+  module.def("bands", &bands_array, nb::arg("set"), nb::arg("x"), nb::arg("weights"), nb::arg("first"), nb::arg("size"), nb::arg("y"));
   define_plan(module);
 }

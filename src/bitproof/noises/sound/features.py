@@ -79,10 +79,18 @@ class FrontEnd(OfSound, ABC):
             if value not in allowed:
                 raise SpecError(f"{word}={value!r} is unknown: {', '.join(allowed)}.")
 
-    def power(self, x: Tensor) -> Tensor:
-        """N×L → mel powers N×frames×mels. Raises ShapeError for waves of another length."""
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the features of waves N×L."""
+        return self.of_power(self.power(x))
+
+    def check(self, x: Tensor) -> None:
+        """Raise ShapeError for waves of another length."""
         if x.ndim != 2 or x.shape[1] != self.length:
             raise ShapeError(f"A front end takes waves N×{self.length}; found {tuple(x.shape)}.")
+
+    def power(self, x: Tensor) -> Tensor:
+        """N×L → mel powers N×frames×mels. Raises ShapeError for waves of another length."""
+        self.check(x)
         if self.center:
             half = self.n_fft // 2
             x = torch.cat([x[:, 1 : half + 1].flip(1), x, x[:, -half - 1 : -1].flip(1)], dim=1)
@@ -94,13 +102,17 @@ class FrontEnd(OfSound, ABC):
         power = parts * parts
         return torch.cat([power[..., start:stop] @ filters for start, stop, filters in halves], dim=2)
 
-    def scaled(self, weights: Tensor) -> Tensor:
-        """Return the window as frames are multiplied by it."""
-        return weights
+    def weights(self) -> Tensor:
+        """Return the window as frames are multiplied by it, float64."""
+        return window(self.window, self.frame)
+
+    def filters(self) -> Tensor:
+        """Return the mel filters, float64 bins×mels."""
+        return mel_filters(self.rate, self.n_fft, self.mels, *self.band_hz, self.mel, self.norm)
 
     @abstractmethod
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return the features of waves N×L."""
+    def of_power(self, powers: Tensor) -> Tensor:
+        """Return the features of mel powers N×frames×mels."""
 
 
 @lru_cache(maxsize=16)
@@ -110,9 +122,8 @@ def _constants(front: FrontEnd, dtype: torch.dtype, device: torch.device) -> tup
     They are kept, so never made in inference mode, where no gradient could use them.
     """
     with torch.inference_mode(False):
-        weights = front.scaled(window(front.window, front.frame)).to(device, dtype)
-        filters = mel_filters(front.rate, front.n_fft, front.mels, *front.band_hz, front.mel, front.norm)
-        halves = filters.repeat_interleave(2, dim=0).to(device, dtype).tensor_split(2, dim=1)
+        weights = front.weights().to(device, dtype)
+        halves = front.filters().repeat_interleave(2, dim=0).to(device, dtype).tensor_split(2, dim=1)
         return weights, tuple(map(_seen, halves))
 
 
@@ -147,13 +158,14 @@ class LogMel32(FrontEnd):
     band_hz: ClassVar[tuple[float, float]] = (0.0, 8000.0)
     shape: ClassVar[tuple[int, int, int]] = (1, 32, 32)
 
-    def scaled(self, weights: Tensor) -> Tensor:
+    def weights(self) -> Tensor:
         """Divide by the window's length in ℓ2, which the power spectrum is normalised by."""
+        weights = super().weights()
         return weights / weights.square().sum().sqrt()
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """N×16000 → N×1×32×32."""
-        decibels = 10 * self.power(x).clamp_min(1e-10).log10()
+    def of_power(self, powers: Tensor) -> Tensor:
+        """N×frames×32 → N×1×32×32."""
+        decibels = 10 * powers.clamp_min(1e-10).log10()
         missing = self.shape[2] - decibels.shape[1]
         decibels = torch.nn.functional.pad(decibels, (0, 0, 0, missing), value=-100.0) if missing else decibels
         return decibels.transpose(1, 2)[:, None].contiguous()
@@ -182,9 +194,9 @@ class Mfcc49x10(FrontEnd):
     band_hz: ClassVar[tuple[float, float]] = (20.0, 4000.0)
     shape: ClassVar[tuple[int, int, int]] = (1, 49, 10)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """N×16000 → N×1×49×10."""
-        logs = self.power(x)[:, : self.shape[1]].clamp_min(1e-6).log()
+    def of_power(self, powers: Tensor) -> Tensor:
+        """N×frames×40 → N×1×49×10."""
+        logs = powers[:, : self.shape[1]].clamp_min(1e-6).log()
         return (logs @ _cosines(self.mels, self.shape[2]).to(logs))[:, None]
 
 
