@@ -84,10 +84,8 @@ def test_what_cannot_be(simulated, packed, tmp_path):
         deploy_depths(model, x, (8, 3))
     with pytest.raises(SpecError, match="one depth"):
         deploy_depths(nn.Linear(3, 3), x, (8,))
-    folded = bp.quantize(bp.model("bifsmn").module, "bifsmn:w1a1", [x]).model
-    if any(isinstance(module, nn.Identity) for module in folded.modules()):
-        with pytest.raises(ModelError, match="fold=false"):
-            deploy_depths(folded, x, (8, 4))
+    with pytest.raises(ModelError, match="fold=false"):
+        deploy_depths(bp.quantize(bp.model("bifsmn").module, "minmax:w8a8", [x]).model, x, (8, 4))
     with pytest.raises(StoreError, match="cannot be written"):
         save_packed(packed, tmp_path / "no" / "file")
 

@@ -6,7 +6,7 @@ import torch
 from bitproof import kernels
 from bitproof.core import ShapeError
 from bitproof.export import front_end
-from bitproof.export.front_end import NativeFront
+from bitproof.export.native_front import NativeFront
 from bitproof.noises import noise
 
 native = pytest.mark.skipif(not kernels.can_plan(), reason="the C++ kernels were not built")

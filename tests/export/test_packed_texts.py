@@ -1,5 +1,8 @@
 """Encoders in one bit as one program: any length, packed attention, the numbers of the simulation."""
 
+import dataclasses
+from collections import Counter
+
 import pytest
 import torch
 from tiny_bert import tiny_bert
@@ -32,18 +35,19 @@ def made(tmp_path_factory):
     for layer in [module for module in network.module.modules() if isinstance(module, (nn.LayerNorm, nn.Linear))]:
         nn.init.normal_(layer.bias, 0, 0.2)  # sums of 0 are no ties then
     model = bp.quantize(network.module, "bibert:w1a1", [x]).model
-    return model, deploy(model, x), x
+    return network.module, model, deploy(model, x), x
 
 
 def test_both_products_of_every_attention_are_packed(made):
-    model, found, _ = made
+    _, model, found, _ = made
+    assert deploy(model).report.attentions == 0  # layers alone, without a sample
     count = sum(isinstance(module, QuantAttention) for module in model.modules())
     assert found.report.attentions == count > 0 and f"and {count} attentions" in str(found.report)
 
 
 @pytest.mark.skipif(len(kernels.available()) == 1, reason="the C++ kernels were not built")
 def test_any_length_and_batch_gives_the_simulations_logits(made):
-    model, found, x = made
+    _, model, found, x = made
     for sample in (x, texts(1, 5, 1), texts(3, 16, 2), texts(1, 2, 3)):
         with torch.no_grad():
             stepwise = found.model.program.stepwise(sample)
@@ -53,7 +57,7 @@ def test_any_length_and_batch_gives_the_simulations_logits(made):
 
 
 def test_what_nothing_stands_in_is_cut_off(made):
-    _, found, x = made
+    *_, found, x = made
     padded = torch.cat([x, torch.zeros(2, 3, 4, dtype=torch.long)], 2)
     padded[:, 2, 12:] = -1
     with torch.no_grad():
@@ -61,7 +65,7 @@ def test_what_nothing_stands_in_is_cut_off(made):
 
 
 def test_packed_attention_is_the_simulated_one_exactly(made):
-    layer = next(module for module in made[0].modules() if isinstance(module, QuantAttention))
+    layer = next(module for module in made[1].modules() if isinstance(module, QuantAttention))
     q, k, v = (torch.randn(2, 2, 6, 32, generator=torch.Generator().manual_seed(i)) for i in range(3))
     keep = torch.rand(2, 1, 6, 6, generator=torch.Generator().manual_seed(3)) < 0.7
     q[0, 0, 0] = 0
@@ -79,9 +83,9 @@ def test_packed_attention_is_the_simulated_one_exactly(made):
 
 
 def test_an_attention_with_a_softmax_stays_simulated(made):
-    x = made[2]
-    model = bp.quantize(
-        nn.TransformerEncoderLayer(16, 2, 32, batch_first=True, dropout=0).eval(), "lsq:w8a8", [torch.randn(2, 4, 16)]
-    )
-    attentions = [module for module in model.model.modules() if isinstance(module, QuantAttention)]
-    assert all(packed_attention_(module) for module in attentions) and x is not None
+    encoder, _, found, x = made
+    model = bp.quantize(encoder, "lsq:w8a8,products=same", [x]).model
+    reasons = [packed_attention_(module) for module in model.modules() if isinstance(module, QuantAttention)]
+    assert reasons and all(reasons)
+    told = str(dataclasses.replace(found.report, simulated=Counter(reasons)))
+    assert f"{len(reasons)} attentions simulated: {reasons[0]}" in told

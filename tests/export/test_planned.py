@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 import threading
 
 import pytest
@@ -124,3 +125,15 @@ def test_the_reference_and_what_is_large_run_step_by_step(keyword, monkeypatch):
     monkeypatch.setenv("BITPROOF_KERNELS", "reference")
     near(program, x[:1])
     assert program.native == 0
+
+
+def test_an_input_of_another_shape_is_refused_as_torch_does():
+    net = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 16, 3), nn.Flatten(2), nn.LayerNorm(16), nn.Linear(16, 4))
+    x = draw(2, 3, 8, 8)
+    program = bp.deploy(bp.quantize(net, "bnn:w1a1", [x]).model, x).model
+    near(program, x)
+    for wrong in (x[:, :1], torch.cat([x, x], 1), draw(2, 3, 9, 9)):
+        with pytest.raises(RuntimeError) as stepwise:
+            program.stepwise(wrong)
+        with pytest.raises(type(stepwise.value), match=re.escape(str(stepwise.value))):
+            program(wrong)

@@ -7,7 +7,7 @@ from bitproof.export.deploying import Deployed, DeployedLayer, DeployReport, dep
 from bitproof.export.depths import PackedDepths, at_depth, deploy_depths
 from bitproof.export.exported import Codes, Exported, ExportedLayer
 from bitproof.export.foreign import adopt
-from bitproof.export.front_end import front_end
+from bitproof.export.native_front import front_end
 from bitproof.export.numbers import low_bit_layers
 from bitproof.export.onnx_file import to_onnx
 from bitproof.export.packed_file import load_packed, save_packed

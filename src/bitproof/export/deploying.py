@@ -38,12 +38,13 @@ class DeployedLayer:
 class DeployReport:
     """What became of every layer with weights; ``fused``: how many steps of each kind went, as ``fusing.fused`` says.
 
-    ``attentions``: how many run on packed words, both products of each.
+    ``attentions``: how many run on packed words, both products of each; ``simulated``: how many do not, by reason.
     """
 
     layers: tuple[DeployedLayer, ...]
     fused: Mapping[str, int] = field(default_factory=dict)
     attentions: int = 0
+    simulated: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def packed(self) -> int:
@@ -58,6 +59,7 @@ class DeployReport:
         went = "".join(f", {count} {kind}" for kind, count in self.fused.items())
         attended = f" and {self.attentions} attentions" if self.attentions else ""
         fused = f"; fused away{went[1:]}" if went else ""
+        lines += [f"{count} attentions simulated: {reason}" for reason, count in self.simulated.items()]
         return "\n".join(
             [*lines, f"{self.packed} of {len(self.layers)} layers packed{attended}; {floats:,} → {total:,} bytes{fused}"]
         )
@@ -83,7 +85,7 @@ def deploy(model: nn.Module, sample: Tensor | None = None) -> Deployed:
     The given model is not changed. Raises ModelError where no layer can be packed, or with a sample where the network cannot be
     written as steps.
     """
-    found = _swapped(model)
+    found = _swapped(model, attentions=sample is not None)
     if sample is None:
         return found
     texts = any(hasattr(module, "trims") for module in model.modules()) and not sample.is_floating_point()
@@ -93,15 +95,15 @@ def deploy(model: nn.Module, sample: Tensor | None = None) -> Deployed:
 
 
 @torch.no_grad()
-def _swapped(model: nn.Module) -> Deployed:
+def _swapped(model: nn.Module, attentions: bool) -> Deployed:
     result = copy.deepcopy(model).cpu().eval()
     layers = low_bit_layers(result)
     if not layers:
         raise ModelError(
             f"{type(model).__name__} has no low-bit layer to pack. Binarize it first: bitproof.quantize(model, 'bireal:w1a1', …)."
         )
-    attentions = [module for module in result.modules() if isinstance(module, QuantAttention)]
-    packed_attentions = sum(not packed_attention_(module) for module in attentions)
+    reasons = Counter(packed_attention_(m) for m in result.modules() if isinstance(m, QuantAttention)) if attentions else Counter()
+    packed_attentions = reasons.pop("", 0)
     told = [DeployedLayer(name, False, "float", size, size) for name, size in _float_layers(result)]
     for name, layer in layers.items():
         packed, line = _packed(name, layer)
@@ -109,12 +111,12 @@ def _swapped(model: nn.Module) -> Deployed:
         if packed is not None:
             result = _put(result, layer, packed)
     if not any(line.packed for line in told):
-        reasons = Counter(line.reason for line in told if line.name in layers)
-        why = "; ".join(f"{count} of {len(layers)} low-bit layers: {reason}" for reason, count in reasons.most_common())
+        found = Counter(line.reason for line in told if line.name in layers)
+        why = "; ".join(f"{count} of {len(layers)} low-bit layers: {reason}" for reason, count in found.most_common())
         raise ModelError(f"{type(model).__name__} has no layer that can be packed. {why}.")
     order = {name or "model": i for i, (name, _) in enumerate(model.named_modules())}
     lines = tuple(sorted(told, key=lambda line: order[line.name]))
-    return Deployed(result, DeployReport(lines, attentions=packed_attentions))
+    return Deployed(result, DeployReport(lines, attentions=packed_attentions, simulated=reasons))
 
 
 def _packed(name: str, layer: QuantLayer) -> tuple[nn.Module | None, DeployedLayer]:

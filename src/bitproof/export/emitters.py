@@ -193,7 +193,7 @@ def _norm(
 def _conv2d(
     p: Planner, x: Any, w: Any, b: Any = None, stride: Any = (1, 1), padding: Any = (0, 0), dilation: Any = (1, 1), groups: int = 1
 ) -> Tensor | None:
-    if groups != 1 or not usable(x, w) or not p.is_constant(w) or x.ndim != 4:
+    if groups != 1 or not usable(x, w) or not p.is_constant(w) or x.ndim != 4 or x.shape[1] != w.shape[1]:
         return None
     (o, c, kh, kw), n = w.shape, len(x)
     stride, padding, dilation = ((value * 2)[:2] for value in map(list, (stride, padding, dilation)))
@@ -237,9 +237,10 @@ def _dense(p: Planner, x: Tensor, w: Tensor, b: Any, offsets: Any, sizes: Any, s
 def _layer_norm(
     p: Planner, x: Any, shape: Any, w: Any = None, b: Any = None, eps: float = 1e-5, fast: bool = True
 ) -> Tensor | None:
-    if len(shape) != 1 or not usable(x) or not all(each is None or (usable(each) and p.is_constant(each)) for each in (w, b)):
+    n = shape[-1]
+    known = (each is None or (usable(each) and p.is_constant(each) and each.shape == (n,)) for each in (w, b))
+    if len(shape) != 1 or not usable(x) or x.shape[-1] != n or not all(known):
         return None
-    n = x.shape[-1]
     source = x if x.is_contiguous() else p.copy(x, p.new(x.shape))
     scale = np.ones(n, np.float32) if w is None else w.numpy()
     shift = np.zeros(n, np.float32) if b is None else b.numpy()
@@ -255,7 +256,9 @@ def _gelu(p: Planner, x: Any, *, approximate: str = "none") -> Tensor | None:
 
 
 def _attention(p: Planner, q: Any, k: Any, v: Any, keep: Any, least: int, scale: float) -> Tensor | None:
-    if not usable(q, k, v) or any(x.stride(-1) != 1 for x in (q, k, v)) or v.shape[-1] != q.shape[-1]:
+    if not usable(q, k, v) or any(x.ndim != 4 or x.stride(-1) != 1 for x in (q, k, v)):
+        return None
+    if k.shape != v.shape or q.shape[:2] != k.shape[:2] or q.shape[-1] != k.shape[-1]:
         return None
     mask = None
     if keep is not None:

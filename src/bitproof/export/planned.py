@@ -52,7 +52,7 @@ class Planned:
         output: where the result lies; a tensor where its memory is the plan's own, and then a copy is returned.
         memory: what its steps write.
         constants: what they read beside that; kept, since the plan points at them.
-        native: how many of the program's steps torch does not see, and how many there are.
+        native: how many of the program's steps torch does not see.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Planned:
         output: Lies | Tensor,
         memory: Sequence[Tensor],
         constants: Sequence[Tensor],
-        native: tuple[int, int],
+        native: int,
     ) -> None:
         self._plan, self._stages, self._output = plan, tuple(stages), output
         self._memory, self._constants, self.native = memory, constants, native

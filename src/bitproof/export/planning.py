@@ -67,8 +67,8 @@ class Planner:
         output = self.values[self.program.output]
         if not isinstance(output, Tensor):
             raise NoPlan(f"step {self.program.output} gives no tensor")
-        count, memory = len(self.program.steps), list(self._blocks.values())
-        return Planned(self.native, self.stages, self._lying(output), memory, self._constants, (count - self._by_torch, count))
+        native = len(self.program.steps) - self._by_torch
+        return Planned(self.native, self.stages, self._lying(output), list(self._blocks.values()), self._constants, native)
 
     # What emitters ask.
 

@@ -145,12 +145,14 @@ class _Plans:
 
     def of(self, program: Program, x: Tensor) -> Planned | None:
         key = (x.shape, x.stride(), x.dtype, chosen())
-        if key not in self._found:
+        try:
+            found = self._found[key]
+        except KeyError:  # asked for once, so that another thread may drop it meanwhile
+            found = _planned(program, x)
             for old in list(self._found)[: 1 - _KEPT]:
                 self._found.pop(old, None)
-            self._found[key] = _planned(program, x)
-        found = self._found[key]
-        self.native = found.native[0] if found else 0
+            self._found[key] = found
+        self.native = found.native if found else 0
         return found
 
 

@@ -9,7 +9,7 @@ from bitproof.kernels.epilogue import Affine, Cut, cut, cut_where, fold_norm
 from bitproof.kernels.ops import conv2d, gemm, pack, unpack
 from bitproof.kernels.plan import Place, Plan, can_plan
 from bitproof.kernels.sets import REFERENCE, available, chosen, status
-from bitproof.kernels.spectra import BandFilters, band_filters, bands, frames
+from bitproof.kernels.spectra import BandFilters, Floats, band_filters, bands, frames
 from bitproof.kernels.weight import PackedWeight, pack_weight
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ __all__ = [
     "Affine",
     "BandFilters",
     "Cut",
+    "Floats",
     "PackedWeight",
     "Place",
     "Plan",

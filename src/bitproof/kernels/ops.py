@@ -168,7 +168,8 @@ def _check_words(x: Words, k: int) -> None:
         )
 
 
-def _check_cut(then: Cut, outputs: int) -> None:
+def check_cut(then: Cut, outputs: int) -> None:
+    """Raise ShapeError where thresholds or flips are not those of ``outputs`` outputs."""
     if then.at.shape != (outputs,):
         raise ShapeError(f"The cut has {then.at.size} thresholds; the weight has {outputs} outputs.")
     _check_words(then.flip, outputs)
@@ -177,7 +178,7 @@ def _check_cut(then: Cut, outputs: int) -> None:
 def _finish(y: NDArray[np.int32], then: Affine | Cut | None) -> NDArray[Any]:
     outputs = y.shape[-1]
     if isinstance(then, Cut):
-        _check_cut(then, outputs)
+        check_cut(then, outputs)
         return reference.cut(y, then.at, then.flip)
     return y if then is None else reference.affine(y, per_output(then.scale, outputs), per_output(then.bias, outputs))
 
@@ -186,7 +187,7 @@ def _result(shape: tuple[int, ...], then: Affine | Cut | None) -> tuple[dict[str
     """Make the array that the kernel writes, and name the kernel's arguments."""
     out: NDArray[Any]
     if isinstance(then, Cut):
-        _check_cut(then, shape[-1])
+        check_cut(then, shape[-1])
         out = np.zeros((*shape[:-1], reference.words_of(shape[-1])), dtype=np.uint64)
         at, flip = np.ascontiguousarray(then.at, dtype=np.int32), np.ascontiguousarray(then.flip)
         return {"bits": out, "at": at, "flip": flip}, out

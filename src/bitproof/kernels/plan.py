@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bitproof.core import ShapeError
 from bitproof.kernels.epilogue import Affine, Cut, per_output
-from bitproof.kernels.ops import PADS
+from bitproof.kernels.ops import PADS, check_cut
 from bitproof.kernels.sets import REFERENCE, chosen, native
 from bitproof.kernels.weight import LANES, PackedWeight
 
@@ -78,6 +78,7 @@ class Plan:
         blocks, sums = self._keep(w.blocks), self._keep(w.sums)
         after: dict[str, Any] = dict.fromkeys(("scale", "bias", "at", "flip"))
         if isinstance(then, Cut):
+            check_cut(then, w.shape[0])
             at, flip = np.ascontiguousarray(then.at, np.int32), np.ascontiguousarray(then.flip)
             after |= {"at": self._keep(at), "flip": self._keep(flip)}
         else:

@@ -4,13 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from bitproof import kernels
 from bitproof.noises import noise
-from bitproof.noises.sound.features import FrontEnd
+
+
+@runtime_checkable
+class Spectral(Protocol):
+    """A front end that is made of frames, bands of their power spectrum, and what follows."""
+
+    n_fft: int
+    hop: int
+    center: bool
+
+    def check(self, x: Tensor) -> None:
+        """Raise ShapeError for waves that it does not take."""
+
+    def weights(self) -> Tensor:
+        """Return what a frame is multiplied by."""
+
+    def filters(self) -> Tensor:
+        """Return the filters, bins×bands."""
+
+    def of_power(self, powers: Tensor) -> Tensor:
+        """Return the features of powers N×frames×bands."""
 
 
 def front_end(spec: str) -> Callable[[Tensor], Tensor]:
@@ -19,13 +40,14 @@ def front_end(spec: str) -> Callable[[Tensor], Tensor]:
     It differs from the noise by float rounding, and has no gradient.
     """
     front = noise(spec)
-    return NativeFront(front) if isinstance(front, FrontEnd) and kernels.can_plan() else front
+    found: Callable[[Tensor], Tensor] = NativeFront(front) if isinstance(front, Spectral) and kernels.can_plan() else front
+    return found
 
 
 class NativeFront:
     """The same frames, transform, bands and logarithm as ``front``."""
 
-    def __init__(self, front: FrontEnd) -> None:
+    def __init__(self, front: Spectral) -> None:
         self.front = front
 
     @cached_property
