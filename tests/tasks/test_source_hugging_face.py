@@ -9,6 +9,7 @@ from PIL import Image
 
 from bitproof.core import DataError
 from bitproof.tasks import load
+from bitproof.tasks.sources import hugging_face
 
 datasets = pytest.importorskip("datasets", reason="datasets is not installed")
 
@@ -85,6 +86,9 @@ def test_what_cannot_be_opened_is_said(tmp_path):
     with pytest.raises(DataError, match="without splits"):
         load(f"hf:{tmp_path / 'data'},split=validation")
     datasets.DatasetDict({"train": made(3)}).save_to_disk(tmp_path / "dict")
+    datasets.DatasetDict({"test": made(3)}).save_to_disk(tmp_path / "splits")
+    with pytest.raises(DataError, match=r"splits and no configurations. Leave config= out"):
+        load(f"hf:{tmp_path / 'splits'},config=nonsense")
     (tmp_path / "data" / "state.json").write_text("{")
     (tmp_path / "empty").mkdir()
     for where in ("data", "dict", "empty"):
@@ -92,6 +96,31 @@ def test_what_cannot_be_opened_is_said(tmp_path):
             load(f"hf:{tmp_path / where}")
     with pytest.raises(DataError, match="Without a network name a folder"):
         load("hf:nobody/nothing-of-this-name")
+
+
+def test_pictures_in_files_are_not_read_before_they_are_asked_for(tmp_path, monkeypatch):
+    """The usual form of a folder of pictures: a row names a file, and holds no bytes."""
+    folder = tmp_path / "data" / "test"
+    for i in range(6):
+        (folder / f"class{i % 2}").mkdir(parents=True, exist_ok=True)
+        (folder / f"class{i % 2}" / f"{i}.jpg").write_bytes(jpeg(i))
+    whole = load(f"hf:{tmp_path / 'data'}").data
+    assert sorted(sample.read() for sample in whole.samples) == sorted(jpeg(i) for i in range(6))
+    monkeypatch.setattr(hugging_face, "WHOLE_BYTES", 5 * len(jpeg(0)))
+    read = []
+    monkeypatch.setattr(hugging_face, "FileBytes", read.append)
+    large = load(f"hf:{tmp_path / 'data'}").data
+    assert read == [] and large.digest != whole.digest
+    (folder / "class0" / "0.jpg").write_bytes(jpeg(0) + b"more")
+    assert load(f"hf:{tmp_path / 'data'}").data.digest != large.digest
+
+
+def test_a_picture_whose_file_is_gone_is_one_message(tmp_path):
+    paths = [str(tmp_path / f"{i}.jpg") for i in range(3)]
+    data = datasets.Dataset.from_dict({"image": paths}).cast_column("image", datasets.Image())
+    encoded = hugging_face._Encoded(hugging_face._undecoded(data, "image"), "image", "here")
+    with pytest.raises(DataError, match=r"0\.jpg' cannot be read: No such file"):
+        list(encoded.sizes())
 
 
 def test_a_script_is_not_run(tmp_path):

@@ -12,7 +12,7 @@ import polars as pl
 
 from bitproof.core import DataError, MissingExtra
 from bitproof.tasks.data import ImageData, Sample, fingerprint
-from bitproof.tasks.sources.files import WHOLE_BYTES, FileBytes, place
+from bitproof.tasks.sources.files import WHOLE_BYTES, FileBytes, explained, place
 
 #: So many rows are looked at together while sizes and digest are taken.
 _ROWS = 256
@@ -62,8 +62,12 @@ class HuggingFace:
     def _split(self) -> str:
         return self.split or "test"
 
-    def _alone(self, data: Any) -> Any:
-        """Refuse to look for a split, or a configuration, in a set that has none."""
+    def _stored(self, data: Any) -> Any:
+        """Return the split of what ``save_to_disk`` wrote; refuse to look for a configuration, or for a split of a single set."""
+        if isinstance(data, dict):
+            if self.config:
+                raise DataError(f"{self.where!r} holds splits and no configurations. Leave config= out.")
+            return data[self._split]
         if self.config or self.split not in (None, str(data.split)):
             raise DataError(f"{self.where!r} holds one set of {len(data)} rows, without splits. Leave split= and config= out.")
         return data
@@ -76,8 +80,7 @@ class HuggingFace:
         path = place(self.where)
         try:
             if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():
-                data = datasets.load_from_disk(str(path))
-                data = data[self._split] if isinstance(data, dict) else self._alone(data)
+                data = self._stored(datasets.load_from_disk(str(path)))
             else:
                 data = datasets.load_dataset(str(path) if path.is_dir() else self.where, self.config, split=self._split)
         except DataError:
@@ -139,11 +142,14 @@ class _Encoded:
         return content
 
     def sizes(self) -> Iterator[int]:
-        """Yield the bytes of each picture, 0 where it lies in a file beside; the pictures are not read."""
+        """Yield the bytes of each picture, or of the file that it lies in; the pictures are not read. Raises DataError."""
         for batch in self.data.with_format("arrow").iter(_ROWS):
             column = pl.DataFrame(pl.from_arrow(batch))[self.column]
-            encoded = column.struct.field("bytes") if isinstance(column.dtype, pl.Struct) else column
-            yield from encoded.bin.size().fill_null(0)
+            if not isinstance(column.dtype, pl.Struct):
+                yield from column.bin.size().fill_null(0)
+                continue
+            for size, path in zip(column.struct.field("bytes").bin.size(), column.struct.field("path"), strict=True):
+                yield _file_bytes(path) if size is None else size
 
     def content(self) -> str:
         """Return the SHA-256 of all pictures."""
@@ -151,6 +157,14 @@ class _Encoded:
         for row in range(len(self.data)):
             found.update(hashlib.sha256(self.read(row)).digest())
         return found.hexdigest()
+
+
+def _file_bytes(path: str | None) -> int:
+    """The size of a file, 0 where none is named."""
+    if not path:
+        return 0
+    with explained(path):
+        return Path(path).stat().st_size
 
 
 @dataclass(frozen=True, slots=True)
