@@ -5,7 +5,7 @@ import pytest
 from results_rows import rows, variant
 
 from bitproof.core import MissingExtra, StoreError
-from bitproof.results import Mirror, Store, is_url, load, located
+from bitproof.results import Mirror, Store, compact, imagenet, is_url, load, located, replies, variants
 
 
 @pytest.fixture
@@ -79,6 +79,35 @@ def test_it_comes_back_on_another_machine_and_goes_on_there(url, machine):
     assert not list(located(url).glob("failures/*"))  # it was removed there too
 
 
+def test_a_failure_that_was_tried_again_elsewhere_does_not_come_back(machine):
+    url = "memory://there/run"
+    fill(url)
+    assert list(located(url).glob("failures/*"))
+    machine("two")
+    mirror = Mirror(url)
+    mirror.pull()
+    Store.open(mirror.local).write_cell("c2", rows("c2"))
+    mirror.push()
+    machine("one")
+    assert not list(located(url).glob("failures/*"))
+    again = Mirror(url)
+    again.pull()
+    again.push()
+    machine("three")
+    assert not list(located(url).glob("failures/*"))
+
+
+def test_reading_changes_nothing_of_a_run_on_the_same_machine(machine):
+    mirror, store = fill("memory://there/run")
+    store.write_log({"cell": "c3"})
+    store.write_tracked("mlflow", "x")
+    store.write_failure("c4", {"error": "x"})
+    assert load("memory://there/run").height == 5
+    assert located("memory://there/run") != mirror.local
+    assert (store.log(), store.tracked("mlflow")) == ([{"cell": "c3"}], "x")
+    assert [each["cell"] for each in store.failures()] == ["c2", "c4"]
+
+
 def test_only_what_is_new_travels(machine, monkeypatch):
     mirror, store = fill("memory://there/run")
     put = []
@@ -101,6 +130,41 @@ def test_what_is_unfinished_stays_here(machine):
     there = fsspec.filesystem("memory").find("/there/run")
     assert len(there) > 4
     assert not [name for name in there if any(word in name for word in ("begun", "asked", ".writing", "checkpoint", ".lock"))]
+
+
+def test_what_is_no_result_stays_here(machine, tmp_path):
+    """What trackers write for themselves, and links, which may lead anywhere."""
+    mirror, store = fill("memory://there/run")
+    (tmp_path / "secret").write_text("x")
+    for name in ("wandb/offline-run-1/run.wandb", "tensorboard/events", "kept"):
+        (store.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (store.path / name).write_text("x")
+    (store.path / "link").symlink_to(tmp_path / "secret")
+    (store.path / "dangling").symlink_to(tmp_path / "nothing")
+    mirror.push()
+    there = {name.rpartition("/there/run/")[2] for name in fsspec.filesystem("memory").find("/there/run")}
+    assert "kept" in there and not [name for name in there if name.startswith(("wandb", "tensorboard", "link", "dangling"))]
+
+
+def test_a_file_that_goes_away_meanwhile_is_one_message(machine, monkeypatch):
+    mirror, _ = fill("memory://there/run")
+    monkeypatch.setattr(mirror, "_names", lambda: ["gone"])
+    with pytest.raises(StoreError, match=r"cannot be written.*No such file"):
+        mirror.push()
+
+
+def test_every_reader_takes_a_url(machine, tmp_path):
+    mirror, store = fill("memory://there/run")
+    store.write_replies("c1", [])
+    mirror.push()
+    machine("two")
+    url = "memory://there/run"
+    assert load(url).height == 5 and replies(url).is_empty()
+    assert variants(url)["variant"].to_list() == ["v1"] and imagenet(url) == {"imagenet:/data"}
+    assert compact(url, tmp_path / "small").done() == {"c1"}
+    for read in (load, variants, imagenet, replies):
+        with pytest.raises(StoreError, match="'memory://nothing/here' is no results directory"):
+            read("memory://nothing/here")
 
 
 def test_what_says_that_a_thing_is_whole_comes_last(machine, monkeypatch):

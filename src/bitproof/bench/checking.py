@@ -21,7 +21,7 @@ from bitproof.bench.rejudging import misjudged
 from bitproof.bench.reporter import Reporter, Silent
 from bitproof.bench.runner import rerun
 from bitproof.core import BitproofError, seed
-from bitproof.results import Store, imagenet, load, replies, variants
+from bitproof.results import Store, imagenet, load, located, replies, variants
 
 OK, FAILED, SKIPPED = "ok", "failed", "skipped"
 
@@ -39,12 +39,12 @@ class Check:
 
 
 def check(path: str | Path, cells: int = 2, draw: int = 0, reporter: Reporter | None = None) -> list[Check]:
-    """Verify the results directory ``path``, and compute ``cells`` of its cells again, drawn by the seed ``draw``.
+    """Verify the results directory or URL ``path``, and compute ``cells`` of its cells again, drawn by the seed ``draw``.
 
     Trained variants are computed again only where their weights lie in the directory: a training is not repeated. What cannot be
     looked at here, such as data that is not on this machine, is skipped, with the reason.
     """
-    path = Path(path)
+    path = located(path)
     told = [_files(path)]
     if told[0].state == FAILED:
         return told

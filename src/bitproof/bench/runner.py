@@ -23,7 +23,7 @@ from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.plan import Plan
 from bitproof.bench.reporter import Reporter, Silent
 from bitproof.bench.trackers import Tracking
-from bitproof.bench.uploading import placed
+from bitproof.bench.uploading import place, placed
 from bitproof.bench.variants import Variants
 from bitproof.bench.work import Listener, Work, failure
 from bitproof.models import Network
@@ -70,7 +70,7 @@ def run(
     own = models or {}
     plans = [Plan(part, own) for part in parse_grids(text, source, own)]
     if helps():
-        return _help(plans, Store(Path(out)))
+        return _help(plans, Store(place(out)))
     with placed(out) as (folder, uploads):
         store = Store.create(folder)
         tracking = Tracking(track, store, text, [cell for plan in plans for cell in plan.cells])

@@ -16,7 +16,7 @@ EVERY_S = 10.0
 
 
 class Uploading:
-    """Told of each cell; uploads at most every ``EVERY_S``. What fails is tried again at the next cell."""
+    """Told of each cell; uploads at most every ``EVERY_S``. What fails is tried again at the next upload."""
 
     def __init__(self, mirror: Mirror) -> None:
         self.mirror, self._since = mirror, time.monotonic()
@@ -28,8 +28,13 @@ class Uploading:
         try:
             self.mirror.push()
         except StoreError as error:
-            warnings.warn(f"{error} It is tried again after the next cell.", stacklevel=2)
+            warnings.warn(f"{error} It is tried again after a cell, in {EVERY_S:.0f} s at the earliest.", stacklevel=2)
         self._since = time.monotonic()
+
+
+def place(out: str | Path) -> Path:
+    """Return the directory on this machine that a run into ``out`` works in. Raises StoreError for a URL that cannot be."""
+    return Mirror(str(out)).local if is_url(out) else Path(out)
 
 
 @contextmanager
@@ -39,7 +44,7 @@ def placed(out: str | Path) -> Iterator[tuple[Path, list[Uploading]]]:
     Raises StoreError where a URL cannot be read or, at the end, written.
     """
     if not is_url(out):
-        yield Path(out), []
+        yield place(out), []
         return
     mirror = Mirror(str(out))
     mirror.pull()

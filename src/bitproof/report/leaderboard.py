@@ -12,6 +12,7 @@ from bitproof.report import page
 from bitproof.report.source import DECIDING, Row, Run, Section, read
 from bitproof.report.tables import Cell, Column, Table, amount, described, judged, short, text, titled
 from bitproof.report.words import bits_label, count, method, size
+from bitproof.results import located
 
 INDEX = "index.html"
 
@@ -48,7 +49,7 @@ def write_leaderboard(runs: Sequence[str | Path], out: str | Path) -> Path:
 
     No page makes a request. Raises SpecError where a run stands twice, StoreError where one is none or ``out`` cannot be written.
     """
-    paths, out = [Path(run) for run in runs], Path(out)
+    paths, out = [located(run) for run in runs], Path(out)
     if len({path.resolve() for path in paths}) < len(paths):
         raise SpecError("A run stands twice on the leaderboard; name each once.")
     entries = [Entry(read(path), _file(i, path)) for i, path in enumerate(paths, 1)]

@@ -23,16 +23,17 @@ from bitproof.report.recipes import cards
 from bitproof.report.source import FAMILIES, Run, Section, read
 from bitproof.report.tracks import tracks
 from bitproof.report.verdict import verdict
+from bitproof.results import located
 
 
 def write(path: str | Path, out: str | Path | None = None) -> Path:
-    """Write the page of the results directory ``path`` to ``out`` (``path/report.html`` if not given) and return its path.
+    """Write the page of the results directory or URL ``path`` to ``out`` (``path/report.html`` if not given) and return its path.
 
     Where chat models were asked, ``OUT-answers.html`` beside it shows their answers side by side.
     The page makes no request: script, styles and pictures are in the file. An empty directory makes a page that says so.
     Raises StoreError where ``path`` is no results directory or ``out`` cannot be written.
     """
-    path = Path(path)
+    path = located(path)
     return put_run(read(path), path / "report.html" if out is None else Path(out))
 
 

@@ -8,16 +8,18 @@ from bitproof.core import StoreError
 from bitproof.results import defenses, layout, reading, said
 from bitproof.results.cells import encode
 from bitproof.results.files import fingerprint, write_bytes, write_json
+from bitproof.results.mirror import located
 from bitproof.results.store import Store
 
 
 def compact(src: str | Path, dst: str | Path, *, pictures: bool = True) -> Store:
     """Copy the results of ``src`` into few files in ``dst``, which ``load`` and ``Store.open`` read just as well.
 
-    Model files stay behind. ``pictures=False`` leaves the gallery behind too, where the terms of a data set
+    ``src`` may be a URL. Model files stay behind. ``pictures=False`` leaves the gallery behind too, where the terms of a data set
     ask for it. ``dst`` may be new, empty, or an earlier compact form, which is replaced.
     Raises StoreError where ``dst`` is a working directory or holds something else.
     """
+    src = located(src)
     source, target = Store.open(src), Path(dst)
     if any((target / folder).exists() for folder in (layout.ROWS, layout.VARIANTS)):
         raise StoreError(f"{str(target)!r} is a directory that runs write to; choose another one for its compact form.")

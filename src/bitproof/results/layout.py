@@ -33,6 +33,9 @@ JUDGEMENT = "judgement.json"
 #: What trackers call this run; no result.
 TRACKED = "tracked.json"
 
+#: What trackers write into the directory for themselves; no result.
+TRACKERS = ("tensorboard", "wandb")
+
 #: Where time went; no result.
 LOG = "log.jsonl"
 

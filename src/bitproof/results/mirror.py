@@ -2,7 +2,7 @@
 
 An object store has neither locks nor renames, so nothing is worked on there. Every object is put whole; rows and replies carry
 the fingerprint of their bytes in their names, and a variant's row comes after its files, so a reader at any moment finds cells
-that are whole or not there. What is begun stays on this machine.
+that are whole or not there. What is begun stays on this machine. Who only reads has a copy apart from that of a run.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from bitproof.results.files import TEMPORARY, make_folder, write_bytes
 #: Scheme → the package of its file system, and the extra that brings it.
 EXTRAS = {"s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3"), "gs": ("gcsfs", "gcs"), "gcs": ("gcsfs", "gcs")}
 
-#: What stays on the machine of the run: locks, what is unfinished, and the answers that spare a second question.
-_HERE = (layout.BEGUN, layout.ASKED)
+#: What stays on the machine of the run: locks, what is unfinished, the answers that spare a second question, trackers' own files.
+_HERE = (layout.BEGUN, layout.ASKED, *layout.TRACKERS)
 _UNFINISHED = (".part", "checkpoint.pt")
 
 
@@ -35,7 +35,7 @@ def located(path: str | Path) -> Path:
     """Return the directory ``path`` on this machine: itself, or for a URL a copy as it is there now. Raises StoreError."""
     if not is_url(path):
         return Path(path)
-    mirror = Mirror(str(path))
+    mirror = Mirror(str(path), "read")
     if not mirror.pull():
         raise StoreError(
             f"{str(path)!r} is no results directory: it has no {layout.MARK!r}. 'bitproof run GRID -o {path}' makes one."
@@ -50,18 +50,25 @@ def cache() -> Path:
 
 
 class Mirror:
-    """The directory at ``url`` and its copy ``local``, whose name is the URL's last part. Every method raises StoreError."""
+    """The directory at ``url`` and its copy ``local``, whose name is the URL's last part. Every method raises StoreError.
 
-    def __init__(self, url: str) -> None:
+    ``use``: what the copy is for, ``work`` or ``read``; each has its own, so that reading changes nothing of a run on this machine.
+    """
+
+    def __init__(self, url: str, use: str = "work") -> None:
         self.url = url.rstrip("/")
         with self._explained("opened"):
             self._files, root = _file_system(self.url)
             self._root = str(root).rstrip("/")
-        self.local = cache() / hashlib.sha256(self.url.encode()).hexdigest()[:16] / (PurePosixPath(self._root).name or "run")
+        name = hashlib.sha256(self.url.encode()).hexdigest()[:16]
+        self.local = cache() / use / name / (PurePosixPath(self._root).name or "run")
         self._seen: dict[str, tuple[int, int]] = {}
 
     def pull(self) -> bool:
-        """Copy what is there and not here, and what may have changed there; return whether there is a results directory."""
+        """Copy what is there and not here, and what may have changed there; return whether there is a results directory.
+
+        A failure that is not there was tried again elsewhere and is removed here.
+        """
         with self._explained("read"):
             self._files.invalidate_cache()
             found = self._files.find(self._root, detail=True) if self._files.exists(self._root) else {}
@@ -70,13 +77,15 @@ class Mirror:
                 path = self._path(name)
                 if _changes(name) or not path.is_file() or path.stat().st_size != size:
                     write_bytes(path, self._files.cat_file(f"{self._root}/{name}"))
+            for name in [name for name in self._names() if _failed(name) and name not in there and layout.MARK in there]:
+                self._path(name).unlink(missing_ok=True)
         self._seen = {name: self._state(name) for name in self._names() if name in there}
         return layout.MARK in there
 
     def push(self) -> None:
         """Put there what is new or other here, and remove there what was removed here; a variant's row comes last."""
-        now = {name: self._state(name) for name in self._names()}
         with self._explained("written"):
+            now = {name: self._state(name) for name in self._names()}
             for name in sorted((name for name, state in now.items() if self._seen.get(name) != state), key=_last):
                 self._files.pipe_file(f"{self._root}/{name}", self._path(name).read_bytes())
                 self._seen[name] = now[name]
@@ -95,13 +104,14 @@ class Mirror:
         return found.st_mtime_ns, found.st_size
 
     def _names(self) -> Iterator[str]:
-        """What of the copy belongs at the URL."""
+        """What of the copy belongs at the URL; links do not, which may lead out of it."""
         make_folder(self.local)
         for folder, below, files in os.walk(self.local):
             place = Path(folder).relative_to(self.local)
             below[:] = [name for name in below if not (place == Path() and name in _HERE)]
             for name in files:
-                if not name.startswith((TEMPORARY, layout.LOCK)) and not name.endswith(_UNFINISHED) and name not in _HERE:
+                stays = name.startswith((TEMPORARY, layout.LOCK)) or name.endswith(_UNFINISHED) or name in _HERE
+                if not stays and not Path(folder, name).is_symlink():
                     yield (place / name).as_posix()
 
     @contextmanager
@@ -135,4 +145,9 @@ def _last(name: str) -> tuple[bool, bool, str]:
 
 def _changes(name: str) -> bool:
     """Whether other content may come under the same name; rows, networks and pictures never change."""
-    return "/" not in name or name.startswith(f"{layout.FAILURES}/")
+    return "/" not in name or _failed(name)
+
+
+def _failed(name: str) -> bool:
+    """Whether it tells of a failed cell."""
+    return name.startswith(f"{layout.FAILURES}/")

@@ -27,8 +27,12 @@ def load(path: str | Path) -> pl.DataFrame:
 
 
 def variants(path: str | Path) -> pl.DataFrame:
-    """Return one row a variant with the columns of ``core.VariantRow``, by id; older ones have nulls. Raises StoreError."""
-    found = variant_records(Path(path))
+    """Return one row a variant of a results directory or URL, with the columns of ``core.VariantRow``, by id.
+
+    Older ones have nulls. Raises StoreError.
+    """
+    path = located(path)
+    found = variant_records(path)
     rows = {key: found[key]["row"] for key in sorted(found)}
     for key, row in rows.items():
         if not set(VARIANTS_REQUIRED) <= row.keys() <= VARIANTS.keys():
@@ -39,7 +43,7 @@ def variants(path: str | Path) -> pl.DataFrame:
 
 
 def imagenet(path: str | Path) -> frozenset[str]:
-    """The tasks of a results directory that are 1000-class ImageNet (see ``is_imagenet``)."""
+    """The tasks of a results directory or URL that are 1000-class ImageNet (see ``is_imagenet``)."""
     return frozenset(filter(is_imagenet, variants(path)["task"].unique()))
 
 

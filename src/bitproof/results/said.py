@@ -10,6 +10,7 @@ import polars as pl
 from bitproof.core import ReplyRow, StoreError
 from bitproof.results import cells, layout
 from bitproof.results.files import fingerprint, read_bytes
+from bitproof.results.mirror import located
 from bitproof.results.schema import REPLIES
 
 
@@ -23,11 +24,11 @@ def write(folder: Path, cell: str, rows: Sequence[ReplyRow]) -> None:
 
 
 def load(path: str | Path) -> pl.DataFrame:
-    """Return every reply of a results directory, with the columns of ``core.ReplyRow``; none where no chat model was asked.
+    """Return every reply of a results directory or URL, with the columns of ``core.ReplyRow``; none where no chat model was asked.
 
     A damaged file is left out with a warning. Raises StoreError.
     """
-    path = Path(path)
+    path = located(path)
     old, new = _compact(path), cells.whole(path / layout.REPLIES, "what was said in its cell is missing")
     parts = {str(cell): part for (cell,), part in old.group_by("cell", maintain_order=True)}
     parts |= {cell: cells.decode(data, file, REPLIES) for cell, file, data in new}
