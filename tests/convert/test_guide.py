@@ -1,19 +1,20 @@
 """Ranges chosen by the network's loss: gradients, scores, blocks, and the choices themselves, against what is written out here."""
 
 import copy
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from test_products import hf_vit, run, swin, vit
+from test_products import bert, hf_vit, run, swin, tokens, vit
 from torch import nn
 
-from bitproof.convert import QuantAttention, QuantLayer, Recipe, insert, kept_recipe, quantize
+from bitproof.convert import QuantAttention, QuantLayer, Recipe, guide, insert, kept_recipe, quantize
 from bitproof.convert.blocks import blocks, fisher_loss, unquantized, watched
 from bitproof.convert.guide import score
 from bitproof.convert.reparametrise import reparametrise_
-from bitproof.core import SpecError, seed
+from bitproof.core import ModelError, SpecError, seed
 
 FAST = "candidates=4,rounds=1"
 
@@ -100,6 +101,31 @@ def test_the_loss_is_the_fisher_informations():
     assert count == 4000
 
 
+OUTPUTS = [(5, 1), (5, 3, 2), [(5, 3), (5, 2, 4)]]
+
+
+@pytest.mark.parametrize("shapes", OUTPUTS, ids=str)
+def test_samples_draw_by_their_number_whatever_comes_out(shapes):
+    """Of numbers, of maps, of several outputs: the gradient is the draw."""
+    outputs = [torch.zeros(shape, requires_grad=True) for shape in (shapes if isinstance(shapes, list) else [shapes])]
+
+    def draws(bounds):
+        parts = [fisher_loss(tuple(y[a:b] for y in outputs), a) for a, b in pairwise(bounds)]
+        assert [count for _, count in parts] == [b - a for a, b in pairwise(bounds)]
+        return torch.autograd.grad(sum(loss for loss, _ in parts), outputs)
+
+    whole = draws([0, 5])
+    assert all(torch.equal(a, b) for a, b in zip(whole, draws([0, 2, 3, 5]), strict=True))
+    assert all(len(g.flatten().unique()) == g.numel() for g in whole)
+
+
+def test_outputs_of_different_length_have_no_samples():
+    y, other = torch.zeros(3, 2, requires_grad=True), torch.zeros(4, 2, requires_grad=True)
+    loss, count = fisher_loss((y, other), 7)
+    g = torch.autograd.grad(loss, [y, other])
+    assert count == 2 and not torch.equal(g[0], g[1][:3])
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5])
 def test_scores_leave_the_smallest_errors_out(share):
     g = torch.Generator().manual_seed(0)
@@ -144,6 +170,119 @@ def test_the_choice_is_the_best_of_all(name):
     found = float(model.first.weight_quantizer.info().scale)
     chosen = min(errors, key=lambda pair: abs(pair[1] - found))
     assert found == pytest.approx(chosen[1], rel=1e-5) and chosen[0] == pytest.approx(best[0], rel=1e-4)
+
+
+@pytest.mark.parametrize(("recipe", "rounds"), [("w4a32", 1), ("w4a4", 2)])
+def test_a_side_that_is_searched_alone_is_searched_once(recipe, rounds, monkeypatch):
+    """With nothing that changes beside it a second round could only repeat the first."""
+    searched = []
+    search = guide._search
+    monkeypatch.setattr(guide, "_search", lambda side, *rest: (searched.append(side), search(side, *rest))[1])
+    x = torch.randn(8, 6, generator=torch.Generator().manual_seed(1))
+    quantize(Two().eval(), f"ptq4vit:{recipe},first=same,last=same,candidates=4,rounds=2", [x])
+    assert len(searched) == rounds * len(set(searched)) and len(set(searched)) == (2 if recipe == "w4a32" else 4)
+
+
+class Written(nn.Module):
+    """A block that writes into its input, and into what its layer took."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(6, 6), nn.Linear(6, 6)
+
+    def forward(self, x, both):
+        y = self.first(F.relu(x, inplace=True) + both[0]) * 2
+        out = self.last(y)
+        y.mul_(0)
+        return out + x
+
+
+class Writing(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.blocks = nn.Linear(6, 6), nn.ModuleList([Written()])
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.blocks[0](x, both=(x * 2,))
+
+
+@pytest.mark.parametrize("name", ["ptq4vit", "apq-vit"])
+def test_what_a_block_takes_is_kept_as_it_came(name):
+    net, x = Writing().eval(), torch.randn(6, 6, generator=torch.Generator().manual_seed(1))
+    model = quantize(net, f"{name}:w4a4,{FAST}", [x]).model
+    reference, twins = unquantized(model)
+    block = blocks(model, x)[1]
+    watch = watched(block, reference, twins, [x])
+    with torch.no_grad():
+        came = net.stem(x)
+        inner = net.blocks[0].first(came.relu() + 2 * came) * 2
+    first, last = watch.layers.values()
+    for _ in range(2):
+        for seen, expected in ((watch.whole, came), (first, came.relu() + 2 * came), (last, inner)):
+            torch.testing.assert_close(torch.cat([args[0] for args, _ in seen.given]), expected)
+        torch.testing.assert_close(torch.cat([kwargs["both"][0] for _, kwargs in watch.whole.given]), 2 * came)
+        with torch.no_grad():
+            guide._layer(block.parts[-1], block.module, watch)  # the search leaves them as they were
+
+
+class Unminded(nn.Module):
+    """The loss has no gradient at its second layer."""
+
+    def __init__(self, used):
+        super().__init__()
+        torch.manual_seed(0)
+        self.used, self.last, self.second = used, nn.Linear(6, 3), nn.Linear(6, 3)
+
+    def forward(self, x):
+        with torch.no_grad():
+            y = self.second(x)
+        return self.last(x) + y if self.used else self.last(x)
+
+
+@pytest.mark.parametrize("used", [True, False])
+@pytest.mark.parametrize(("name", "top"), [("ptq4vit", 7.5), ("apq-vit", 7)])
+def test_what_the_loss_does_not_mind_keeps_its_full_range(name, top, used):
+    x = torch.randn(8, 6, generator=torch.Generator().manual_seed(1))
+    second = quantize(Unminded(used).eval(), f"{name}:w4a4,first=same,last=same,{FAST}", [x]).model.second
+    assert float(second.weight_quantizer.info().scale) == pytest.approx(float(second.layer.weight.abs().max()) / top)
+
+
+@pytest.mark.parametrize("answer", [lambda y: F.one_hot(y.argmax(1)).float(), lambda y: y.argmax(1)])
+def test_a_network_without_a_gradient_is_refused(answer):
+    class Decided(Two):
+        def forward(self, x):
+            return answer(super().forward(x))
+
+    with pytest.raises(ModelError, match="errors matter"):
+        quantize(Decided().eval(), f"ptq4vit:w4a4,{FAST}", [torch.randn(8, 6)])
+
+
+def swin_v2():
+    import timm
+
+    torch.manual_seed(0)
+    return timm.create_model(
+        "swinv2_tiny_window8_256", img_size=32, window_size=4, embed_dim=24, depths=(2, 2), num_heads=(2, 4), num_classes=3
+    ).eval()
+
+
+@pytest.mark.parametrize(
+    ("build", "batch", "recipe"),
+    [
+        *((swin_v2, pictures, name) for name in ("ptq4vit:w8a8", "apq-vit:w8a8", "repq-vit:w8a8")),
+        *((bert, tokens, name) for name in ("ptq4vit:w8a8,embed=word", "apq-vit:w8a8,embed=all", "ptq4vit:w8a8,embed=all")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)
+def test_layers_whose_inputs_carry_no_gradient(build, batch, recipe):
+    """Position biases made of a constant, and embeddings, whose inputs are numbers of words."""
+    net, x = build(), batch(4)
+    before = run(net, x)
+    model, report = quantize(net, recipe + ("" if recipe.startswith("repq") else f",{FAST}"), [x])
+    assert sum(layer.changed for layer in report.layers) > 8
+    assert float((run(model, x) - before).norm() / before.norm()) < 0.2
 
 
 @pytest.mark.parametrize("build", [vit, swin, hf_vit], ids=lambda f: f.__name__)

@@ -258,3 +258,38 @@ def test_an_embedding_can_be_named():
     assert not found[0].changed and found[0].reason == "kept by keep=word_embeddings" and found[1].w_bits == 8
     with pytest.raises(SpecError, match="word_embeddings"):
         quantize(bert(), "minmax:w4a4,embed=word,keep=nowhere", [tokens()])
+
+
+@pytest.mark.parametrize("setting", ["keep=position_embeddings", 'layers="position_embeddings=w8a8"'])
+@pytest.mark.parametrize("bits", ["w4a4,embed=word", "w32a8,embed=all"])
+def test_a_pattern_that_would_change_nothing_is_refused(bits, setting):
+    """The position embedding stays float under embed=word, and every embedding does where weights do."""
+    with pytest.raises(SpecError, match="found in no layer's name"):
+        quantize(bert(), f"minmax:{bits},{setting}", [tokens()])
+
+
+@pytest.mark.parametrize("setting", ["keep=products", 'layers="products=w8a8"'])
+def test_products_that_stay_float_cannot_be_named(setting):
+    with pytest.raises(SpecError, match="found in no layer's name"):
+        quantize(Mixed(), f"minmax:w4a4,products=8,{setting}", [torch.randn(2, 4, 8)])
+
+
+class Mixed(nn.Module):
+    """An attention, and a product of two activations outside of one."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.attention, self.products = nn.Linear(8, 8), Attention(), Multiply()
+
+    def forward(self, x):
+        return self.products(self.attention(self.layer(x)))
+
+
+class Attention(nn.Module):
+    def forward(self, x):
+        return F.scaled_dot_product_attention(x, x, x)
+
+
+class Multiply(nn.Module):
+    def forward(self, x):
+        return x @ x.mT

@@ -6,6 +6,7 @@ from tiny_bert import tiny_bert
 
 from bitproof import models
 from bitproof.core import MissingExtra, ModelError, SpecError, Words
+from bitproof.models import encoder
 from bitproof.models.encoder import Encoder, encoder_of, trimmed
 from bitproof.noises import noise
 
@@ -61,6 +62,25 @@ def test_embeddings_stand_for_tokens(folder):
     network = models.load(f"transformers:{folder},length=16")
     encoder, x = encoder_of(network.module), tokens(network.form)
     torch.testing.assert_close(encoder(encoder.embedded(x)), encoder(x))
+
+
+@pytest.mark.parametrize("config", ["Int8WeightOnlyConfig", "Int8DynamicActivationInt8WeightConfig"])
+def test_an_encoder_that_another_library_made_low_bit_says_whether_its_embeddings_have_a_gradient(folder, config, monkeypatch):
+    quantization = pytest.importorskip("torchao.quantization", reason="torchao is not installed")
+    net = encoder._net
+
+    def low_bit(*args):
+        made = net(*args)
+        quantization.quantize_(made, getattr(quantization, config)())
+        return made
+
+    monkeypatch.setattr(encoder, "_net", low_bit)
+    network = models.load(f"transformers:{folder},length=16")
+    x = network.module.embedded(tokens(network.form)).detach().requires_grad_()
+    assert network.made_by.startswith("torchao") and network.finished
+    logits = network.module(x)
+    g = torch.autograd.grad(logits[:, 0].sum(), x, allow_unused=True)[0] if logits.requires_grad else None
+    assert network.differentiable == (g is not None and bool(g.any()))
 
 
 def test_weights_of_a_file_take_the_place_of_the_folders(folder, tmp_path):

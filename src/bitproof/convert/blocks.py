@@ -53,7 +53,7 @@ def unquantized(model: nn.Module) -> tuple[nn.Module, dict[nn.Module, Any]]:
     pairs: dict[nn.Module, Any] = dict(zip(model.modules(), twin.modules(), strict=True))
     for module in twin.modules():
         if isinstance(module, QuantLayer):
-            module.weight_quantizer = module.input_quantizer = None
+            module.weight_quantizer = module.input_quantizer = module.gain = None
         elif isinstance(module, QuantAttention):
             module.scores.left = module.scores.right = module.context.left = module.context.right = None
             module.observing = True
@@ -67,42 +67,44 @@ def blocks(model: nn.Module, batch: Any) -> list[Block]:
 
     A transformer's block and a residual one are found so, a patch embedding and a classifier stand alone.
     """
-    order = _order(model, batch)
+    parts = order(model, batch)
     names = {module: name for name, module in model.named_modules()}
     modules = dict(model.named_modules())
     elements = {id(child) for m in modules.values() if isinstance(m, (nn.Sequential, nn.ModuleList)) for child in m.children()}
     found: dict[str, Block] = {}
-    for part in order:
+    for part in parts:
         path = names[part].split(".")
         outer = (".".join(path[:i]) for i in range(len(path) - 1, 0, -1))
-        name = next((n for n in outer if id(modules[n]) in elements and _several(modules[n], order)), names[part])
+        name = next((n for n in outer if id(modules[n]) in elements and _several(modules[n], parts)), names[part])
         found.setdefault(name, Block(name, modules[name])).parts.append(part)
     return [
         block if len(block.parts) > 1 else Block(names[block.parts[0]], block.parts[0], block.parts) for block in found.values()
     ]
 
 
-def _several(module: nn.Module, order: Sequence[nn.Module]) -> bool:
-    return sum(part in order for part in module.modules()) > 1
+def _several(module: nn.Module, parts: Sequence[nn.Module]) -> bool:
+    return sum(part in parts for part in module.modules()) > 1
 
 
 @torch.no_grad()
-def _order(model: nn.Module, batch: Any) -> list[QuantLayer | QuantAttention]:
-    order: dict[QuantLayer | QuantAttention, None] = {}
+def order(model: nn.Module, batch: Any) -> list[QuantLayer | QuantAttention]:
+    """Return the layers and attentions by first call."""
+    called: dict[QuantLayer | QuantAttention, None] = {}
     parts = [module for module in model.modules() if isinstance(module, (QuantLayer, QuantAttention))]
-    hooks = [part.register_forward_pre_hook(lambda module, _: order.setdefault(module)) for part in parts]
+    hooks = [part.register_forward_pre_hook(lambda module, _: called.setdefault(module)) for part in parts]
     try:
         run(model, batch)
     finally:
         for hook in hooks:
             hook.remove()
-    return list(order)
+    return list(called)
 
 
 class Watch:
     """Sees what ``block`` and its parts take and give in ``twin``, an unquantized copy, while it is entered; gradients start there.
 
-    Of a module that runs several times in one forward the first call counts.
+    Where no graph leads to an output, as to an embedding's or that of a constant, it begins there. Of a module that runs several
+    times in one forward the first call counts. ``minded``: whether the loss depends on the block at all.
     """
 
     def __init__(self, block: Block, twins: dict[nn.Module, Any]) -> None:
@@ -111,15 +113,17 @@ class Watch:
         self.attentions = {part: SeenAttention() for part in block.parts if isinstance(part, QuantAttention)}
         self._block, self._twins = block, twins
         self._outputs: list[tuple[Seen, Tensor]] = []
+        self._brought: dict[int, Any] = {}
+        self.minded = False
         self._called: set[int] = set()
 
     def __enter__(self) -> Watch:
         scope = self._twins[self._block.module]
         self._hooks = [scope.register_forward_pre_hook(self._begin, with_kwargs=True)]
-        for part, seen in self.layers.items():
-            self._hooks.append(self._twins[part].register_forward_hook(self._see(seen), with_kwargs=True))
-        if scope not in [self._twins[part] for part in self.layers]:
-            self._hooks.append(scope.register_forward_hook(self._see(self.whole), with_kwargs=True))
+        layers: dict[Any, Seen] = {self._twins[part]: seen for part, seen in self.layers.items()}
+        for module, seen in {scope: self.whole, **layers}.items():
+            self._hooks.append(module.register_forward_pre_hook(self._bring(seen), with_kwargs=True))
+            self._hooks.append(module.register_forward_hook(self._see(seen)))
         for attention, both in self.attentions.items():
             self._twins[attention].heard = self._hear(both)
         return self
@@ -132,8 +136,10 @@ class Watch:
 
     def take(self, loss: Tensor) -> None:
         """Take the gradients of ``loss`` to all outputs of this piece."""
-        outputs = [y for _, y in self._outputs]
-        for (seen, y), g in zip(self._outputs, torch.autograd.grad(loss, outputs, allow_unused=True), strict=True):
+        outputs, leads = [y for _, y in self._outputs], loss.requires_grad
+        self.minded |= leads
+        gradients = torch.autograd.grad(loss, outputs, allow_unused=True) if leads else [None] * len(outputs)
+        for (seen, y), g in zip(self._outputs, gradients, strict=True):
             seen.y.append(y.detach())
             seen.g.append(torch.zeros_like(y) if g is None else g)
         self._outputs, self._called = [], set()
@@ -141,13 +147,21 @@ class Watch:
     def _begin(self, module: nn.Module, args: Any, kwargs: Any) -> tuple[Any, Any]:
         return tuple(map(_leaf, args)), {key: _leaf(value) for key, value in kwargs.items()}
 
+    def _bring(self, seen: Seen) -> Any:
+        def bring(module: nn.Module, args: Any, kwargs: Any) -> None:
+            if id(seen) not in self._called:
+                self._brought[id(seen)] = copied((args, kwargs))  # it, or what comes next, may write into its input
+
+        return bring
+
     def _see(self, seen: Seen) -> Any:
-        def see(module: nn.Module, args: Any, kwargs: Any, output: Any) -> Any:
+        def see(module: nn.Module, args: Any, output: Any) -> Any:
             y = first_tensor(output)
-            if id(seen) in self._called or y is None or not y.requires_grad:
+            if id(seen) in self._called or y is None or not y.is_floating_point():
                 return output
             self._called.add(id(seen))
-            seen.given.append((_held(args), _held(kwargs)))
+            seen.given.append(self._brought.pop(id(seen)))
+            y = y if y.requires_grad else y.detach().requires_grad_()
             self._outputs.append((seen, y))
             return _with_first(output, y.clone())  # what comes next may write into its input
 
@@ -180,18 +194,25 @@ def fisher_loss(output: Any, start: int) -> tuple[Tensor, int]:
     """Return a loss whose squared gradients are, in the mean over draws, the diagonal of the Fisher information, and the samples.
 
     Logits N×classes: Σ cross-entropy with labels drawn from softmax(logits). All else: Σ ε·y over every number y, ε normal, as of a
-    normal distribution around it. Sample i draws by its number ``start`` + i, so a batch's size changes nothing.
+    normal distribution around it. Sample i, a row of every output, draws by its number ``start`` + i, so a batch's size changes
+    nothing. Outputs that differ in length have no samples: each counts as one.
     """
-    found = [t for t in tensors(output) if t.is_floating_point() and t.requires_grad and t.numel()]
+    numbers = [t for t in tensors(output) if t.is_floating_point() and t.numel()]
+    found = [t for t in numbers if t.requires_grad] or numbers
     if not found:
-        raise ModelError("The network's output carries no gradient to its layers, so nothing says which of their errors matter.")
+        raise ModelError("The network gives no numbers with a fraction, so no loss says which of its layers' errors matter.")
     y = found[0]
     if len(found) == 1 and y.ndim == 2 and y.shape[1] > 1:
         drawn = torch.cat([torch.rand(1, generator=_generator(start + i)) for i in range(len(y))]).to(y.device)
         labels = (y.detach().softmax(1).cumsum(1) < drawn[:, None]).sum(1).clamp(max=y.shape[1] - 1)
         return F.cross_entropy(y, labels, reduction="sum"), len(y)
-    noise = [torch.randn(t.shape, generator=_generator(start + i)).to(t) for i, t in enumerate(found)]
-    return torch.stack([(t * e).sum() for t, e in zip(found, noise, strict=True)]).sum(), len(found)
+    if all(t.ndim and len(t) == len(y) for t in found):
+        draws = [_generator(start + i) for i in range(len(y))]
+        noise, count = [torch.stack([torch.randn(t.shape[1:], generator=draw) for draw in draws]).to(t) for t in found], len(y)
+    else:
+        noise = [torch.randn(t.shape, generator=_generator(start + i)).to(t) for i, t in enumerate(found)]
+        count = len(found)
+    return torch.stack([(t * e).sum() for t, e in zip(found, noise, strict=True)]).sum(), count
 
 
 def _generator(number: int) -> torch.Generator:
@@ -225,8 +246,9 @@ def _leaf(value: Any) -> Any:
     return value
 
 
-def _held(value: Any) -> Any:
-    return _mapped(value, torch.Tensor.detach)
+def copied(value: Any) -> Any:
+    """Return copies of all tensors in a module's arguments, without a graph."""
+    return _mapped(value, lambda t: t.detach().clone())
 
 
 def _mapped(value: Any, change: Any) -> Any:

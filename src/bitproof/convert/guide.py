@@ -8,9 +8,10 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from bitproof.convert.blocks import Seen, SeenAttention, Watch, blocks, first_tensor, unquantized, watched
+from bitproof.convert.blocks import Seen, SeenAttention, Watch, blocks, copied, first_tensor, unquantized, watched
 from bitproof.convert.layers import QuantLayer
 from bitproof.convert.products import QuantAttention
+from bitproof.core import ModelError
 
 #: Runs a product as it is quantized now, on what one piece of the batches brings.
 Product = Callable[[Any], Tensor]
@@ -21,6 +22,7 @@ class Guided(Protocol):
     """A quantizer whose numbers are chosen by the network's loss."""
 
     rounds: int
+    scored_at: str
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -43,7 +45,7 @@ def guided(quantizer: object) -> bool:
 
 def by_block(quantizer: object) -> bool:
     """Return whether its errors are weighed at the output of the block."""
-    return getattr(quantizer, "scored_at", "layer") == "block"
+    return isinstance(quantizer, Guided) and quantizer.scored_at == "block"
 
 
 @torch.no_grad()
@@ -53,18 +55,23 @@ def guide(model: nn.Module, batches: Sequence[Any]) -> None:
     Block after block in the order in which they run: with the inputs that the float network brings to it, each choice k of a
     quantizer is scored by Σ (g·e)² at the output y of its layer, of its attention's product or of the whole block: e = y − y_hat,
     0 where it is among the smallest that the quantizer eliminates, g = ∂loss/∂y in the float network. The others stand as they do
-    then. What one block takes and gives is held at a time, so memory grows with the samples, not with depth.
+    then. What one block takes and gives is held at a time, so memory grows with the samples, not with depth. Raises ModelError
+    where the loss has no gradient at any layer.
     """
     reference, twins = unquantized(model)
+    minded = False
     for block in blocks(model, batches[0]):
         if not any(map(guided, quantizers_of(block.parts))):
             continue
         seen = watched(block, reference, twins, batches)
+        minded = minded or seen.minded
         for part in reversed(block.parts):
             if isinstance(part, QuantAttention):
                 _attention(part, seen.attentions[part])
             else:
                 _layer(part, block.module, seen)
+    if not minded:
+        raise ModelError("The network's output carries no gradient to its layers, so nothing says which of their errors matter.")
 
 
 def quantizers_of(parts: Sequence[QuantLayer | QuantAttention]) -> list[Any]:
@@ -83,15 +90,11 @@ def _layer(layer: QuantLayer, block: nn.Module, watch: Watch) -> None:
     unit, seen = (block, watch.whole) if whole else (layer, watch.layers[layer])
 
     def product(given: Any) -> Tensor:
-        y = first_tensor(unit(*_copied(given[0]), **given[1]))
+        args, kwargs = copied(given)  # a block may write into its input
+        y = first_tensor(unit(*args, **kwargs))
         return y if y is not None else torch.empty(0)
 
     _by_turns(sides, product, seen)
-
-
-def _copied(args: Any) -> Any:
-    """Copies of the tensors, since a block may write into its input."""
-    return tuple(a.clone() if isinstance(a, Tensor) else a for a in args)
 
 
 def _attention(attention: QuantAttention, seen: SeenAttention) -> None:
@@ -103,10 +106,15 @@ def _attention(attention: QuantAttention, seen: SeenAttention) -> None:
 
 
 def _by_turns(sides: Sequence[Any], product: Product, seen: Seen) -> None:
-    """Search the sides of a product one after the other, until nothing changes or the rounds are over."""
+    """Search the sides of a product one after the other, until nothing changes or the rounds are over.
+
+    Where the loss does not change with the output, ranges stay full.
+    """
     searched = [side for side in sides if isinstance(side, Guided)]
+    if not any(map(torch.any, seen.g)):
+        return
     before: list[list[int]] = []
-    for _ in range(max((side.rounds for side in searched), default=0)):
+    for _ in range(max((side.rounds for side in searched), default=0) if len(searched) > 1 else len(searched)):
         now = [_search(side, product, seen) for side in searched]
         if now == before:
             break
@@ -117,11 +125,12 @@ def _search(quantizer: Guided, product: Product, seen: Seen) -> list[int]:
     """Take the best choice and return its number, head by head where the quantizer has heads."""
     choices = torch.tensor(quantizer.choices(), device=seen.y[0].device)
     heads = _by_head(quantizer)
+    g = torch.cat([_rows(piece, heads) for piece in seen.g], 1)
     scores = []
     for k in choices:
         quantizer.take(k)
         errors = [_rows(y - product(given), heads) for given, y in zip(seen.given, seen.y, strict=True)]
-        scores.append(score(torch.cat(errors, 1), torch.cat([_rows(g, heads) for g in seen.g], 1), quantizer.eliminated()))
+        scores.append(score(torch.cat(errors, 1), g, quantizer.eliminated()))
     best = torch.stack(scores).argmin(0)
     quantizer.take(choices[best].reshape(quantizer.shape if heads else ()))
     return best.tolist()

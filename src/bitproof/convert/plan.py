@@ -49,13 +49,13 @@ def decide(model: nn.Module, recipe: Recipe, flow: Flow) -> list[Decision]:
     patterns = [(pattern, f"layers: {pattern!r}") for pattern, _ in recipe.own_bits]
     if recipe.keep and not recipe.keeps_by_custom:
         patterns.append((recipe.keep, f"keep={recipe.keep!r}"))
-    named = _nameable(model, recipe, flow)
+    vocabulary = _vocabulary(model, recipe)
+    named = _nameable(model, recipe, flow, vocabulary)
     for pattern, where in patterns:
         if not any(re.search(pattern, name) for name in named):
             raise SpecError(f"{where} is found in no layer's name. Layers: {', '.join(named)}.")
     names = Counter(id(module) for _, module in model.named_modules(remove_duplicate=False))
     tied = _tied(model)
-    vocabulary = _vocabulary(model, recipe)
     decisions = []
     for name, module in model.named_modules():
         if next(module.parameters(recurse=False), None) is None and not isinstance(module, WEIGHTED):
@@ -70,10 +70,11 @@ def decide(model: nn.Module, recipe: Recipe, flow: Flow) -> list[Decision]:
     return decisions
 
 
-def _nameable(model: nn.Module, recipe: Recipe, flow: Flow) -> list[str]:
+def _nameable(model: nn.Module, recipe: Recipe, flow: Flow, vocabulary: nn.Module | None) -> list[str]:
     """What the recipe could change: layers, and where it says so, products and embeddings."""
-    products = [product.name for product in flow.products or ()] if recipe.product_bits is not None else []
-    embeddings = [name for name, module in model.named_modules() if type(module) is nn.Embedding and recipe.embed != "float"]
+    found = flow.products or () if recipe.product_bits is not None else ()
+    products = [product.name for product in found if _closed(product) is None]
+    embeddings = [name for name, module in model.named_modules() if _asked(module, recipe, vocabulary)]
     return list(dict.fromkeys([*flow.order, *products, *embeddings]))
 
 
@@ -100,11 +101,8 @@ def _bare(found: list[Product]) -> str:
 def _product(product: Product, recipe: Recipe) -> tuple[int | None, str]:
     if recipe.product_bits is None:
         return None, "products=float" if recipe.bits else f"the recipe is {recipe.method}"
-    if product.kind != "attention":
-        where = "inside nn.MultiheadAttention" if product.kind == "closed" else "outside scaled_dot_product_attention"
-        return None, f"computed {where}"
-    if product.count > 1:
-        return None, f"computed {product.count} times in one module"
+    if reason := _closed(product):
+        return None, reason
     if recipe.keep and re.search(recipe.keep, product.name):
         return None, f"kept by keep={recipe.keep}"
     for pattern, (_, bits) in recipe.own_bits:
@@ -113,12 +111,25 @@ def _product(product: Product, recipe: Recipe) -> tuple[int | None, str]:
     return recipe.product_bits, ""
 
 
+def _closed(product: Product) -> str | None:
+    """Why no recipe can change the products of a module, or None."""
+    if product.kind != "attention":
+        where = "inside nn.MultiheadAttention" if product.kind == "closed" else "outside scaled_dot_product_attention"
+        return f"computed {where}"
+    return f"computed {product.count} times in one module" if product.count > 1 else None
+
+
+def _asked(module: nn.Module, recipe: Recipe, vocabulary: nn.Module | None) -> bool:
+    """Whether it is an embedding that the recipe is about."""
+    asked = recipe.embed == "all" or (recipe.embed == "word" and module is vocabulary)
+    return type(module) is nn.Embedding and asked and recipe.bits is not None and recipe.bits[0] != WHOLE
+
+
 def _embedding(
     name: str, module: nn.Module, recipe: Recipe, vocabulary: nn.Module | None
 ) -> tuple[tuple[int, int] | None, str] | None:
     """The bits of an embedding that the recipe changes: those of its weight alone, since its input is an index."""
-    asked = recipe.embed == "all" or (recipe.embed == "word" and module is vocabulary)
-    if type(module) is not nn.Embedding or not asked or recipe.bits is None or recipe.bits[0] == WHOLE:
+    if recipe.bits is None or not _asked(module, recipe, vocabulary):
         return None
     if recipe.keep and re.search(recipe.keep, name):
         return None, f"kept by keep={recipe.keep}"

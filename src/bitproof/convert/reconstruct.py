@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from bitproof.convert.blocks import order, unquantized
 from bitproof.convert.flow import run
-from bitproof.convert.layers import QuantLayer, replace_, weight_of
-from bitproof.convert.products import QuantAttention
+from bitproof.convert.layers import QuantLayer, weight_of
 from bitproof.core import ModelError, seed
 
 _BATCH = 32
@@ -47,7 +46,7 @@ class Reconstructing(Protocol):
         """Begin with this weight."""
 
 
-def asks(layer: nn.Module) -> bool:
+def asks(layer: nn.Module) -> TypeGuard[QuantLayer]:
     """Return whether this is a layer whose weight's quantizer wants ``reconstruct``."""
     quantizer = layer.weight_quantizer if isinstance(layer, QuantLayer) else None
     return quantizer is not None and quantizer.reconstructs
@@ -60,9 +59,9 @@ def reconstruct(model: nn.Module, batches: Sequence[Any]) -> None:
     A weight that several layers share is rounded to the nearest. The inputs and outputs of one layer at a time are held, so memory
     does not grow with depth. Draws follow from the layer's name. Raises ModelError for a layer whose inputs do not stack.
     """
-    reference, twins = float_twin(model)
+    reference, twins = unquantized(model)
     uses = Counter(id(weight_of(m.layer)) for m in model.modules() if isinstance(m, QuantLayer))
-    for layer in _order(model, batches[0]):
+    for layer in order(model, batches[0]):
         if not asks(layer) or uses[id(weight_of(layer.layer))] > 1:
             continue
         targets = _seen(reference, twins[layer], batches, layer.name, output=True)
@@ -70,30 +69,6 @@ def reconstruct(model: nn.Module, batches: Sequence[Any]) -> None:
         with torch.no_grad():
             inputs = inputs if layer.input_quantizer is None else layer.input_quantizer(inputs)
         _learn(layer, inputs, targets)
-
-
-def float_twin(model: nn.Module) -> tuple[nn.Module, dict[nn.Module, nn.Module]]:
-    """Return a copy of ``model`` with float modules in the place of the quantized, and for each of these its float one."""
-    twin, kinds = copy.deepcopy(model), (QuantLayer, QuantAttention)
-    quantized = [[m for m in net.modules() if isinstance(m, kinds)] for net in (model, twin)]
-    for layer in quantized[1]:
-        replace_(twin, layer, layer.layer)
-        twin = layer.layer if layer is twin else twin
-    return twin, {mine: its.layer for mine, its in zip(*quantized, strict=True)}
-
-
-def _order(model: nn.Module, batch: Any) -> list[QuantLayer]:
-    """The quantized layers by first call."""
-    order: dict[QuantLayer, None] = {}
-    layers = [module for module in model.modules() if isinstance(module, QuantLayer)]
-    hooks = [layer.register_forward_pre_hook(lambda module, _: order.setdefault(module)) for layer in layers]
-    try:
-        with torch.no_grad():
-            run(model, batch)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return list(order)
 
 
 class _Reached(Exception):

@@ -20,7 +20,8 @@ _TOLERANCE = 1e-3
 
 def reparametrising(layer: nn.Module) -> bool:
     """Return whether this layer's method asks for inputs of one range."""
-    return isinstance(layer, QuantLayer) and bool(getattr(layer.input_quantizer, "reparametrises", False))
+    quantizer = layer.input_quantizer if isinstance(layer, QuantLayer) else None
+    return quantizer is not None and quantizer.reparametrises
 
 
 @dataclass

@@ -45,7 +45,7 @@ def kept_recipe(recipe: Recipe) -> Recipe:
             f"{recipe.method} rounds a layer by what the layers before it give, so layers cannot be switched one by one. "
             f"Take mse at the same bits; the layers=… that it suggests is a setting of {recipe.method} too."
         )
-    if getattr(QUANTIZERS.load(recipe.method), "scored_at", "layer") == "block":
+    if QUANTIZERS.load(recipe.method).scored_at == "block":
         raise SpecError(
             f"{recipe.method} chooses a layer's ranges together with the rest of its block, so no layer can be measured alone. "
             "Take a recipe that calibrates layers by themselves, for example mse:w4a4."

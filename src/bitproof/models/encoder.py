@@ -168,7 +168,8 @@ def _loaded(door: Transformers | MiniLmL6, where: str, spec: str) -> Network:
     form = Words(door.length, digest(path.read_text(encoding="utf-8")), door.truncate, str(path))
     probe = torch.zeros(2, 3, 8, dtype=torch.long)
     probe[:, MASK] = 1
-    return of_form(Encoder(net), form, probe, spec=spec, classes=door.classes)
+    encoder = Encoder(net)
+    return of_form(encoder, form, probe, spec=spec, classes=door.classes, moves=encoder.embedded)
 
 
 def _net(where: str, classes: int, seed: int, spec: str) -> nn.Module:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -131,11 +131,12 @@ def of_form(
     differentiable: bool | None = None,
     code: bytes = b"",
     size_bytes: int | None = None,
+    moves: Callable[[Tensor], Tensor] | None = None,
 ) -> Network:
     """Return ``net`` as a Network whose input is as ``form`` says; it is put into evaluation mode.
 
-    ``probe``: two samples that are shown to it; the other settings are those of ``wrap``. Raises ModelError where that fails, or
-    the answer is not 2×classes of finite numbers.
+    ``probe``: two samples that are shown to it; ``moves``: makes of samples what an attack moves, where that is something else; the
+    other settings are those of ``wrap``. Raises ModelError where the probe fails, or the answer is not 2×classes of finite numbers.
     """
     found = _probe(net.eval(), probe, spec)
     if classes is not None and classes != found:
@@ -143,7 +144,7 @@ def of_form(
     made_by = maker(net)
     if differentiable is None:
         with seeded(0):
-            differentiable = made_by is None or carries_gradient(net, probe)
+            differentiable = made_by is None or carries_gradient(net, moves(probe) if moves else probe)
     if made_by is not None and size_bytes is None:
         size_bytes = stored_bytes(net)
     return Network(net, form, found, spec, state_digest(net, code), differentiable, made_by, size_bytes)

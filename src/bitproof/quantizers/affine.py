@@ -79,6 +79,8 @@ class Quantizer(nn.Module, ABC):
     trainable: ClassVar[bool] = False
     rounding: ClassVar[str] = "half to even"
     reconstructs: ClassVar[bool] = False  # whether convert rounds its weights layer after layer
+    reparametrises: ClassVar[bool] = False  # whether convert rescales norms for its inputs
+    scored_at: ClassVar[str] = "layer"  # the output at which guided ranges are weighed: the layer's own, or its block's
     idempotent: ClassVar[bool] = True
     gradients: ClassVar[tuple[str, ...]] = MODES  # what ``gradient`` may be set to
     symmetric_only: ClassVar[bool] = False

@@ -38,6 +38,7 @@ class APQViT(Guided):
     eliminate: float = 0.1
 
     source: ClassVar[str] = "arXiv 2303.14341"
+    version: ClassVar[int] = 2
     scored_at: ClassVar[str] = "block"
     defaults: ClassVar[dict[str, Any]] = {**POST_TRAINING, "per": "tensor", "products": "same"}
 

@@ -36,7 +36,6 @@ class Guided(Ranged):
 
     below: Tensor = field(init=False)
 
-    scored_at: ClassVar[str] = "layer"  # the output at which errors are weighed: the layer's own, or its block's
     margin: ClassVar[float] = 0.0  # what symmetric ranges count beyond the highest code
 
     def __post_init__(self) -> None:

@@ -39,6 +39,7 @@ class PTQ4ViT(Guided):
     """
 
     source: ClassVar[str] = "arXiv 2111.12293"
+    version: ClassVar[int] = 2
     margin: ClassVar[float] = 0.5
     symmetric_only: ClassVar[bool] = True
     defaults: ClassVar[dict[str, Any]] = {**POST_TRAINING, "per": "tensor", "symmetric": True, "products": "same"}
