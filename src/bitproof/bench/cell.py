@@ -78,13 +78,14 @@ def _rows(
     gradients = [noise(spec).grad for spec in parts(cell.noise) if _takes_gradients(noise(spec))]
     scores = task.score_batch(logits.numpy(), [sample.truth for sample in chunk])
     unknown: dict[str, Any] = dict.fromkeys(("margin", "loss", "confidence"), math.nan) if victim.labels_only else {}
+    model, recipe = cell.variant.names
     for i, (sample, score) in enumerate(zip(chunk, scores, strict=True)):
         yield SampleRow(
             cell=cell.id,
             variant=cell.variant.id,
             task=cell.variant.task,
-            model=cell.variant.model,
-            recipe=str(cell.variant.recipe),
+            model=model,
+            recipe=recipe,
             noise=cell.noise,
             name=cell.name,
             family=cell.family,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from bitproof.convert import Recipe
@@ -14,13 +14,22 @@ PIPELINE = 1
 
 @dataclass(frozen=True)
 class Variant:
-    """One network: task × model × recipe × training × seed. ``identity`` lists versions and digests of what it is made from."""
+    """One network: task × model × recipe × training × seed. ``identity`` lists versions and digests of what it is made from.
+
+    ``told`` is what its rows call model and recipe, where that is not their own: of a low-bit version the control's name.
+    """
 
     task: str
     model: str
     recipe: Recipe
     seed: int
     identity: tuple[str, ...]
+    told: tuple[str, str] | None = field(default=None, compare=False)
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Model and recipe as its rows call them."""
+        return self.told or (self.model, str(self.recipe))
 
     @cached_property
     def id(self) -> str:

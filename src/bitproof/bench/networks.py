@@ -86,6 +86,8 @@ def _check_network(plan: Plan, spec: str, network: Network) -> None:
             f"{spec!r} is low-bit already: as given is the one recipe that it takes. "
             "Give it a grid of its own (after a line '---') with recipes: [fp32]."
         )
+    if network.of is not None:
+        _check_control(plan, spec, network.of)
     for task in plan.tasks.values():
         if task.kind != network.form.kind:
             raise SpecError(f"{spec!r} takes samples of the kind {network.form.kind!r}, and {task.spec!r} is of {task.kind!r}.")
@@ -96,6 +98,15 @@ def _check_network(plan: Plan, spec: str, network: Network) -> None:
     if plan.grid.training is not None:
         _check_training(plan.grid.training, inputs, network)
     inputs.check(network, plan)
+
+
+def _check_control(plan: Plan, spec: str, of: str) -> None:
+    controls = [name for name, network in plan.networks.items() if network.of is None]
+    if of not in controls:
+        raise SpecError(
+            f"{spec!r}: of={of!r} names no model of this grid that stands for itself. "
+            f"There are: {', '.join(map(repr, controls)) or 'none'}."
+        )
 
 
 def _check_training(training: Training, inputs: Inputs, network: Network) -> None:

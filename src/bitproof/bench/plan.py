@@ -207,7 +207,8 @@ class Plan:
                 identity += own_facts(settings.adversarial)
             if (taught := self._teacher(task, model, recipe, seed)) is not None:
                 identity += ["teacher", taught.id]
-        return Variant(task, model, recipe, seed, tuple(identity))
+        told = (network.of, str(network.recipe)) if isinstance(network, Network) and network.of is not None else None
+        return Variant(task, model, recipe, seed, tuple(identity), told)
 
     def _clean(self, task: str, form: Form) -> list[str]:
         """The clean occupants of a task's sites, with their versions."""

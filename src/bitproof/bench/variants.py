@@ -164,8 +164,8 @@ class Variants:
         return VariantRow(
             variant=variant.id,
             task=variant.task,
-            model=variant.model,
-            recipe=str(variant.recipe),
+            model=variant.names[0],
+            recipe=variant.names[1],
             seed=variant.seed,
             settings=report.defaults,
             size_bytes=report.size_bytes if network.size_bytes is None else network.size_bytes,

@@ -101,8 +101,8 @@ def failure(cell: Cell, error: Exception) -> dict[str, Any]:
     variant = cell.variant
     return {
         "task": variant.task,
-        "model": variant.model,
-        "recipe": str(variant.recipe),
+        "model": variant.names[0],
+        "recipe": variant.names[1],
         "noise": cell.noise,
         "defense": cell.defense,
         "seed": variant.seed,

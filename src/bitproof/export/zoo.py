@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bitproof.core import Card, ModelError, UnknownName
+from bitproof.core import Card, ModelError, SpecError, UnknownName
 from bitproof.export.zoo_file import read_zoo
 from bitproof.models import Network, load, of_form
 
@@ -32,21 +32,26 @@ def zoo_cards() -> list[Card]:
 
 @dataclass(frozen=True)
 class Zoo:
-    """A network that comes with bitproof, float or low-bit: zoo/NAME ('bitproof list zoo' shows them).
+    """A network that comes with bitproof, float or low-bit: zoo/NAME[:of=MODEL] ('bitproof list zoo' shows them).
 
-    A low-bit one is as it was trained, its weights stored as codes of 2, 4 or 8 bits; a grid takes it with recipes: [fp32].
+    A low-bit one is as it was trained, its weights stored as codes of 1, 2, 4 or 8 bits; a grid takes it with recipes: [fp32].
+    ``of`` names another model of the grid, the control that its rows are compared with: they bear that one's name, and as recipe
+    what it was made by.
     """
 
     name: str
+    of: str | None = None
 
     source: ClassVar[str] = "bitproof's own training, see zoo_networks/README.md"
     version: ClassVar[int] = 1
 
     def load(self, spec: str) -> Network:
-        """Check the file and build the network. Raises UnknownName, and ModelError where the file is damaged."""
+        """Check the file and build the network. Raises UnknownName, SpecError, and ModelError where the file is damaged."""
         if self.name not in zoo_index():
             raise UnknownName("network of the zoo", self.name, list(zoo_index()), "'bitproof list zoo' shows them all.")
         entry = zoo_index()[self.name]
+        if self.of is not None and entry["recipe"] in ("float", "fp32"):
+            raise SpecError(f"{spec!r} is a float network, which is no low-bit version of {self.of!r}. Leave of= out.")
         path = FOLDER / entry["file"]
         if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
             raise ModelError(
@@ -56,4 +61,5 @@ class Zoo:
         shape = entry["input"]
         net = read_zoo(path, base, entry["recipe"], shape)
         probe = next(net.parameters()).new_tensor([0.25, 0.75]).view(2, *[1] * len(shape))
-        return of_form(net, base.form, probe.expand(2, *shape).contiguous(), spec=spec)
+        made = of_form(net, base.form, probe.expand(2, *shape).contiguous(), spec=spec)
+        return made if self.of is None else replace(made, of=self.of, recipe=entry["recipe"])

@@ -32,6 +32,8 @@ class Network:
         differentiable: whether the logits carry a gradient to the picture.
         made_by: who made it low-bit, or a program, before it came here (``torchao 0.18.0``); None for a network of plain torch.
         size_bytes: what it weighs as it came, of a file the file; None for a network of plain torch.
+        of: the model of the same grid that it is a low-bit version of, whose name its rows then bear; None stands for itself.
+        recipe: what made it low-bit, as its rows call it beside ``of``.
     """
 
     module: nn.Module
@@ -42,6 +44,8 @@ class Network:
     differentiable: bool = True
     made_by: str | None = None
     size_bytes: int | None = None
+    of: str | None = None
+    recipe: str | None = None
 
     @property
     def finished(self) -> bool:

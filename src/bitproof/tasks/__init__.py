@@ -44,6 +44,7 @@ SOURCES = Registry(
         "speech-commands": f"{_SOURCES}.clips:SpeechCommands",
         "keyword/parquet": f"{_SOURCES}.clips:ClipParquet",
         "audiofolder": f"{_SOURCES}.clips:AudioFolder",
+        "spoken": f"{_SOURCES}.spoken:Spoken",
         "glue": "bitproof.tasks.text.glue:Glue",
         "pack": "bitproof.tasks.vqa.pack:Pack",
         **LOADERS,

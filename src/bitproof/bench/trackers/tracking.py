@@ -81,8 +81,8 @@ class Tracking:
 #: What tells cells apart in the name of a figure; task, defense and seed only where a grid has several.
 _PARTS: dict[str, Callable[[Cell], str]] = {
     "task": lambda cell: cell.variant.task,
-    "model": lambda cell: cell.variant.model,
-    "recipe": lambda cell: str(cell.variant.recipe),
+    "model": lambda cell: cell.variant.names[0],
+    "recipe": lambda cell: cell.variant.names[1],
     "noise": lambda cell: cell.noise,
     "defense": lambda cell: cell.defense,
     "seed": lambda cell: f"seed {cell.variant.seed}",

@@ -25,6 +25,9 @@ PARTS = ("train", "validation", "test")
 #: The ten words of the 12-class task behind silence and unknown, in the order of its labels.
 WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 
+#: The 12 classes, by label.
+NAMES = ("silence", "unknown", *WORDS)
+
 BACKGROUND = "_background_noise_"
 
 _LARGEST = 2**27 - 1
@@ -66,11 +69,13 @@ class AudioFolder:
     """Recordings (WAV, FLAC, OGG, MP3) in one folder a class; classes are the folders' names, sorted: audiofolder:DIR[,part=all].
 
     ``part``: all, train, validation or test: by a hash of the speaker where file names tell one as Speech Commands' do, else of the
-    file; 70, 10 and 20 %. What is refused is as for ``imagefolder``.
+    file; 70, 10 and 20 %. ``classes=12``: labels are those of the 12-class task, whatever words are there; a folder of any other
+    word is unknown. What is refused is as for ``imagefolder``.
     """
 
     where: str
     part: str = "all"
+    classes: int | None = None
 
     task: ClassVar[str] = "keyword"
     source: ClassVar[str] = "the layout of torchvision.datasets.ImageFolder, with recordings"
@@ -79,9 +84,31 @@ class AudioFolder:
     def load(self) -> ImageData:
         """List the files, and hash them where they are small in all. Raises DataError, SpecError."""
         check_part(self.part, ("all",))
+        if self.classes not in (None, len(NAMES)):
+            raise SpecError(f"classes={self.classes} is not possible: 12, the classes of Speech Commands' task, or left out.")
         root = folder(self.where)
         classes = {path.name: label for label, path in enumerate(class_folders(root))}
-        return only(read_folders(root, classes, "audiofolder", self.version, EXTENSIONS, "recording"), self.part)
+        data = read_folders(root, classes, "audiofolder", self.version, EXTENSIONS, "recording")
+        return only(of_twelve(data) if self.classes else data, self.part)
+
+
+def of_twelve(data: ImageData) -> ImageData:
+    """Return data of one class a word with the labels of the 12-class task. Raises DataError where none of its words is there."""
+    known = {name: label for label, name in enumerate(NAMES)} | {"_silence_": 0, "_unknown_": 1}
+    words = [name.lower() for name in data.names]
+    if BACKGROUND in words:
+        raise DataError(
+            f"{data.where!r} holds {BACKGROUND!r}, long recordings of which silence is cut. "
+            f"Write speech-commands:{data.where} for the whole data set, or move that folder away."
+        )
+    if not known.keys() & set(words):
+        raise DataError(f"{data.where!r} has no folder named as one of the 12 classes: {', '.join(NAMES)}. Found: {_some(data)}.")
+    samples = tuple(replace(sample, label=known.get(words[sample.label], 1)) for sample in data.samples)
+    return replace(data, samples=samples, digest=fingerprint("12 classes", 1, [], data.digest), classes=len(NAMES), names=NAMES)
+
+
+def _some(data: ImageData) -> str:
+    return ", ".join(data.names[:5]) + (f" and {len(data.names) - 5} more" if len(data.names) > 5 else "")
 
 
 @dataclass(frozen=True)
@@ -148,7 +175,7 @@ class SpeechCommands:
         rows = _balanced(files) if self.classes == 12 else [(f, i) for i, word in enumerate(words) for f in files[word]]
         samples = [Sample(f"{path.parent.name}/{path.name}", label, FileBytes(path)) for path, label in rows]
         samples += _silence(root / BACKGROUND, self.part, len(rows) // 11) if self.classes == 12 else []
-        names = ("silence", "unknown", *WORDS) if self.classes == 12 else tuple(words)
+        names = NAMES if self.classes == 12 else tuple(words)
         behind = sorted({sample.read.path for sample in samples if isinstance(sample.read, Second)})
         recordings = [*(path for path, _ in rows), *behind]
         bytes_of = [path.stat().st_size for path in recordings]
