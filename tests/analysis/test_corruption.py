@@ -123,7 +123,10 @@ def test_another_kind_has_its_own_corruptions(kind, names):
     assert KINDS[kind] == set(names)
     frame = summary(make(CLEAN | corruptions(names, [2])))
     found = figure(frame, "nr")
-    assert found["value"] is not None and found["note"] == f"{len(names)} of {5 * len(names)} cells of {kind}: {', '.join(sorted(names))}"
+    assert (
+        found["value"] is not None
+        and found["note"] == f"{len(names)} of {5 * len(names)} cells of {kind}: {', '.join(sorted(names))}"
+    )
     assert figure(frame, "ce_float")["value"] is not None and frame.filter(figure="mce").is_empty()
     mixed = figure(summary(make(CLEAN | corruptions([*names, "fog"], [2]))), "nr")
     assert mixed["note"].startswith("incomplete, 1 of 75 cells: fog at 2")

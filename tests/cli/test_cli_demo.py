@@ -56,7 +56,12 @@ def test_a_small_folder_is_heard_whole_and_a_large_one_in_part(tmp_path):
 
 
 def test_folders_that_cannot_be_heard_are_told_of(tmp_path):
-    for bad, told in (("none", "is no folder"), ("empty", "no class folders"), ("other", "12 classes: silence"), ("file", "beside")):
+    for bad, told in (
+        ("none", "is no folder"),
+        ("empty", "no class folders"),
+        ("other", "12 classes: silence"),
+        ("file", "beside"),
+    ):
         if bad != "none":
             (tmp_path / bad).mkdir()
         if bad == "other":

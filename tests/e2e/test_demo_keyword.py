@@ -30,10 +30,12 @@ def test_a_folder_of_clips_becomes_rows_and_a_page(clips, tmp_path, capsys):
     command(tmp_path / "out", Kind.keyword, clips)
     rows = bp.results.load(tmp_path / "out")
     assert set(rows["label"]) == {1, 2, 3} and set(rows["model"]) == {CONTROL}
-    assert set(rows["recipe"]) == {"fp32", "bnn:w1a1", "bifsmn:w1a1", "bifsmnv2:w1a2"}
-    assert set(bp.results.variants(tmp_path / "out")["recipe"]) == set(rows["recipe"])
+    assert set(rows["recipe"]) == {"given:w8a8", "bnn:w1a1", "bifsmn:w1a1", "bifsmnv2:w1a2"}
+    made = bp.results.variants(tmp_path / "out")
+    assert set(made["recipe"]) == set(rows["recipe"]) and made["size_bytes"].max() < 1e6
+    assert set(bp.analysis.accuracy(rows)["control"]) == {"given:w8a8"}
     said = capsys.readouterr().out
-    assert said.count("Clean words") == 4 and "of 3" in said
+    assert said.count("Clean words under") == 4 and "of 3" in said
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "bifsmnv2:w1a2" in page and "synthesizer" not in page
 
@@ -53,5 +55,5 @@ def test_synthesized_words_are_recognised(tmp_path):
     command(tmp_path / "out", Kind.keyword, None)
     clean = bp.analysis.accuracy(bp.results.load(tmp_path / "out").filter(family="clean"))
     found = dict(clean.select("recipe", "low").iter_rows())
-    assert found["fp32"] > 70 and min(found.values()) > 50  # chance is 8.3 %
+    assert found["given:w8a8"] > 70 and min(found.values()) > 50  # chance is 8.3 %
     assert "synthesizer" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

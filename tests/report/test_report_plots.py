@@ -77,7 +77,7 @@ def test_a_map_has_a_column_for_each_recipe_and_severity(section: Section) -> No
 
 def test_budgets_are_in_order_on_the_attack_plot(section: Section) -> None:
     curve, plot = attack_plots(section)
-    assert (curve.title, plot.title) == ("linf, worst attack a picture", "pgd-linf")
+    assert (curve.title, plot.title) == ("linf, worst attack a sample", "pgd-linf")
     assert curve.figure["layout"]["xaxis"]["ticktext"] == ["0", "1/255", "2/255"]
     assert plot.figure["layout"]["xaxis"]["ticktext"] == ["1/255", "2/255"]
 

@@ -94,6 +94,13 @@ def test_few_pictures_are_warned_about_and_many_are_not() -> None:
     assert verdict(section()).warnings == ()
 
 
+def test_recordings_are_called_recordings() -> None:
+    said = verdict(dataclasses.replace(section(cells=(cell("fp32", "clean", None, n=20),)), things="recordings"))
+    assert [line.partition(":")[0] for line in said.warnings] == ["Few recordings", "Only clean recordings were run"]
+    lost = verdict(dataclasses.replace(section({("mse:w4a4", "clean"): figure(-3.2, -5.0, -1.4)}), things="recordings"))
+    assert lost.recipes[0][1] == "loses 3.2 points [1.4, 5.0] on clean recordings."
+
+
 def test_clean_rows_alone_are_warned_about() -> None:
     said = verdict(section(cells=(cell("fp32", "clean", None),)))
     assert said.warnings == ("Only clean pictures were run: this says nothing about any noise. Add noises to the grid.",)

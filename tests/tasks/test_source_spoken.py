@@ -72,7 +72,7 @@ def test_a_synthesizer_that_fails_is_told_of(failing, monkeypatch, tmp_path):
     monkeypatch.setattr(spoken, "_engine", lambda: ("library", "data"))
     monkeypatch.setattr(spoken.subprocess, "run", run)
     spoken._files.cache_clear()
-    with pytest.raises(DataError, match="cannot speak here.*recordings of your own"):
+    with pytest.raises(DataError, match=r"cannot speak here.*recordings of your own"):
         load_any("spoken")
 
 

@@ -30,6 +30,7 @@ from bitproof.models import Network
 from bitproof.noises import noise
 from bitproof.results import load
 
+
 class Data(NamedTuple):
     """What a network was trained on: found in a task's spec by ``part``; its names, short and whole; what weights begin with."""
 
@@ -130,7 +131,7 @@ def card(name: str, about: dict[str, Any]) -> str:
         f"## zoo/{name}",
         "",
         f"{about['architecture']} under `{about['recipe']}` ({about['settings']}); {about['size_bytes']:,} bytes.",
-        f"Trained on {about['data']}, from {about['started_from']}: `{about['training']}`.",
+        made_of(about),
         f"SHA-256 `{about['sha256']}`; {about['source']}.",
         "",
         "| noise | samples | accuracy | 95 % interval |",
@@ -138,6 +139,13 @@ def card(name: str, about: dict[str, Any]) -> str:
         *map(line, about["measured"]),
     ]
     return "\n".join(lines)
+
+
+def made_of(about: dict[str, Any]) -> str:
+    """Return what a network learned from, or what it was made of without learning."""
+    if about["training"] == "none":
+        return f"Made without training from {about['started_from']}, calibrated on {about['data']}."
+    return f"Trained on {about['data']}, from {about['started_from']}: `{about['training']}`."
 
 
 def line(figure: dict[str, Any]) -> str:

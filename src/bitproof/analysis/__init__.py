@@ -3,6 +3,7 @@
 from bitproof.analysis.accuracy import accuracy
 from bitproof.analysis.audit import audit
 from bitproof.analysis.bibench import bibench
+from bitproof.analysis.blocks import GIVEN
 from bitproof.analysis.budgets import Budget, budget, free
 from bitproof.analysis.consistency import agreement, contradictions
 from bitproof.analysis.controlled import parted
@@ -25,6 +26,7 @@ from bitproof.analysis.summary import FIGURES, summary
 __all__ = [
     "FIDELITY_LIMIT",
     "FIGURES",
+    "GIVEN",
     "RESIZES",
     "Budget",
     "Choice",

@@ -19,6 +19,9 @@ FAMILIES = ("clean", "natural", "perturbation", "system", "field", "adversarial"
 #: The recipes that others are compared with, the better control first.
 CONTROLS = ("float", "fp32")
 
+#: What begins the recipe of a network that others of a grid are low-bit versions of and that is none of these: given:w8a8.
+GIVEN = "given:"
+
 #: What a defense knows of the label.
 KNOWN, FREE = "known", "free"
 
@@ -74,8 +77,9 @@ class Block:
 
     @property
     def control(self) -> str | None:
-        """The recipe that the others are compared with: ``float``, else ``fp32``, else none."""
-        return next((name for name in CONTROLS if name in self.recipes), None)
+        """The recipe that the others are compared with: ``float``, else ``fp32``, else what was given, else none."""
+        given = (name for name in self.recipes if name.startswith(GIVEN))
+        return next((name for name in CONTROLS if name in self.recipes), next(given, None))
 
     @property
     def label(self) -> str | None:

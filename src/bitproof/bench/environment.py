@@ -64,6 +64,7 @@ def environment(plans: Sequence[Plan], device: torch.device) -> dict[str, Any]:
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "threads": sorted({plan.threads for plan in plans}),
         "data": {task.spec: task.data.digest for plan in plans for task in _sources(plan)},
+        "things": {task.spec: task.data.things for plan in plans for task in plan.tasks.values()},
         "notes": {task.spec: task.data.note for plan in plans for task in plan.tasks.values() if task.data.note},
         "models": {spec: network.digest for plan in plans for spec, network in plan.models.items()},
         "integers": _integers(),

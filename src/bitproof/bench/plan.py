@@ -8,7 +8,7 @@ from functools import cached_property
 
 import torch
 
-from bitproof.analysis import parted
+from bitproof.analysis import GIVEN, parted
 from bitproof.bench.defending import Defending
 from bitproof.bench.fits import Fit, recipes_of
 from bitproof.bench.grid import Grid
@@ -17,7 +17,7 @@ from bitproof.bench.kind import kind_of
 from bitproof.bench.preprocess import preprocess_digest
 from bitproof.bench.specs import check_gradient, deploys, family_of, own_facts, parts, standing
 from bitproof.convert import Recipe
-from bitproof.core import Comparing, Form, Framing, SpecError
+from bitproof.core import Comparing, Form, Framing, Spec, SpecError
 from bitproof.models import Endpoint, Network
 from bitproof.models import load_any as load_model
 from bitproof.noises import expand, noise
@@ -207,8 +207,17 @@ class Plan:
                 identity += own_facts(settings.adversarial)
             if (taught := self._teacher(task, model, recipe, seed)) is not None:
                 identity += ["teacher", taught.id]
-        told = (network.of, str(network.recipe)) if isinstance(network, Network) and network.of is not None else None
-        return Variant(task, model, recipe, seed, tuple(identity), told)
+        return Variant(task, model, recipe, seed, tuple(identity), self._told(model))
+
+    def _told(self, model: str) -> tuple[str, str] | None:
+        """What rows call a network that came low-bit and is compared with another, or others with it; None: its own names."""
+        network = self.networks.get(model)
+        if network is None or network.recipe is None:
+            return None
+        if network.of is not None:
+            return network.of, network.recipe
+        control = any(other.of == model for other in self.networks.values())
+        return (model, f"{GIVEN}{Spec.parse(network.recipe).values[0]}") if control else None
 
     def _clean(self, task: str, form: Form) -> list[str]:
         """The clean occupants of a task's sites, with their versions."""

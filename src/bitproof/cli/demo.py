@@ -71,10 +71,9 @@ def _of_clips(grid: str, clips: Path | None) -> str:
 
 def _print_accuracies(out: Path) -> None:
     """Say what each network makes of the clean clips, with its interval."""
-    from bitproof.analysis import accuracy
-    from bitproof.results import load
+    from bitproof import analysis, results
 
-    clean = accuracy(load(out).filter(family="clean"))
+    clean = analysis.accuracy(results.load(out).filter(family="clean"))
     for row in clean.sort("model", "recipe").iter_rows(named=True):
         span = f"[{row['low']:.1f}, {row['high']:.1f}]"
-        typer.echo(f"Clean words, {row['model']} {row['recipe']}: {row['value']:.1f} % {span} of {row['n']}")
+        typer.echo(f"Clean words under {row['recipe']}: {row['value']:.1f} % {span} of {row['n']}")

@@ -17,6 +17,9 @@ from bitproof.models import Network, load, of_form
 FOLDER = Path(__file__).with_name("zoo_networks")
 INDEX = "index.json"
 
+#: The recipes of networks that are not low-bit.
+FLOAT = ("float", "fp32")
+
 
 @functools.cache
 def zoo_index() -> dict[str, dict[str, Any]]:
@@ -50,7 +53,7 @@ class Zoo:
         if self.name not in zoo_index():
             raise UnknownName("network of the zoo", self.name, list(zoo_index()), "'bitproof list zoo' shows them all.")
         entry = zoo_index()[self.name]
-        if self.of is not None and entry["recipe"] in ("float", "fp32"):
+        if self.of is not None and entry["recipe"] in FLOAT:
             raise SpecError(f"{spec!r} is a float network, which is no low-bit version of {self.of!r}. Leave of= out.")
         path = FOLDER / entry["file"]
         if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
@@ -62,4 +65,5 @@ class Zoo:
         net = read_zoo(path, base, entry["recipe"], shape)
         probe = next(net.parameters()).new_tensor([0.25, 0.75]).view(2, *[1] * len(shape))
         made = of_form(net, base.form, probe.expand(2, *shape).contiguous(), spec=spec)
-        return made if self.of is None else replace(made, of=self.of, recipe=entry["recipe"])
+        low_bit = {"of": self.of, "recipe": entry["recipe"], "size_bytes": entry["size_bytes"]}
+        return made if entry["recipe"] in FLOAT else replace(made, **low_bit)

@@ -33,7 +33,7 @@ class Network:
         made_by: who made it low-bit, or a program, before it came here (``torchao 0.18.0``); None for a network of plain torch.
         size_bytes: what it weighs as it came, of a file the file; None for a network of plain torch.
         of: the model of the same grid that it is a low-bit version of, whose name its rows then bear; None stands for itself.
-        recipe: what made it low-bit, as its rows call it beside ``of``.
+        recipe: what made it low-bit before it came here, as far as that is known; None of a float network.
     """
 
     module: nn.Module

@@ -12,10 +12,10 @@ _COLUMNS = (
     Column("Verdict", "masked: a check failed; undecided: one is missing; holds: all were passed"),
     Column("n", "Pictures", True),
     Column("STE-PGD, %", "Accuracy under PGD through the straight-through estimator", True),
-    Column("Worst case, %", "A picture counts if it stands under every attack and gradient mode that ran", True),
+    Column("Worst case, %", "A sample counts if it stands under every attack and gradient mode that ran", True),
     Column("Gap", "STE-PGD minus worst case, points; below it the excess over the control's own gap", True),
     Column(
-        "Zero gradients, %", "Clean pictures, right ones, whose gradient is zero: through the estimator, and exactly below it", True
+        "Zero gradients, %", "Clean samples, right ones, whose gradient is zero: through the estimator, and exactly below it", True
     ),
     Column("Margin", "Median logit margin in nats; below it the share that silences the cross-entropy in float32", True),
     Column("Cosine", "Of the input gradient with the control's", True),

@@ -61,7 +61,7 @@ def _best(choice: Choice, names: dict[str | None, str]) -> str:
     found = choice.difference
     span = f"{number(found['delta'], signed=True)} points {interval(found['delta_low'], found['delta_high'], signed=True)}"
     unclear = "" if found["delta_low"] > 0 or found["delta_high"] < 0 else ", which includes 0: the two may be equal"
-    return f"{said}, {span} above {names['runner-up']} on the same {found['pairs']:,} pictures{unclear}."
+    return f"{said}, {span} above {names['runner-up']} on the same {found['pairs']:,} samples{unclear}."
 
 
 def _plot(choice: Choice, rows: list[Row], names: list[str], places: dict[tuple[str, str], int], column: str) -> Plot:

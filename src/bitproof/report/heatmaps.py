@@ -50,7 +50,7 @@ def _maps(section: Section, cells: list[Row]) -> list[Plot]:
 
 
 def _drop(section: Section, cells: list[Row]) -> Plot:
-    caption = "Points of accuracy lost against clean, on the same pictures."
+    caption = "Points of accuracy lost against clean, on the same samples."
     reach = max(5.0, *(cell["drop"] for cell in cells))
     return _map(section, cells, "drop", "Drop", caption, {"colorscale": "Cividis", "reversescale": True, "zmin": 0, "zmax": reach})
 

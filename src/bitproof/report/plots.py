@@ -163,7 +163,7 @@ def _curves(section: Section) -> dict[str, list[tuple[float, str, Row]]]:
     for (_, name), row in section.figures.items():
         norm, eps, label = name.removeprefix("robust_worst:").partition(",eps=")
         if name.startswith("robust_worst:") and eps and row["value"] is not None:
-            curves.setdefault(f"{norm}, worst attack a picture", []).append((_amount(label), label, row))
+            curves.setdefault(f"{norm}, worst attack a sample", []).append((_amount(label), label, row))
     clean = [(0.0, "0", row) for (_, name), row in section.figures.items() if name == "clean" and row["value"] is not None]
     return {title: [*clean, *found] for title, found in curves.items() if len({label for _, label, _ in found}) > 1}
 

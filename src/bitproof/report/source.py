@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,8 @@ FAILURE = ("task", "model", "recipe", "noise", "seed", "error")
 class Section:
     """One model on one task behind one defense: rows of ``analysis`` and ``results.variants``.
 
-    The frames of perturbation sequences are no ``cells``: their figures are those of whole ``sequences``.
+    The frames of perturbation sequences are no ``cells``: their figures are those of whole ``sequences``. ``things`` is what the
+    samples are, ``note`` what has to be known of them.
     """
 
     key: str
@@ -53,6 +54,8 @@ class Section:
     gallery: tuple[Row, ...]
     audit: tuple[Row, ...] = ()
     questions: tuple[Row, ...] = ()
+    things: str = "pictures"
+    note: str = ""
 
     @property
     def knows_label(self) -> bool:
@@ -151,17 +154,24 @@ def read(path: Path) -> Run:
         still = rows.filter(pl.col("family") != "perturbation")
         cells, figures = analysis.accuracy(still).to_dicts(), analysis.summary(rows, imagenet=imagenet(path)).to_dicts()
         audits, choices = analysis.audit(still).to_dicts(), analysis.pareto(still, made)
-    said, pictures = replies(path), tuple(store.gallery())
+    said, pictures, environment = replies(path), tuple(store.gallery()), store.environment()
     asked = analysis.questions(said).to_dicts()
     keys = ["task", "model", "recipe", "defense", "noise", "seed", "cell", "variant"]
     return Run(
         name=path.resolve().name,
-        sections=tuple(_sections(cells, figures, audits, made.to_dicts(), _ordered(pictures, cells), asked)),
+        sections=tuple(
+            replace(
+                section,
+                things=environment.get("things", {}).get(section.task, "pictures"),
+                note=environment.get("notes", {}).get(section.task, ""),
+            )
+            for section in _sections(cells, figures, audits, made.to_dicts(), _ordered(pictures, cells), asked)
+        ),
         variants=tuple(made.to_dicts()),
         reports=store.reports(),
         failures=tuple({key: found.get(key, "–") for key in FAILURE} for found in store.failures()),
         cell_ids=tuple(rows.select(keys).unique(maintain_order=True).sort(keys).to_dicts()),
-        environment=store.environment(),
+        environment=environment,
         environments=tuple(store.environments()),
         grid=store.grid(),
         grids=tuple(store.grids()),

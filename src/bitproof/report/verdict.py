@@ -9,7 +9,7 @@ from bitproof.report.words import GAINED, LOST, UNDECIDED, budget, change, count
 
 #: What the deciding figures are called in a sentence.
 SPOKEN = {
-    "clean": "clean pictures",
+    "clean": "clean {things}",
     "nr": "natural noise",
     "system_mean": "system noise (mean)",
     "system_worst": "system noise (worst)",
@@ -64,11 +64,11 @@ def _warnings(section: Section) -> list[str]:
     small = [f"{n} for {FAMILIES[family].lower()}" for family, n in fewest.items() if n < FEW]
     if small:
         found.append(
-            f"Few pictures: {joined(small)}. The intervals are wide, and small losses cannot be seen: "
+            f"Few {section.things}: {joined(small)}. The intervals are wide, and small losses cannot be seen: "
             "undecided does not mean that nothing was lost."
         )
     if section.families == ("clean",) and not section.sequences:
-        found.append("Only clean pictures were run: this says nothing about any noise. Add noises to the grid.")
+        found.append(f"Only clean {section.things} were run: this says nothing about any noise. Add noises to the grid.")
     return found
 
 
@@ -79,15 +79,15 @@ def _changes(section: Section, recipe: str) -> Changes:
         row = section.figure(recipe, name)
         said = change(row["delta_low"], row["delta_high"]) if row else ""
         if row and said:
-            (attacks if name.startswith("robust_worst") else found)[said].append((_spoken(name, row), row))
+            (attacks if name.startswith("robust_worst") else found)[said].append((_spoken(section, name, row), row))
     for said, told in _extremes(attacks).items():
         found[said].append(told)
     return found
 
 
-def _spoken(name: str, row: Row) -> str:
+def _spoken(section: Section, name: str, row: Row) -> str:
     kind, _, detail = name.partition(":")
-    said = f"attacks ({budget(detail)})" if detail else SPOKEN[kind]
+    said = f"attacks ({budget(detail)})" if detail else SPOKEN[kind].format(things=section.things)
     return f"{said[:-1]}, {row['verdict']})" if row.get("verdict") else said
 
 
@@ -160,7 +160,7 @@ def _excess(section: Section) -> str:
     return (
         f"The largest excess drop whose interval excludes 0 is {worst['noise']} under {worst['recipe']}: it costs "
         f"{number(worst['excess'])} points {span} more than it costs {section.control} (n = {worst['n']:,}). "
-        f"It was picked as the largest of {count(len(cells), 'cell')}, so expect less of it on new pictures."
+        f"It was picked as the largest of {count(len(cells), 'cell')}, so expect less of it on new {section.things}."
     )
 
 

@@ -34,8 +34,8 @@ class ImageData:
 
     ``classes`` is the number of classes that the source declares, None where it only has labels; ``names`` are theirs, in
     order of the label, or empty. ``digest`` changes with the source's version, the ids, the labels and the files' sizes, where it
-    is cheap with their bytes too. ``note`` is what whoever reads a figure has to know of them. Construction raises DataError for no samples, an id that comes twice, a label outside the
-    declared classes, and samples of which only some are labelled.
+    is cheap with their bytes too. ``note`` is what whoever reads a figure has to know of them. Construction raises DataError for
+    no samples, an id that comes twice, a label outside the declared classes, and samples of which only some are labelled.
     """
 
     where: str

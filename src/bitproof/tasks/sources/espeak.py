@@ -27,12 +27,12 @@ def spoken(library: str, data: str, requests: Sequence[Request]) -> tuple[int, l
         raise RuntimeError(f"eSpeak NG finds no data in {data!r}")
     samples: list[bytes] = []
 
-    @_HEARD
     def heard(wave: ctypes._Pointer[ctypes.c_short], count: int, events: int | None) -> int:
         samples.append(ctypes.string_at(wave, 2 * count) if count > 0 else b"")
         return 0
 
-    engine.espeak_SetSynthCallback(heard)
+    kept = _HEARD(heard)  # for as long as the engine may call it
+    engine.espeak_SetSynthCallback(kept)
     return rate, [_said(engine, samples, *request) for request in requests]
 
 

@@ -70,7 +70,7 @@ def script() -> list[tuple[str, Request]]:
 
 @dataclass(frozen=True)
 class Spoken:
-    """The 12 classes of Speech Commands' task from a synthesizer, 13 voices at three speeds: 156 clips, without a file or a network.
+    """The 12 classes of Speech Commands' task from a synthesizer: 13 voices at three speeds, 156 clips, no file needed.
 
     Silence is the noise that lies under the words. Source: eSpeak NG; its American voices were taken because a float network of
     Speech Commands knows 80 % of their words, and 60 % of those of its British and Scottish ones.
