@@ -1,12 +1,18 @@
 """Texts through the same grid, store, figures and page as pictures: classes and numbers, noises at every site."""
 
+import json
+
 import polars as pl
 import pytest
 from tiny_bert import reviews, tiny_bert
 
+import bitproof as bp
 from bitproof import analysis, results
-from bitproof.bench import Plan, load_grids, run
-from bitproof.core import SpecError
+from bitproof.bench import Plan, export_packed, load_grids, parse_grids, run, subject
+from bitproof.bench.inputs import probe_of
+from bitproof.core import ModelError, SpecError
+from bitproof.export import deploy, save_packed
+from bitproof.models import load
 from bitproof.report import write
 
 pytest.importorskip("transformers", reason="the extra text")
@@ -100,3 +106,50 @@ def test_what_is_of_pictures_is_refused(made, tmp_path, line, says):
     (tmp_path / "grid.yaml").write_text(f"{kept}\n{line}\n", encoding="utf-8")
     with pytest.raises(SpecError, match=says):
         Plan(load_grids(tmp_path / "grid.yaml")[0])
+
+
+def test_a_packed_encoder_stands_in_a_grid_beside_its_simulation(made, tmp_path):
+    """The file holds its tokenizer: the folder that it came from is not asked again."""
+    found = export_packed(subject(str(made / "out"), "bibert:w1a1", None, 1, None), tmp_path / "deployed", ["typos:3"])
+    assert [comparison.gap.flipped for comparison in found.comparisons] == [0, 0]
+    assert str(made) not in found.path.read_bytes().decode(errors="ignore")
+    assert "tokenizer" not in json.loads((tmp_path / "deployed" / "export.json").read_text())["geometry"]
+    network = load(f"packed:{found.path}")
+    own = load(f"transformers:{made / 'tiny'},length=16")
+    assert (network.form.length, network.form.digest, network.finished) == (16, own.form.digest, True)
+    (tmp_path / "grid.yaml").write_text(
+        f'tasks: ["text/glue:sst2,{made / "dev.tsv"}"]\nmodels: ["packed:{found.path}"]\nrecipes: [fp32]\n'
+        'noises: ["typos:3", "tokens:lower=false", "tokens:truncate=left+typos:1"]\nbatch_size: 8\nthreads: 1\n',
+        encoding="utf-8",
+    )
+    assert run(tmp_path / "grid.yaml", tmp_path / "out").failed == 0
+    real, simulated = results.load(tmp_path / "out"), results.load(made / "out").filter(pl.col("recipe") == "bibert:w1a1")
+    both = real.join(simulated, on=["noise", "sample"])
+    assert len(both) == 4 * 24 and (both["prediction"] == both["prediction_right"]).all()
+    (size,) = results.variants(tmp_path / "out")["size_bytes"]
+    assert size == found.size_bytes == found.path.stat().st_size
+
+
+@pytest.fixture(scope="module")
+def packed(made):
+    network = load(f"transformers:{made / 'tiny'},length=16")
+    model = bp.quantize(network.module, "bibert:w1a1", [probe_of(network)]).model
+    about = {**vars(network.form), "kind": "text", "tokenizer": (made / "tiny" / "tokenizer.json").read_text()}
+    return deploy(model, probe_of(network)).model, about
+
+
+@pytest.mark.parametrize(
+    ("noise", "says"), [("hotflip:share=0.2", "gradient"), ("pgd-linf:eps=0.01", "gradient"), ("fog:3", "text")]
+)
+def test_what_a_packed_encoder_cannot_is_refused(made, packed, tmp_path, noise, says):
+    save_packed(packed[0], tmp_path / "packed.safetensors", packed[1])
+    text = f'tasks: ["text/glue:sst2,{made / "dev.tsv"}"]\nmodels: ["packed:{tmp_path / "packed.safetensors"}"]\n'
+    with pytest.raises(SpecError, match=says):
+        Plan(parse_grids(f'{text}recipes: [fp32]\nnoises: ["{noise}"]\n')[0])
+
+
+@pytest.mark.parametrize("change", [{"digest": "0" * 12}, {"tokenizer": ""}, {"size": 3}, {"length": 1}])
+def test_a_packed_file_without_its_tokenizer_is_refused(packed, tmp_path, change):
+    save_packed(packed[0], tmp_path / "packed.safetensors", {**packed[1], **change})
+    with pytest.raises(ModelError, match="whole tokenizer"):
+        load(f"packed:{tmp_path / 'packed.safetensors'}")

@@ -82,6 +82,7 @@ HOSTILE = {
     "a step twice": a_step(lambda steps: steps.append(steps[0])),
     "no output": lambda header, arrays: header.update(output=99),
     "another version": lambda header, arrays: header.update(version=2),
+    "a later version": lambda header, arrays: header.update(version=4),
     "no steps": lambda header, arrays: header.pop("steps"),
     "steps of text": lambda header, arrays: header.update(steps="rm -rf"),
     "too few signs": lambda header, arrays: arrays.update({"product.2.signs": np.zeros(3, np.uint8)}),

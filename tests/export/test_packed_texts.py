@@ -3,16 +3,21 @@
 import dataclasses
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
 from tiny_bert import tiny_bert
 from torch import nn
 
 import bitproof as bp
 from bitproof import kernels, models
 from bitproof.convert import QuantAttention
-from bitproof.export import deploy
+from bitproof.core import ModelError
+from bitproof.export import PackedTexts, deploy
 from bitproof.export.packed_attention import packed_attention_
+from bitproof.export.packed_file import read_packed
 
 pytest.importorskip("transformers", reason="the extra text")
 
@@ -24,16 +29,18 @@ def texts(n, length, seed=0):
     return x
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    network = models.load(
-        f"transformers:{tiny_bert(tmp_path_factory.mktemp('tiny'), hidden_size=64, intermediate_size=96)},length=16"
-    )
-    x = texts(2, 12)
-    x[0, 1, 9:] = 0
+def network_of(folder):
+    network = models.load(f"transformers:{tiny_bert(folder, hidden_size=64, intermediate_size=96)},length=16")
     torch.manual_seed(0)
     for layer in [module for module in network.module.modules() if isinstance(module, (nn.LayerNorm, nn.Linear))]:
         nn.init.normal_(layer.bias, 0, 0.2)  # sums of 0 are no ties then
+    return network
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    network, x = network_of(tmp_path_factory.mktemp("tiny")), texts(2, 12)
+    x[0, 1, 9:] = 0
     model = bp.quantize(network.module, "bibert:w1a1", [x]).model
     return network.module, model, deploy(model, x), x
 
@@ -89,3 +96,46 @@ def test_an_attention_with_a_softmax_stays_simulated(made):
     assert reasons and all(reasons)
     told = str(dataclasses.replace(found.report, simulated=Counter(reasons)))
     assert f"{len(reasons)} attentions simulated: {reasons[0]}" in told
+
+
+def test_an_attention_with_a_softmax_is_a_part_of_the_program(tmp_path):
+    """Elastic binarization: its operands' quantizers are steps, and torch sees no graph that depends on their values."""
+    network, x = network_of(tmp_path / "tiny"), texts(2, 12)
+    x[0, 1, 9:] = 0
+    model = bp.quantize(network.module, "elastic:w1a1", [x]).model
+    found = deploy(model, x)
+    assert found.report.attentions == 0 and found.report.packed > 10
+    ops = {step.op for step in found.model.program.steps}
+    assert "aten.softmax.int" in ops and not ops & {"aten.mul_.Tensor", "aten.add_.Tensor"}
+    for sample in (x, texts(1, 5, 1)):
+        with torch.no_grad():
+            torch.testing.assert_close(found.model(sample), model(sample), rtol=1e-3, atol=1e-4)
+
+
+def test_the_embedding_counts_as_what_a_file_keeps_of_it(made):
+    (line,) = [line for line in made[2].report.layers if line.name.endswith("position_embeddings")]
+    assert not line.packed and line.reason == "looked up; a file keeps its signs"
+    assert line.size_bytes == 24 * (64 // 8 + 4) and line.float_bytes == 24 * 64 * 4  # the one with most rows
+
+
+def test_a_file_gives_the_same_logits_and_is_small(made, tmp_path):
+    _, _, found, x = made
+    size = bp.save_packed(found.model, tmp_path / "net.safetensors", {"kind": "text", "long": "ä" * 10_000})
+    again, about = read_packed(tmp_path / "net.safetensors")
+    assert isinstance(again, PackedTexts) and about == {"kind": "text", "long": "ä" * 10_000}
+    with torch.no_grad():
+        assert torch.equal(again(x), found.model(x))
+        assert torch.equal(again.program.stepwise(x), found.model.program.stepwise(x))
+    floats = sum(value.nbytes for name, value in again.program.tensors.items() if "position_embeddings" not in name)
+    assert size == (tmp_path / "net.safetensors").stat().st_size < floats + 60_000
+
+
+def test_a_damaged_text_about_a_network_is_told(made, tmp_path):
+    path = tmp_path / "net.safetensors"
+    bp.save_packed(made[2].model, path, {"long": "ab" * 10_000})
+    with safe_open(path, framework="np") as file:
+        header, arrays = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}
+    for damaged in (arrays["about.long"][:-3], np.zeros(9, np.uint8)):
+        save_file({**arrays, "about.long": damaged}, path, header)
+        with pytest.raises(ModelError, match="damaged"):
+            bp.load_packed(path)

@@ -4,6 +4,7 @@ from bitproof.bench.ahead import Times
 from bitproof.bench.checking import Check, check
 from bitproof.bench.comparison import fidelity
 from bitproof.bench.environment import doctor
+from bitproof.bench.executors import EXECUTORS
 from bitproof.bench.exporting import Comparison, Export, Speed, export
 from bitproof.bench.grid import Grid, load_grids, parse_grids, schema
 from bitproof.bench.helping import helps
@@ -22,9 +23,12 @@ from bitproof.bench.reporter import Reporter
 from bitproof.bench.runner import Outcome, run
 from bitproof.bench.subjects import Subject, subject
 from bitproof.bench.suites import audited
+from bitproof.bench.trackers import TRACKERS
 
 __all__ = [
+    "EXECUTORS",
     "PIPELINE",
+    "TRACKERS",
     "Agreement",
     "Cell",
     "Check",

@@ -119,7 +119,7 @@ def export(
 
 def noises_on_pictures(noises: Sequence[str], subject: Subject) -> list[str]:
     """Return the specs that ``noises`` stand for. Raises SpecError for one that is not on pictures, and where there are none."""
-    specs = [spec for text in noises for spec in expand(text)]
+    specs = [spec for text in noises for spec in expand(text, kind=subject.network.form.kind)]
     for spec in specs:
         if {"tensor", "model"} & set(standing(spec)):
             raise SpecError(f"{spec!r} is no noise on pictures; an export is compared under those alone, such as fog:3.")

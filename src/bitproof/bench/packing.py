@@ -15,10 +15,11 @@ from bitproof.analysis import wilson
 from bitproof.bench.exporting import Comparison, noises_on_pictures, pictures_of, plain
 from bitproof.bench.inputs import probe_of
 from bitproof.bench.subjects import Subject
-from bitproof.core import ModelError, StoreError
+from bitproof.core import Form, ModelError, StoreError, Words
 from bitproof.export import (
     DeployReport,
     PackedDepths,
+    PackedTexts,
     Program,
     at_depth,
     deploy,
@@ -28,6 +29,7 @@ from bitproof.export import (
     save_packed,
 )
 from bitproof.kernels import status
+from bitproof.noises import tokenizer_json
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Packed:
             "size_bytes": self.size_bytes,
             "float_bytes": self.float_bytes,
             "kernels": self.kernels,
-            "geometry": dict(vars(self.subject.network.form)),
+            "geometry": _plain_form(self.subject.network.form),
             "layers": [dataclasses.asdict(layer) for layer in self.report.layers],
             "fused": dict(self.report.fused),
             "left_float": dict(self.subject.left_float),
@@ -66,7 +68,7 @@ def export_packed(
     """Write ``subject`` to ``out/packed.safetensors`` and what is known of it to ``out/export.json``.
 
     The file is read again, and that is what is compared with the simulation: on ``limit`` clean pictures and on the same ones
-    under each of ``noises``; without data, on two pictures of random values. ``depths``: of a thinnable network, all in one
+    under each of ``noises``; without data, on two samples of no meaning. ``depths``: of a thinnable network, all in one
     file; the first one runs and is compared. Raises SpecError for a noise that is not one on pictures, ModelError where
     no layer can be packed or the network cannot be written, StoreError where ``out`` cannot.
     """
@@ -74,13 +76,13 @@ def export_packed(
     form, path = subject.network.form, out / "packed.safetensors"
     probe = probe_of(subject.network)
     model, report = deploy(subject.module, probe) if depths is None else deploy_depths(subject.module, probe, depths)
-    if not isinstance(model, (Program, PackedDepths)):
+    if not isinstance(model, (Program, PackedDepths, PackedTexts)):
         raise ModelError(f"{type(model).__name__} is no list of steps.")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{str(out)!r} cannot be written: {error}.") from None
-    size = save_packed(model, path, {"kind": form.kind, **vars(form)})
+    size = save_packed(model, path, _about(form))
     again = load_packed(path)
     simulated = subject.module if depths is None else at_depth(subject.module, depths[0])
     comparisons = tuple(
@@ -89,6 +91,17 @@ def export_packed(
     found = Packed(path, subject, report, size, _bytes(subject.network.module), status(), comparisons, depths or ())
     (out / "export.json").write_text(json.dumps(found.to_dict(), indent=2, ensure_ascii=False), encoding="utf-8")
     return found
+
+
+def _plain_form(form: Form) -> dict[str, Any]:
+    """How a sample becomes an input, without what is a file of this machine."""
+    return {key: value for key, value in vars(form).items() if key != "tokenizer"}
+
+
+def _about(form: Form) -> dict[str, Any]:
+    """What the packed file says of its input; of texts it holds the tokenizer itself."""
+    tokenizer = {"tokenizer": tokenizer_json(form)} if isinstance(form, Words) else {}
+    return {"kind": form.kind, **_plain_form(form), **tokenizer}
 
 
 def _compared(subject: Subject, packed: nn.Module, spec: str, limit: int) -> Comparison:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -18,7 +17,7 @@ from bitproof.bench.inputs import Inputs
 from bitproof.bench.pictures import draw
 from bitproof.core import SpecError, Words, seed
 from bitproof.models import Network, TorchVictim, WordVictim
-from bitproof.noises import noise
+from bitproof.noises import noise, tokenizer_json
 from bitproof.tasks import Sample, Task, sentences
 
 if TYPE_CHECKING:
@@ -131,8 +130,7 @@ class TextInputs(Inputs):
 @lru_cache(maxsize=4)
 def fixed_tokens(form: Words) -> torch.Tensor:
     """Return V, true of tokens that no attack exchanges or puts in: special ones, reserved ones, parts of words, signs."""
-    with Path(form.tokenizer).open(encoding="utf-8") as file:
-        plan = json.load(file)
+    plan = json.loads(tokenizer_json(form))
     special = {token["id"] for token in plan.get("added_tokens", ()) if token.get("special")}
     held = plan["model"]["vocab"]
     vocabulary: dict[str, int] = held if isinstance(held, dict) else {piece: i for i, (piece, _) in enumerate(held)}

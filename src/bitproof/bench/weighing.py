@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from bitproof.convert import WEIGHTED, QuantLayer
 from bitproof.core import ModelError
-from bitproof.export import Program, deploy, save_packed
+from bitproof.export import PackedTexts, Program, deploy, save_packed
 from bitproof.kernels import REFERENCE, chosen
+from bitproof.models import MASK
 
 #: Forwards of each network that are timed, after WARM ones.
 TIMED, WARM = 9, 2
@@ -88,11 +89,9 @@ def packed_of(model: nn.Module, control: nn.Module, like: Tensor) -> OnKernels |
 
     ``like``: two samples or more. The NumPy reference that stands in for kernels is not timed: it is there to be read.
     """
-    if not like.is_floating_point():
-        return None  # of texts: to write an encoder as one program takes minutes
     try:
         packed = deploy(model, like).model
-        if not isinstance(packed, Program):
+        if not isinstance(packed, (Program, PackedTexts)):
             return None
         with TemporaryDirectory() as folder:
             size = save_packed(packed, Path(folder) / "packed.safetensors")
@@ -100,7 +99,15 @@ def packed_of(model: nn.Module, control: nn.Module, like: Tensor) -> OnKernels |
         return None
     if chosen() == REFERENCE:
         return OnKernels(size)
-    return OnKernels(size, *latencies([packed, control], torch.zeros_like(like[:1])))
+    return OnKernels(size, *latencies([packed, control], _blank(like)))
+
+
+def _blank(like: Tensor) -> Tensor:
+    """One sample as large as any: a black picture, silence, or a text without an empty position."""
+    x = torch.zeros_like(like[:1])
+    if not x.is_floating_point():
+        x[:, MASK] = 1
+    return x
 
 
 def latencies(models: list[Any], x: Tensor) -> list[float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pkgutil
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,7 +28,26 @@ class Kind(StrEnum):
     tasks = "tasks"
     sources = "sources"
     backwards = "backwards"
+    matches = "matches"
+    executors = "executors"
+    trackers = "trackers"
     zoo = "zoo"
+
+
+#: Kind → the room that has its registry, and what that is called there.
+_TABLES = {
+    Kind.models: "models:MODELS",
+    Kind.quantizers: "quantizers:QUANTIZERS",
+    Kind.noises: "noises:NOISES",
+    Kind.attacks: "noises:ATTACKS",
+    Kind.defenses: "defenses:DEFENSES",
+    Kind.tasks: "tasks:TASKS",
+    Kind.sources: "tasks:SOURCES",
+    Kind.backwards: "quantizers:BACKWARDS",
+    Kind.matches: "training:MATCHES",
+    Kind.executors: "bench:EXECUTORS",
+    Kind.trackers: "bench:TRACKERS",
+}
 
 
 def command(kind: Kind, as_json: Annotated[bool, typer.Option("--json", help="One JSON list.")] = False) -> None:
@@ -65,20 +85,5 @@ def cards(kind: Kind) -> list[Card]:
 
 
 def _registry(kind: Kind) -> Registry:
-    if kind is Kind.models:
-        from bitproof.models import MODELS as registry
-    elif kind is Kind.tasks:
-        from bitproof.tasks import TASKS as registry
-    elif kind is Kind.sources:
-        from bitproof.tasks import SOURCES as registry
-    elif kind is Kind.attacks:
-        from bitproof.noises import ATTACKS as registry
-    elif kind is Kind.noises:
-        from bitproof.noises import NOISES as registry
-    elif kind is Kind.defenses:
-        from bitproof.defenses import DEFENSES as registry
-    elif kind is Kind.backwards:
-        from bitproof.quantizers import BACKWARDS as registry
-    else:
-        from bitproof.quantizers import QUANTIZERS as registry
+    registry: Registry = pkgutil.resolve_name(f"bitproof.{_TABLES[kind]}")
     return registry

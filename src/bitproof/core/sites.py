@@ -97,7 +97,7 @@ class Clip:
 class Words:
     """How a sentence, or a pair, becomes the model's input: its first ``length`` tokens, or with ``truncate`` left its last.
 
-    ``tokenizer`` is the path of a ``tokenizer.json``; it is not printed, its ``digest`` is.
+    ``tokenizer`` is the path of a ``tokenizer.json``, or what stands in one; it is not printed, its ``digest`` is.
     """
 
     kind: ClassVar[str] = "text"

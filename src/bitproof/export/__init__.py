@@ -11,6 +11,7 @@ from bitproof.export.native_front import front_end
 from bitproof.export.numbers import low_bit_layers
 from bitproof.export.onnx_file import to_onnx
 from bitproof.export.packed_file import load_packed, save_packed
+from bitproof.export.packed_texts import PackedTexts
 from bitproof.export.product import PRODUCT
 from bitproof.export.program import OPERATIONS, Program
 from bitproof.export.qonnx_file import Qonnx, to_qonnx, written_out
@@ -34,6 +35,7 @@ __all__ = [
     "Gap",
     "Named",
     "PackedDepths",
+    "PackedTexts",
     "Program",
     "Qonnx",
     "Ref",

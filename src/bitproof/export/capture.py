@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bitproof.convert import QuantAttention
 from bitproof.core import ModelError
 from bitproof.export.numbers import low_bit_layers
 from bitproof.export.product import PRODUCT, Product
@@ -17,6 +18,7 @@ from bitproof.export.program import OPERATIONS, Program, array
 from bitproof.export.signs import Signs, Window
 from bitproof.export.steps import Named, Ref, Step, leaves, mapped
 from bitproof.kernels import PackedWeight
+from bitproof.quantizers import Quantizer
 
 _SIGNS = "bitproof.sign_conv2d.default"
 _NORM = "aten._native_batch_norm_legit_no_training.default"
@@ -54,9 +56,16 @@ def _plain(model: nn.Module) -> nn.Module:
         with torch.no_grad():
             layer.layer.weight = nn.Parameter(layer.weight.clone(), requires_grad=False)
         layer.weight_quantizer = None
-        if layer.input_quantizer is not None:
-            layer.input_quantizer.info()  # so that it has read its buffers: their values steer Python
+    for quantizer in _read_later(result):
+        quantizer.info()  # so that it has read its buffers: their values steer Python
     return result
+
+
+def _read_later(model: nn.Module) -> list[Quantizer]:
+    """Return the quantizers of inputs and of an attention's operands: they are a part of what is exported."""
+    inputs = [layer.input_quantizer for layer in low_bit_layers(model).values()]
+    operands = [each for module in model.modules() if isinstance(module, QuantAttention) for each in module.quantizers().values()]
+    return [each for each in (*inputs, *operands) if each is not None]
 
 
 def _exported(model: nn.Module, sample: Tensor, texts: bool) -> Any:
@@ -65,8 +74,8 @@ def _exported(model: nn.Module, sample: Tensor, texts: bool) -> Any:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             found = torch.export.export(model, (sample,), dynamic_shapes=(free,), strict=False)
-            mutable = any(getattr(getattr(n.target, "_schema", None), "is_mutable", False) for n in found.graph.nodes)
-            return found.run_decompositions({}) if mutable else found
+            written = any(_is_mutable(node) and not _on_its_own(node) for node in found.graph.nodes)
+            return found.run_decompositions({}) if written else found
     except Exception as error:  # whatever torch raises about somebody's module
         reason = str(error).strip().partition("\n")[0]
         fixed = "specialized it to be a constant" in str(error)
@@ -102,7 +111,7 @@ class _Reader:
         return found[0].id
 
     def _call(self, node: Any) -> None:
-        name = _name(node.target)
+        name = _new(node) if _is_mutable(node) else _name(node.target)
         if name.startswith("aten._assert") or name == "aten.sym_constrain_range_for_size.default":
             return
         if name in _NOTHING or _same_type(name, node) or _first_of_norm(name, node):
@@ -163,6 +172,26 @@ def _wanted(graph: Any) -> set[Any]:
         if node.op == "output" or node in wanted:
             wanted.update(node.all_input_nodes)
     return wanted
+
+
+def _is_mutable(node: Any) -> bool:
+    return bool(getattr(getattr(node.target, "_schema", None), "is_mutable", False))
+
+
+def _new(node: Any) -> str:
+    """The name of the operation that gives as a new result what this one writes."""
+    return _name(node.target).replace("_.", ".", 1)
+
+
+def _on_its_own(node: Any) -> bool:
+    """Whether an operation writes to what nobody else looks at: then it is as good as its form that gives a new result."""
+    into = node.args[0]
+    if _new(node) not in OPERATIONS or into.op != "call_function" or len(into.users) > 1:
+        return False
+    if _is_mutable(into):
+        return _on_its_own(into)
+    views = any(result.alias_info is not None for result in into.target._schema.returns)
+    return not views or (_name(into.target) == "aten.to.dtype" and not _same_type("aten.to.dtype", into))
 
 
 def _same_type(name: str, node: Any) -> bool:

@@ -20,7 +20,9 @@ from bitproof.export.numbers import low_bit_layers
 from bitproof.export.packed_attention import packed_attention_
 from bitproof.export.packed_layer import PackedLayer, PackedPlanes
 from bitproof.export.packed_texts import PackedTexts
+from bitproof.export.program import array
 from bitproof.export.signs import border, signs
+from bitproof.export.tables import signs_of
 
 
 @dataclass(frozen=True)
@@ -124,11 +126,18 @@ def _packed(name: str, layer: QuantLayer) -> tuple[nn.Module | None, DeployedLay
     try:
         found = signs(layer)
     except ModelError as error:
-        return None, DeployedLayer(name, False, str(error), size, size)
+        return None, _not_packed(name, layer, str(error), size)
     linear = isinstance(layer.layer, nn.Linear)
     packed = [PackedLayer(each, linear, border(layer.layer), name) for each in found]
     line = DeployedLayer(name, True, "", sum(each.size_bytes for each in found), size)
     return packed[0] if len(packed) == 1 else PackedPlanes(packed), line
+
+
+def _not_packed(name: str, layer: QuantLayer, reason: str, size: int) -> DeployedLayer:
+    table = signs_of(array(layer.weight)) if isinstance(layer.layer, nn.Embedding) else None
+    if table is None:
+        return DeployedLayer(name, False, reason, size, size)
+    return DeployedLayer(name, False, "looked up; a file keeps its signs", sum(part.nbytes for part in table.values()), size)
 
 
 def _put(model: nn.Module, old: nn.Module, new: nn.Module) -> nn.Module:

@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from bitproof.core import Clip, ModelError, SpecError
+from bitproof.core import Clip, ModelError, SpecError, Words, digest
 from bitproof.export.depths import PackedDepths
 from bitproof.export.packed_file import read_packed
-from bitproof.models import Network, of_form, wrap
+from bitproof.models import MASK, Network, of_form, wrap
 from bitproof.noises import noise
 
 
@@ -24,8 +24,8 @@ from bitproof.noises import noise
 class PackedFile:
     """A packed 1-bit network of 'bitproof export --packed', run by bitproof's kernels on the CPU: packed:FILE[,classes=N,depth=N].
 
-    ``depth``: of a file that holds several. How a picture, or a recording, becomes its input is in the file. It is a finished
-    session: no recipe changes it, and gradient attacks do not apply. Reading it runs nothing that it holds.
+    ``depth``: of a file that holds several. How a picture, a recording or a text becomes its input is in the file, a tokenizer
+    too. It is a finished session: no recipe changes it, and gradient attacks do not apply. Reading it runs nothing that it holds.
     """
 
     file: str
@@ -36,15 +36,18 @@ class PackedFile:
     version: ClassVar[int] = 1
 
     def load(self, spec: str) -> Network:
-        """Read the file. Raises ModelError where it is no packed network for pictures."""
+        """Read the file. Raises ModelError where it is no packed network that says what it takes."""
         path = Path(os.path.expandvars(self.file)).expanduser()
         program, about = read_packed(path)
         if self.depth is not None:
             _at(program, self.depth, path)
         code, weight = hashlib.sha256(path.read_bytes()).digest(), path.stat().st_size
         code += b"" if self.depth is None else str(self.depth).encode()
-        if about.get("kind", "image") == "keyword":
+        kind = about.get("kind", "image")
+        if kind == "keyword":
             return self._of_clips(program, about, spec, code, weight)
+        if kind == "text":
+            return self._of_texts(program, about, spec, code, weight)
         try:
             size, resize = int(about["size"]), int(about["resize"])
             mode, interpolation = str(about["mode"]), str(about["interpolation"])
@@ -74,6 +77,18 @@ class PackedFile:
             ) from None
         probe = torch.linspace(-80, 10, 2 * math.prod(shape := noise(clip.features).shape)).view(2, *shape)
         return of_form(program, clip, probe, spec=spec, classes=self.classes, differentiable=False, code=code, size_bytes=weight)
+
+    def _of_texts(self, program: nn.Module, about: Mapping[str, Any], spec: str, code: bytes, weight: int) -> Network:
+        try:
+            form = Words(**{key: value for key, value in about.items() if key != "kind"})
+            whole = digest(form.tokenizer) == form.digest
+        except (TypeError, SpecError):
+            whole = False
+        if not whole:
+            raise ModelError(f"{self.file!r} does not hold its whole tokenizer; 'bitproof export --packed' keeps it.")
+        probe = torch.zeros(2, 3, min(8, form.length), dtype=torch.long)
+        probe[:, MASK] = 1
+        return of_form(program, form, probe, spec=spec, classes=self.classes, differentiable=False, code=code, size_bytes=weight)
 
 
 def _at(program: nn.Module, depth: int, path: Path) -> None:

@@ -28,7 +28,7 @@ rsqrt exp log pow.Tensor_Scalar sin lt.Scalar ge.Scalar gt.Scalar le.Scalar to.d
 max_pool2d avg_pool1d avg_pool2d adaptive_avg_pool1d adaptive_avg_pool2d cat stack reshape flatten.using_ints
 unflatten.int permute transpose.int squeeze.dim squeeze.dims unsqueeze expand slice.Tensor select.int pad constant_pad_nd
 upsample_nearest2d.vec upsample_bilinear2d.vec embedding clamp_min arange new_ones __and__.Tensor index.Tensor sym_size.int
-unbind.int split.Tensor split_with_sizes chunk
+unbind.int split.Tensor split_with_sizes chunk bitwise_not masked_fill.Scalar
 """
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from bitproof.core import ModelError, Registry, Spec, SpecError, bind, digest
-from bitproof.models.encoder import trimmed
+from bitproof.models.encoder import MASK, trimmed
 from bitproof.models.endpoint import Endpoint
 from bitproof.models.network import Network, Normalized, of_form, wrap
 from bitproof.models.onnx_file import OnnxSession
@@ -54,6 +54,7 @@ MODELS = Registry(
 )
 
 __all__ = [
+    "MASK",
     "MODELS",
     "Endpoint",
     "Network",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bitproof.core import SITES, Card, Registry, Spec, SpecError, UnknownName, bind, split
+from bitproof.core import SITES, Card, Registry, Spec, SpecError, UnknownName, Words, bind, split
 from bitproof.noises import budgets, families
 from bitproof.noises.attacks.sweep import sweep
 from bitproof.noises.canonical import canonical, check_leading
@@ -182,6 +182,7 @@ __all__ = [
     "family_cards",
     "noise",
     "sweep",
+    "tokenizer_json",
 ]
 
 
@@ -220,6 +221,13 @@ def decoder_groups() -> dict[str, str]:
     from bitproof.noises.system import decoder_groups as groups
 
     return groups()
+
+
+def tokenizer_json(form: Words) -> str:
+    """Return what stands in the ``tokenizer.json`` of a model of texts. Raises DataError where that cannot be read."""
+    from bitproof.noises.system.tokens import tokenizer_json as read
+
+    return read(form)
 
 
 def family_cards() -> list[Card]:

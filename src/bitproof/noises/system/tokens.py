@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -64,6 +65,16 @@ class Tokens:
         return self.pad != "batch" or changed.to_str() != own.to_str()
 
 
+def tokenizer_json(form: Words) -> str:
+    """Return what stands in the model's ``tokenizer.json``. Raises DataError where that cannot be read."""
+    if form.tokenizer.startswith("{"):
+        return form.tokenizer
+    try:
+        return Path(form.tokenizer).read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{form.tokenizer!r} cannot be read: {error.strerror}.") from None
+
+
 @lru_cache(maxsize=32)
 def _tokenizer(asked: Tokens, form: Words) -> Any:
     """Build the tokenizer; it is never changed afterwards, so threads may share it."""
@@ -71,11 +82,7 @@ def _tokenizer(asked: Tokens, form: Words) -> Any:
         from tokenizers import Tokenizer
     except ImportError:
         raise MissingExtra("tokenizers", "text", "The task text") from None
-    try:
-        with open(form.tokenizer, encoding="utf-8") as file:  # noqa: PTH123
-            plan = json.load(file)
-    except OSError as error:
-        raise DataError(f"{form.tokenizer!r} cannot be read: {error.strerror}.") from None
+    plan = json.loads(tokenizer_json(form))
     _switch_(plan, asked)
     built = Tokenizer.from_str(json.dumps(plan))
     built.no_padding()
