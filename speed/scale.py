@@ -1,7 +1,7 @@
-"""What a large run costs beside its arithmetic: two Ray workers against one, the overhead of a cell, and 10,000 empty cells.
+"""What a large run costs beside its arithmetic: two Ray workers against one, the overhead of a cell, and 8,800 empty cells.
 
 The first two start a cluster of raylets on loopback and run the real thing; a machine that does other work spoils them. The third
-plans 10,000 cells, stores a few rows for each as a run does, then reads, sums up and draws them, and says seconds of the
+plans 8,800 cells, stores a few rows for each as a run does, then reads, sums up and draws them, and says seconds of the
 processor, memory and files; from its rows a run of 10,000 cells with 50,000 pictures each is worked out. --quick takes a
 twentieth. Names of cases after the options choose some. -o FILE keeps the output.
 """
@@ -207,7 +207,7 @@ class Account:
 
 
 def empty(folder: Path, quick: bool, tell: Callable[[str], None]) -> dict[str, Any]:
-    """10,000 cells without arithmetic: planned, run, resumed, read, summed up, drawn."""
+    """8,800 cells without arithmetic: planned, run, resumed, read, summed up, drawn."""
     write_data(folder, 64, 32)
     recipes = ["fp32", *(f"mse:w{w}a{a}" for w in range(2, 9) for a in range(2, 9))]
     text = GRID.format(

@@ -60,6 +60,32 @@ def test_a_page_that_is_broken_out_of_is_seen(page):
     assert not pages.breaks_out(f"<p>{page.replace('<', '&lt;')}</p>")
 
 
+@pytest.fixture
+def planted(tmp_path):
+    """A toy whose model's file, which a grid may name, makes the file that hostile code would."""
+    toy = make(tmp_path / "toy")
+    net = toy.folder / "net.py"
+    net.write_text(f"from pathlib import Path\nPath('ran').touch()\n{net.read_text()}")
+    return toy
+
+
+def test_code_that_a_picture_would_run_is_seen(planted, tmp_path):
+    [fault] = files.pictures(planted, tmp_path / "pictures", 1, random.Random(0)).faults
+    assert fault.endswith(": its code was run")
+
+
+def test_code_of_a_grid_that_is_refused_is_seen(planted, tmp_path, monkeypatch):
+    refused = planted.grid.read_text().replace("#build", "#nothing")
+    monkeypatch.setattr(grids, "MALFORMED", {"it": refused.encode()})
+    assert grids.malformed(planted, tmp_path / "grids", 1, random.Random(0)).faults == ["it: its code was run"]
+
+
+def test_a_file_of_a_run_that_lies_outside_is_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr("bitproof.results.layout.check_id", lambda kind, value: value)
+    tally = files.runs(make(tmp_path / "toy"), tmp_path / "runs", 9, random.Random(0))
+    assert tally.tried == len(files.NAMES) and tally.faults[0] == "'../../../ran': a file lies outside"
+
+
 def test_a_fault_is_counted(tmp_path, monkeypatch):
     tally = Tally("it")
     tally.count("")

@@ -1,4 +1,4 @@
-"""Do it all and count: ``python -m tools.reliability [NAME…] [--share 0.1] [-o FILE]``, from the repository's root."""
+"""Do it all and count: ``python -m tools.reliability [NAME…] [--share 0.1] [--seed N]``, from the repository's root."""
 
 from __future__ import annotations
 

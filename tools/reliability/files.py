@@ -22,8 +22,9 @@ from bitproof.bench import check
 from bitproof.core import BitproofError
 from bitproof.models import load
 from bitproof.results import Store, compact
+from bitproof.results.files import fingerprint
 from tools.reliability.tally import Tally, some
-from tools.reliability.toy import FAILED, REFUSED, WELL, Toy, finish, rows, told
+from tools.reliability.toy import FAILED, REFUSED, WELL, Toy, finish, rows, told, was_run
 
 
 def _png(width: int, height: int, body: bytes) -> bytes:
@@ -100,8 +101,8 @@ def pictures(toy: Toy, folder: Path, count: int, draw: Random) -> Tally:
         out = own.folder / "run"
         code = finish(own.grid, out)
         expected = (REFUSED, FAILED) if what in CONTENTS else (REFUSED, FAILED, WELL)
-        ran = [path for path in folder.rglob("ran")]
-        tally.count("" if code in expected and not ran else f"{what}: exit {code}: {told(out)}")
+        fault = "its code was run" if was_run(folder) else "" if code in expected else f"exit {code}: {told(out)}"
+        tally.count(fault and f"{what}: {fault}")
         shutil.rmtree(own.folder)
     return tally
 
@@ -198,15 +199,18 @@ def _graph(onnx: object, place: str) -> bytes:
     return bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString())
 
 
+#: Names of a run's files that lead out of their folder, that hide, or that are none; {folder} is where all is done.
+NAMES = ("../../../ran", "{folder}/ran", "..", "a/../../../../ran", ".hidden", "")
+
+
 def runs(toy: Toy, folder: Path, count: int, draw: Random) -> Tally:
     """A run that was handed in names files outside of it: nothing is written or read there."""
-    tally = Tally("hostile results directory")
-    out, flag = folder / "run", folder / "ran"
+    tally, out = Tally("hostile results directory"), folder / "run"
     finish(toy.grid, out)
-    for i, name in enumerate(some(("../../../ran", str(flag), "..", "a/../../../../ran", ".hidden", ""), count, draw)):
+    for i, name in enumerate(some((each.format(folder=folder) for each in NAMES), count, draw)):
         handed = folder / f"handed{i}"
         compact(out, handed)
-        data = {"d": {"info": {"files": {name: "0" * 8}}, "files": {name: base64.b64encode(b"ran").decode()}}}
+        data = {"d": {"info": {"files": {name: fingerprint(b"ran")}}, "files": {name: base64.b64encode(b"ran").decode()}}}
         (handed / "defenses.json").write_text(json.dumps(data))
         store = Store.create(folder / "over" / "there" / f"taken{i}")
         try:
@@ -214,6 +218,7 @@ def runs(toy: Toy, folder: Path, count: int, draw: Random) -> Tally:
             fault = f"{name!r} was taken over"
         except BitproofError:
             fault = ""
-        told_of = {each.state for each in check(handed, 0)}
-        tally.count(fault or ("a file lies outside" if flag.exists() or "failed" in told_of or rows(handed).is_empty() else ""))
+        fault = f"{name!r}: a file lies outside" if was_run(folder) else fault
+        well = "failed" not in {each.state for each in check(handed, 0)} and not rows(handed).is_empty()
+        tally.count(fault or ("" if well else f"{name!r}: the rest of the run cannot be read"))
     return tally

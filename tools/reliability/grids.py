@@ -18,7 +18,7 @@ from bitproof.defenses import canonical
 from bitproof.models import check_spec
 from bitproof.noises import expand, noise
 from tools.reliability.tally import Tally, some
-from tools.reliability.toy import REFUSED, Toy, finish, told
+from tools.reliability.toy import REFUSED, Toy, finish, told, was_run
 
 GOOD = 'tasks: ["imagefolder:x"]\nmodels: [small-cnn]\nrecipes: [fp32, "mse:w8a8"]\nnoises: [clean, "fog:3"]\n'
 
@@ -175,14 +175,15 @@ KEYS = (
 
 
 def malformed(toy: Toy, folder: Path, count: int, draw: Random) -> Tally:
-    """Each of ``MALFORMED`` is run: refused with a message, and nothing is made."""
+    """Each of ``MALFORMED`` is asked for: refused with a message, no code is run, and nothing is made."""
     tally = Tally("malformed grid")
     folder.mkdir()
     for i, (what, data) in enumerate(some(MALFORMED.items(), count, draw)):
         grid, out = folder / f"{i}.yaml", folder / f"run{i}"
         grid.write_bytes(data)
         code = finish(grid, out)
-        tally.count("" if code == REFUSED and not out.exists() else f"{what}: exit {code}: {told(out)}")
+        fault = "its code was run" if was_run(folder) else f"exit {code}: {told(out)}" if code != REFUSED or out.exists() else ""
+        tally.count(fault and f"{what}: {fault}")
     return tally
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import multiprocessing
+import os
 import random
 import time
 import traceback
@@ -84,7 +85,11 @@ _CONTEXT.set_forkserver_preload(["tools.reliability.toy"])
 
 
 def start(grid: Path, out: Path, clock: int | None = None) -> BaseProcess:
-    """Run ``grid`` in a process of its own; ``clock`` is the seed of a clock that jumps. ``told`` reads what it said."""
+    """Run ``grid`` in a process of its own, which works in the folder of ``out``; ``clock`` is the seed of a clock that jumps.
+
+    ``told`` reads what it said, ``was_run`` tells whether hostile code was run.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
     process = _CONTEXT.Process(target=_child, args=(grid, out, clock), daemon=True)
     process.start()
     return process
@@ -107,11 +112,17 @@ def told(out: Path) -> str:
     return _said(out).read_text() if _said(out).is_file() else ""
 
 
+def was_run(folder: Path) -> bool:
+    """Whether hostile code left the file ``ran``, which all of it tries to make, anywhere in ``folder``."""
+    return any(folder.rglob("ran"))
+
+
 def _said(out: Path) -> Path:
     return out.with_name(f"{out.name}.said")
 
 
 def _child(grid: Path, out: Path, clock: int | None) -> None:
+    os.chdir(out.parent)
     with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings(), _jumping(clock):
         warnings.simplefilter("ignore")
         code, said = attempt(grid, out)
