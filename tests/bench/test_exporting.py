@@ -60,6 +60,12 @@ def test_a_model_made_now(model, pictures, more, tmp_path):
     assert alone.comparisons[0].gap.n == 2
 
 
+def test_a_float_recipe_is_not_timed_and_that_is_said_before_anything_is_compared(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("bitproof.bench.exporting.pictures_of", lambda *_: 1 / 0)
+    with pytest.raises(SpecError, match="leaves every layer float"):
+        export(subject(model, "fp32", None, 1, None), tmp_path, measure=True)
+
+
 def test_what_is_not_clear_is_refused(run, model, pictures, tmp_path):
     given = subject(str(run), "minmax:w8a8", None, 1, None)
     folder = f"imagefolder:{pictures}"

@@ -7,7 +7,7 @@ from torch import nn
 
 from bitproof.convert import fused, quantize
 from bitproof.convert.flow import registered, trace, watch
-from bitproof.convert.fold import after, fold_, folded
+from bitproof.convert.fold import Folded, fold_, folded
 
 PAIRS = [
     (nn.Conv1d(4, 6, 3, groups=2), nn.BatchNorm1d(6), (2, 4, 9)),
@@ -47,7 +47,7 @@ def test_only_what_keeps_the_output_is_folded(kind):
     assert flow.order == ["stem", "twice", "branch", "head"]
     assert flow.pairs == {"stem": "bn", "branch": "bn_branch"}
     assert fold_(model, flow.pairs, x) == {"stem": "bn"}
-    assert isinstance(model.bn, nn.Identity) and isinstance(model.bn_branch, nn.BatchNorm2d)
+    assert isinstance(model.bn, Folded) and isinstance(model.bn_branch, nn.BatchNorm2d)
     torch.testing.assert_close(model(x), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -74,7 +74,7 @@ def test_what_a_norm_does_beside_stays():
     timm_layers = pytest.importorskip("timm.layers")
     norm = lively(timm_layers.BatchNormAct2d(4, act_layer=nn.SiLU))
     layer, x = nn.Conv2d(3, 4, 1), pictures()
-    torch.testing.assert_close(after(norm)(folded(layer, norm)(x)), norm(layer(x)), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(Folded(*norm.children())(folded(layer, norm)(x)), norm(layer(x)), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["resnet10t", "tf_efficientnet_lite0", "mobilenetv3_small_050", "regnetx_002", "convnext_atto"])

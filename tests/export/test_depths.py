@@ -6,8 +6,9 @@ from torch import nn
 
 import bitproof as bp
 from bitproof.bench import Listening
+from bitproof.convert import at_depth
 from bitproof.core import Clip, ModelError, SpecError, StoreError
-from bitproof.export import PackedDepths, at_depth, deploy, deploy_depths, load_packed, save_packed
+from bitproof.export import PackedDepths, deploy, deploy_depths, load_packed, save_packed
 from bitproof.models import load
 
 DEPTHS = (4, 8, 1)
@@ -84,8 +85,9 @@ def test_what_cannot_be(simulated, packed, tmp_path):
         deploy_depths(model, x, (8, 3))
     with pytest.raises(SpecError, match="one depth"):
         deploy_depths(nn.Linear(3, 3), x, (8,))
-    with pytest.raises(ModelError, match="fold=false"):
-        deploy_depths(bp.quantize(bp.model("bifsmn").module, "minmax:w8a8", [x]).model, x, (8, 4))
+    for depths in ((8, 4), (4,)):
+        with pytest.raises(ModelError, match="fold=false"):
+            deploy_depths(bp.quantize(bp.model("bifsmn").module, "minmax:w8a8", [x]).model, x, depths)
     with pytest.raises(StoreError, match="cannot be written"):
         save_packed(packed, tmp_path / "no" / "file")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from bitproof.convert import Rewriter, quantize
+from bitproof.convert import Rewriter, at_depth, quantize, thin_, thinnable
 from bitproof.core import Clip, ModelError, SpecError
 from bitproof.models import load
 
@@ -71,9 +71,19 @@ def test_thinning_is_a_change_of_a_copy():
 
 def test_folded_norms_of_one_depth_are_no_network_of_another():
     made = quantize(load("bifsmn").module, "minmax:w8a8", [clips()]).model
-    assert any(isinstance(module, nn.Identity) for module in made.modules())
     with pytest.raises(ModelError, match="fold=false"):
         Rewriter(made, clips()).thin(4)
+    with pytest.raises(ModelError, match="fold=false"):
+        thin_(made, 4)
+    thin_(made, 8)  # its own
+
+
+def test_a_module_that_does_nothing_of_its_own_is_no_folded_norm():
+    network = load("bifsmn").module
+    inside = thinnable(network)
+    inside.dropout = nn.Identity()
+    assert thinnable(at_depth(network, 4)).depth == 4 and inside.depth == 8
+    assert thinnable(Rewriter(network, clips()).thin(4)).depth == 4
 
 
 @pytest.mark.parametrize("recipe", ["bifsmn:w1a1", "bifsmnv2:w1a1", "bifsmnv2:w1a2"])

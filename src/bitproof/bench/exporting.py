@@ -106,8 +106,11 @@ def export(
     specs = ["clean", *noises_on_pictures(noises, subject)]
     described = str(engine())
     exported = settled(to_onnx(subject.module, probe_of(subject.network), bias, fast))
-    comparisons = tuple(_compared(subject, exported, spec, limit) for spec in dict.fromkeys(specs))
-    found = Export(out / "model.onnx", subject, exported, described, comparisons, speed(subject, exported) if measure else None)
+    timed = speed(subject, exported) if measure else None
+    comparisons = tuple(
+        compared(spec, gap(subject.module, exported, pictures_of(subject, spec, limit))) for spec in dict.fromkeys(specs)
+    )
+    found = Export(out / "model.onnx", subject, exported, described, comparisons, timed)
     try:
         out.mkdir(parents=True, exist_ok=True)
         found.path.write_bytes(exported.graph)
@@ -128,8 +131,8 @@ def noises_on_pictures(noises: Sequence[str], subject: Subject) -> list[str]:
     return specs
 
 
-def _compared(subject: Subject, exported: Exported, spec: str, limit: int) -> Comparison:
-    found = gap(subject.module, exported, pictures_of(subject, spec, limit))
+def compared(spec: str, found: Gap) -> Comparison:
+    """Return what was found under the noise ``spec`` with the interval of its flips."""
     low, high = wilson(found.flipped, found.n)
     return Comparison(spec, found, float(low), float(high))
 

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bitproof.core import Clip, DataError, SpecError, Thinnable
+from bitproof.convert import thin_
+from bitproof.core import Clip, DataError, SpecError
 from bitproof.export import front_end
 from bitproof.models import Network
 from bitproof.models import load as load_model
@@ -58,7 +59,7 @@ class Listening:
         """Yield the words of a recording in their order. Raises DataError where it cannot be read, SpecError, ModelError."""
         network = load_model(self.model)
         if self.depth is not None:
-            _thin(network, self.depth)
+            thin_(network.module, self.depth)
         form, words = _form(network), self._words(network)
         starts, windows = cut(_wave(path, form), form, self.hop_s)
         found = [
@@ -73,13 +74,6 @@ class Listening:
         if len(words) != network.classes:
             raise SpecError(f"{len(words)} words were given and {network.spec!r} has {network.classes} classes.")
         return words
-
-
-def _thin(network: Network, depth: int) -> None:
-    found = [m for m in network.module.modules() if isinstance(m, Thinnable) and hasattr(type(m), "set_depth")]
-    if not found:
-        raise SpecError(f"{network.spec!r} has one depth alone. 'bitproof export … --packed --depths 8,4,2,1' writes several.")
-    found[0].set_depth(depth)
 
 
 def _form(network: Network) -> Clip:

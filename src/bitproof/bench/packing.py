@@ -11,17 +11,16 @@ from typing import Any
 
 from torch import nn
 
-from bitproof.analysis import wilson
-from bitproof.bench.exporting import Comparison, noises_on_pictures, pictures_of, plain
+from bitproof.bench.exporting import Comparison, compared, noises_on_pictures, pictures_of, plain
 from bitproof.bench.inputs import probe_of
 from bitproof.bench.subjects import Subject
+from bitproof.convert import at_depth
 from bitproof.core import Form, ModelError, StoreError, Words
 from bitproof.export import (
     DeployReport,
     PackedDepths,
     PackedTexts,
     Program,
-    at_depth,
     deploy,
     deploy_depths,
     gap_between,
@@ -86,7 +85,7 @@ def export_packed(
     again = load_packed(path)
     simulated = subject.module if depths is None else at_depth(subject.module, depths[0])
     comparisons = tuple(
-        _compared(dataclasses.replace(subject, module=simulated), again, spec, limit) for spec in dict.fromkeys(specs)
+        compared(spec, gap_between(simulated, again, pictures_of(subject, spec, limit))) for spec in dict.fromkeys(specs)
     )
     found = Packed(path, subject, report, size, _bytes(subject.network.module), status(), comparisons, depths or ())
     (out / "export.json").write_text(json.dumps(found.to_dict(), indent=2, ensure_ascii=False), encoding="utf-8")
@@ -102,12 +101,6 @@ def _about(form: Form) -> dict[str, Any]:
     """What the packed file says of its input; of texts it holds the tokenizer itself."""
     tokenizer = {"tokenizer": tokenizer_json(form)} if isinstance(form, Words) else {}
     return {"kind": form.kind, **_plain_form(form), **tokenizer}
-
-
-def _compared(subject: Subject, packed: nn.Module, spec: str, limit: int) -> Comparison:
-    found = gap_between(subject.module, packed, pictures_of(subject, spec, limit))
-    low, high = wilson(found.flipped, found.n)
-    return Comparison(spec, found, float(low), float(high))
 
 
 def _bytes(module: nn.Module) -> int:

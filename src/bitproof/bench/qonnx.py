@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bitproof.analysis import wilson
-from bitproof.bench.exporting import Comparison, noises_on_pictures, pictures_of, plain
+from bitproof.bench.exporting import Comparison, compared, noises_on_pictures, pictures_of, plain
 from bitproof.bench.inputs import probe_of
 from bitproof.bench.subjects import Subject
 from bitproof.core import StoreError
@@ -37,7 +36,9 @@ def export_qonnx(subject: Subject, out: Path, noises: Sequence[str] = (), limit:
     specs = ["clean", *noises_on_pictures(noises, subject)]
     written = to_qonnx(subject.module, probe_of(subject.network))
     session = OnnxSession(written_out(written.graph))
-    comparisons = tuple(_compared(subject, session, spec, limit) for spec in dict.fromkeys(specs))
+    comparisons = tuple(
+        compared(spec, gap_between(subject.module, session, pictures_of(subject, spec, limit))) for spec in dict.fromkeys(specs)
+    )
     found = ExportedQonnx(out / "qonnx.onnx", subject, written, comparisons)
     about: dict[str, Any] = {
         "model": subject.network.spec,
@@ -54,9 +55,3 @@ def export_qonnx(subject: Subject, out: Path, noises: Sequence[str] = (), limit:
     except OSError as error:
         raise StoreError(f"{str(out)!r} cannot be written: {error}.") from None
     return found
-
-
-def _compared(subject: Subject, session: OnnxSession, spec: str, limit: int) -> Comparison:
-    found = gap_between(subject.module, session, pictures_of(subject, spec, limit))
-    low, high = wilson(found.flipped, found.n)
-    return Comparison(spec, found, float(low), float(high))

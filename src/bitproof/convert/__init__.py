@@ -1,6 +1,7 @@
 """A float model → a low-bit model: which layer gets what, folding, calibration, and a report of every decision."""
 
 from bitproof.convert.conversion import Converted, calibrate, insert, quantize
+from bitproof.convert.depths import at_depth, thin_, thinnable
 from bitproof.convert.fold import fused
 from bitproof.convert.layers import WEIGHTED, QuantLayer
 from bitproof.convert.products import QuantAttention, QuantMatmul, float_names
@@ -22,6 +23,7 @@ __all__ = [
     "Rewriter",
     "Switch",
     "Switched",
+    "at_depth",
     "calibrate",
     "check_budget",
     "chosen",
@@ -33,5 +35,7 @@ __all__ = [
     "quantize",
     "recipe_cards",
     "switches",
+    "thin_",
+    "thinnable",
     "with_own",
 ]

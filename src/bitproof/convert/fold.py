@@ -43,10 +43,8 @@ def folded(layer: Any, norm: Any) -> nn.Module:
     return done
 
 
-def after(norm: nn.Module) -> nn.Module:
-    """Return what is left of a norm without its normalisation: its children (timm's norms hold drop and act), or nothing."""
-    children = list(norm.children())
-    return nn.Sequential(*children) if children else nn.Identity()
+class Folded(nn.Sequential):
+    """What is left of a norm without its normalisation: its children (timm's norms hold drop and act), or nothing."""
 
 
 def fold_(model: nn.Module, pairs: Mapping[str, str], sample: Any = None) -> dict[str, str]:
@@ -103,7 +101,7 @@ class _Fold:
     def __init__(self, model: nn.Module, layer: str, norm: str) -> None:
         self._model, self.norm = model, norm
         old_layer, old_norm = model.get_submodule(layer), model.get_submodule(norm)
-        self._swaps = [(old_layer, folded(old_layer, old_norm)), (old_norm, after(old_norm))]
+        self._swaps = [(old_layer, folded(old_layer, old_norm)), (old_norm, Folded(*old_norm.children()))]
 
     def do(self) -> None:
         for old, new in self._swaps:

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from bitproof.core import ModelError, SpecError, Thinnable
+from bitproof.convert.depths import thin_, thinnable
+from bitproof.core import ModelError, SpecError
 from bitproof.models import Normalized
 from bitproof.quantizers import Quantizer
 
@@ -120,19 +121,13 @@ class Rewriter:
     def thin(self, depth: int) -> nn.Module:
         """Return the network at another depth. Raises ModelError where it has one alone, not this one, or folded batch norms."""
         changed = self.copy()
-        found = [m for m in changed.modules() if isinstance(m, Thinnable) and hasattr(type(m), "set_depth")]
-        if not found or len(found[0].depths) == 1:
-            raise ModelError("The network has one depth. A thinnable one is bifsmn.")
-        if depth == found[0].depth:
-            raise ModelError(f"The network runs at depth {depth} as it is.")
-        if any(isinstance(m, nn.Identity) for m in changed.modules()):
-            raise ModelError(
-                "Batch norms of one depth were folded into layers that all depths share. Take a recipe with fold=false."
-            )
+        own = getattr(thinnable(changed), "depth", None)
         try:
-            found[0].set_depth(depth)
+            thin_(changed, depth)
         except SpecError as error:
             raise ModelError(str(error)) from None
+        if depth == own:
+            raise ModelError(f"The network runs at depth {depth} as it is.")
         return changed
 
     def _normalized(self) -> Normalized:

@@ -4,7 +4,7 @@ from bitproof.export.accounting import Account, account
 from bitproof.export.bits_file import load_bits_, save_bits
 from bitproof.export.comparing import Difference, Gap, gap, gap_between
 from bitproof.export.deploying import Deployed, DeployedLayer, DeployReport, deploy
-from bitproof.export.depths import PackedDepths, at_depth, deploy_depths
+from bitproof.export.depths import PackedDepths, deploy_depths
 from bitproof.export.exported import Codes, Exported, ExportedLayer
 from bitproof.export.foreign import adopt
 from bitproof.export.native_front import front_end
@@ -42,7 +42,6 @@ __all__ = [
     "Step",
     "account",
     "adopt",
-    "at_depth",
     "cpuinfo",
     "deploy",
     "deploy_depths",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
-from bitproof.core import ModelError, SpecError, Thinnable
+from bitproof.convert import at_depth
+from bitproof.core import SpecError
 from bitproof.export.deploying import Deployed, deploy
 from bitproof.export.program import Program
 from bitproof.kernels import PackedWeight
@@ -58,25 +58,14 @@ class PackedDepths(nn.Module):
 def deploy_depths(model: nn.Module, sample: Tensor, depths: tuple[int, ...]) -> Deployed:
     """Return ``model`` packed at each of ``depths``, the first one running, and the report of the deepest.
 
-    Raises SpecError where the network is not thinnable or has no such depth, ModelError as ``deploy``.
+    Raises SpecError where the network is not thinnable or has no such depth, ModelError as ``deploy`` and for folded batch norms.
     """
     if not depths or len(set(depths)) < len(depths):
         raise SpecError(f"{','.join(map(str, depths)) or 'nothing'} is no list of depths, each once.")
-    if any(isinstance(m, nn.Identity) for m in model.modules()) and len(depths) > 1:
-        raise ModelError("Batch norms of one depth were folded into layers that all depths share. Take a recipe with fold=false.")
-    made = {depth: deploy(at_depth(model, depth), sample) for depth in depths}
+    thinned = {depth: at_depth(model, depth) for depth in depths}
+    made = {depth: deploy(each, sample) for depth, each in thinned.items()}
     programs: Any = {depth: each.model for depth, each in made.items()}
     return Deployed(PackedDepths(programs, depths[0]).eval(), made[max(depths)].report)
-
-
-def at_depth(model: nn.Module, depth: int) -> nn.Module:
-    """Return a copy of a thinnable network that runs at ``depth``. Raises SpecError where it is none, or has no such depth."""
-    model = copy.deepcopy(model)
-    found = [m for m in model.modules() if isinstance(m, Thinnable) and hasattr(type(m), "set_depth")]
-    if not found or len(found[0].depths) == 1:
-        raise SpecError(f"{type(model).__name__} has one depth. A thinnable network is bifsmn.")
-    found[0].set_depth(depth)
-    return model
 
 
 def _share(programs: Mapping[int, Program]) -> None:

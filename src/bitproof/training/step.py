@@ -10,7 +10,8 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from bitproof.core import DataError, ModelError, Penalized, Scheduled, ShapeError, SpecError, Staged, Thinnable, seed
+from bitproof.convert import thinnable
+from bitproof.core import DataError, ModelError, Penalized, Scheduled, ShapeError, SpecError, Staged, seed
 from bitproof.training.data import Cut, to_float
 from bitproof.training.losses import divergence, task_loss
 from bitproof.training.matching import Watch, matched, matching
@@ -137,13 +138,12 @@ class _Depths:
 
     def __init__(self, network: nn.Module, settings: Training) -> None:
         self.pairs = settings.at_depths()
-        found = [m for m in network.modules() if isinstance(m, Thinnable) and hasattr(type(m), "set_depth")]
-        if self.pairs and not found:
+        self.module = thinnable(network) if self.pairs else None
+        if self.pairs and self.module is None:
             raise SpecError(f"Training: depths={settings.depths!r} needs a thinnable network, such as bifsmn.")
         for depth, _ in self.pairs:
-            if depth not in found[0].depths:
-                raise SpecError(f"Training: the network has no depth {depth}: {', '.join(map(str, found[0].depths))}.")
-        self.module = found[0] if self.pairs else None
+            if self.module is not None and depth not in self.module.depths:
+                raise SpecError(f"Training: the network has no depth {depth}: {', '.join(map(str, self.module.depths))}.")
 
     def __iter__(self) -> Iterator[tuple[int | None, float]]:
         return iter(self.pairs or [(None, 1.0)])
