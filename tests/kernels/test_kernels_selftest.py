@@ -13,9 +13,9 @@ FLAGS = {"avx2": ["-mavx2"], "avx512": ["-mavx512f", "-mavx512bw", "-mavx512vl",
 
 def build(compiler: str, folder: Path, *flags: str, x86: bool = True) -> Path:
     """Compile every source with its own flags, as CMakeLists.txt does, and link the self-test."""
-    common = ["-std=c++17", "-ffp-contract=off", f"-I{SOURCES}", *flags]
+    common = ["-std=c++17", "-ffp-contract=off", f"-I{SOURCES}", f"-I{HERE}", *flags]
     objects = []
-    for source in (*SOURCES.glob("*.cpp"), HERE / "selftest.cpp"):
+    for source in (*SOURCES.glob("*.cpp"), *HERE.glob("selftest*.cpp")):
         if source.stem != "module":
             objects.append(folder / f"{source.stem}.o")
             own = FLAGS.get(source.stem, []) if x86 else []
