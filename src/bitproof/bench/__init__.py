@@ -10,7 +10,7 @@ from bitproof.bench.grid import Grid, load_grids, parse_grids, schema
 from bitproof.bench.helping import helps
 from bitproof.bench.ids import PIPELINE, Cell, Variant
 from bitproof.bench.judging import Agreement, Judgement, judge
-from bitproof.bench.kind import Prediction, Price, predict
+from bitproof.bench.kind import Prediction, Price, Search, predict
 from bitproof.bench.layerwise import Measured, Score, Sensitivity, sensitivity
 from bitproof.bench.listening import Heard, Listening
 from bitproof.bench.lowbit import quantize
@@ -47,6 +47,7 @@ __all__ = [
     "Price",
     "Reporter",
     "Score",
+    "Search",
     "Sensitivity",
     "Speed",
     "Subject",

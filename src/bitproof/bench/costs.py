@@ -5,6 +5,7 @@ Processor time is measured: what else the machine does just then is not the run'
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterator
 from functools import cache, cached_property
@@ -16,11 +17,12 @@ from bitproof.analysis import Budget, budget, parted
 from bitproof.bench.cache import SampleCache
 from bitproof.bench.fits import Fit
 from bitproof.bench.ids import Cell, Variant
-from bitproof.bench.inputs import batch, inputs_of, probe_of
-from bitproof.bench.kind import Prediction, Price
+from bitproof.bench.inputs import batch, clean_batch, inputs_of, probe_of
+from bitproof.bench.kind import Prediction, Price, Search
 from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.plan import Plan
 from bitproof.bench.specs import on_pictures, parts, standing
+from bitproof.convert import AT_ONCE, Recipe, brief, quantize, rescaled, searched
 from bitproof.core import BitproofError
 from bitproof.defenses import defense
 from bitproof.models import Network, TorchVictim
@@ -33,6 +35,9 @@ LOW_BIT, GRADIENT, TRAINING = 1.6, 3.0, 4.0
 #: forwards. It is worth its own cost before attacks that ask for ``WORTH`` times as much.
 PROBED, PROBE, EARLY, WORTH = 16, "pgd-{norm}:eps={eps},steps=10,step={step!r}", 30.0, 20
 
+#: Candidates of two short searches by the loss: what the second one takes longer is what its choices take.
+BRIEF = 1, 5
+
 #: Bytes of one row in a cell's Parquet file, and of the file itself.
 ROW_BYTES, FILE_BYTES = 60, 9_000
 
@@ -43,6 +48,7 @@ class NetworkCosts:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._picture_s = cache(lambda task, model, specs, defense: picture_s(plan, task, model, specs))
+        self._choice_s = cache(lambda task, model, recipe: choice_s(plan, task, model, recipe))
         self._standing = cache(lambda task, model, ball: standing_share(plan, task, model, ball))
 
     @cached_property
@@ -98,7 +104,19 @@ class NetworkCosts:
             each = TRAINING * (2 if settings.trades else 1) * sum(depths) / max(depths) + settings.taught
             each += _work(against, self.plan.networks[variant.model].classes) if against else 0.0
             return len(source.data.samples) * grid.training.epochs * each * self.forward_s[variant.model]
-        return grid.calibration.n * GRADIENT * self.forward_s[variant.model] if variant.recipe.bits is not None else 0.0
+        if variant.recipe.bits is None:
+            return 0.0
+        n, module = grid.calibration.n, self.plan.networks[variant.model].module
+        return (n * GRADIENT + rescaled(variant.recipe, module, n)) * self.forward_s[variant.model] + self.search_s(variant)
+
+    def search_s(self, variant: Variant) -> float:
+        """Seconds to choose ranges by the loss, if every round is needed; 0 where the recipe does not."""
+        asked = searched(variant.recipe)
+        if asked is None:
+            return 0.0
+        around, each = self._choice_s(variant.task, variant.model, brief(variant.recipe, BRIEF[0]))
+        pieces = -(-self.plan.grid.calibration.n // AT_ONCE)
+        return pieces * (around + math.prod(asked) * each) / self.plan.threads
 
 
 def picture_s(plan: Plan, task: str, model: str, specs: tuple[str, ...]) -> float:
@@ -110,6 +128,24 @@ def picture_s(plan: Plan, task: str, model: str, specs: tuple[str, ...]) -> floa
         return min(_seconds(lambda: batch(pipeline, [sample])) for _ in range(2))
     except BitproofError:  # the cell will fail, and tell why
         return 0.0
+
+
+def choice_s(plan: Plan, task: str, model: str, recipe: Recipe) -> tuple[float, float]:
+    """Processor seconds of a search by the loss on ``AT_ONCE`` samples: of all around it, and of one choice for every range."""
+    network, source = plan.networks[model], plan.calibration_of(task)
+    samples = source.data.calibration(plan.grid.calibration.n, seed=0)[:AT_ONCE]
+
+    def taken_s(candidates: int) -> float:
+        return _seconds(lambda: quantize(network.module, brief(recipe, candidates), [x]))
+
+    try:
+        x = clean_batch(source, network, samples, SampleCache(0))
+        first, more, again = map(taken_s, (*BRIEF, BRIEF[0]))
+    except Exception:  # making it will fail, and tell why
+        return 0.0, 0.0
+    few = min(first, again)  # the first one of all takes longer
+    each = max(0.0, more - few) / (BRIEF[1] - BRIEF[0])
+    return max(0.0, few - (BRIEF[0] + 1) * each), each
 
 
 def standing_share(plan: Plan, task: str, model: str, ball: Budget) -> float:
@@ -178,7 +214,18 @@ def predict_networks(plan: Plan, before: Collection[str] = ()) -> Prediction:
         cells_s=sum(map(costs.cell_s, cells)) + costs.pictures_s(cells),
         disk_bytes=rows * ROW_BYTES + len(cells) * FILE_BYTES + weights,
         attacks=tuple(_prices(plan, costs)),
+        searches=tuple(_searches(made, costs)),
     )
+
+
+def _searches(made: Collection[Variant], costs: NetworkCosts) -> Iterator[Search]:
+    """One price a model and recipe that chooses its ranges by the loss."""
+    found: dict[tuple[str, str], list[Variant]] = {}
+    for variant in made:
+        found.setdefault((variant.model, str(variant.recipe)), []).append(variant)
+    for (model, recipe), meant in found.items():
+        if asked := searched(meant[0].recipe):
+            yield Search(model, recipe, *asked, time_s=sum(map(costs.search_s, meant)))
 
 
 def _prices(plan: Plan, costs: NetworkCosts) -> Iterator[Price]:

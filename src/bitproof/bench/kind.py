@@ -53,8 +53,19 @@ class Price:
 
 
 @dataclass(frozen=True)
+class Search:
+    """Ranges that a recipe chooses by the network's loss: each among so many choices, in so many rounds, and how long at most."""
+
+    model: str
+    recipe: str
+    choices: int
+    rounds: int
+    time_s: float
+
+
+@dataclass(frozen=True)
 class Prediction:
-    """What a plan asks for: numbers of variants, trainings, cells, rows and fits; seconds; bytes on disk; what its attacks ask.
+    """What a plan asks for: numbers of variants, trainings, cells, rows and fits; seconds; bytes on disk; attacks, and searches.
 
     ``requests`` to servers, ``tokens`` of them roughly, and ``money`` by the prices that were given.
     """
@@ -67,6 +78,7 @@ class Prediction:
     cells_s: float
     disk_bytes: int
     attacks: tuple[Price, ...] = ()
+    searches: tuple[Search, ...] = ()
     fits: int = 0
     requests: int = 0
     tokens: int = 0

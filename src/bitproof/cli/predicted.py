@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from bitproof.bench import Cell, Plan, Prediction, Price, load_grids, predict
+from bitproof.bench import Cell, Plan, Prediction, Price, Search, load_grids, predict
 
 
 def print_prediction(grid: Path) -> None:
@@ -44,6 +44,12 @@ def _print(plan: Plan, prediction: Prediction) -> None:
         typer.echo(f"  and {len(controls)} cells, {shown} samples, of what patches are compared with (limit: {{controls: …}})")
     for what, why in plan.left_out.items():
         typer.echo(f"Left out of its family: {what}. {why}")
+    if prediction.searches:
+        typer.echo(
+            "Ranges chosen by the loss, priced by a short search on a few samples; one whose round changes nothing ends early"
+        )
+    for search in prediction.searches:
+        typer.echo(_search(search))
     if prediction.attacks:
         typer.echo(
             "Attacks; how many samples stand is guessed from a short attack on the float network, and those that fall leave early"
@@ -73,6 +79,13 @@ def _requests(prediction: Prediction) -> str:
         f"At most {prediction.requests:,} requests, roughly {prediction.tokens / 1e6:.2f} million tokens{money}. "
         "The server's speed is not known before it is asked: 2 s a request are taken for granted."
     )
+
+
+def _search(search: Search) -> str:
+    """How much a recipe tries, and how long that takes."""
+    rounds = f"at most {search.rounds} rounds" if search.rounds > 1 else "1 round"
+    asked = f"{search.choices} choices a range in {rounds}"
+    return f"  {search.recipe}: {asked}; at most about {duration(search.time_s)} on this machine  {search.model}"
 
 
 def _cost(price: Price) -> str:

@@ -1,7 +1,9 @@
 """A float model → a low-bit model: which layer gets what, folding, calibration, and a report of every decision."""
 
+from bitproof.convert.blocks import AT_ONCE
 from bitproof.convert.conversion import Converted, calibrate, insert, quantize
 from bitproof.convert.depths import at_depth, thin_, thinnable
+from bitproof.convert.effort import brief, rescaled, searched
 from bitproof.convert.fold import fused
 from bitproof.convert.layers import WEIGHTED, QuantLayer
 from bitproof.convert.products import QuantAttention, QuantMatmul, float_names
@@ -11,6 +13,7 @@ from bitproof.convert.rewrite import Rewriter
 from bitproof.convert.switching import Switch, Switched, check_budget, chosen, keeping, kept_recipe, switches, with_own
 
 __all__ = [
+    "AT_ONCE",
     "WEIGHTED",
     "Converted",
     "LayerReport",
@@ -24,6 +27,7 @@ __all__ = [
     "Switch",
     "Switched",
     "at_depth",
+    "brief",
     "calibrate",
     "check_budget",
     "chosen",
@@ -34,6 +38,8 @@ __all__ = [
     "kept_recipe",
     "quantize",
     "recipe_cards",
+    "rescaled",
+    "searched",
     "switches",
     "thin_",
     "thinnable",

@@ -17,7 +17,7 @@ from bitproof.convert.products import QuantAttention
 from bitproof.core import ModelError, seed
 
 #: Samples that a gradient is taken for at once: what autograd holds then is all whose memory grows with depth.
-_AT_ONCE = 4
+AT_ONCE = 4
 
 
 @dataclass
@@ -183,7 +183,7 @@ def watched(block: Block, reference: nn.Module, twins: dict[nn.Module, Any], bat
     watch, start = Watch(block, twins), 0
     with watch, torch.enable_grad():
         for batch in batches:
-            for piece in pieces(batch, _AT_ONCE):
+            for piece in pieces(batch, AT_ONCE):
                 loss, count = fisher_loss(run(reference, piece), start)
                 watch.take(loss)
                 start += count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,7 @@ class Guided(Protocol):
         """Share of the errors, the smallest ones, without a weight."""
 
 
-def guided(quantizer: object) -> bool:
+def guided(quantizer: object) -> TypeGuard[Guided]:
     """Return whether this is a quantizer that wants ``guide``."""
     return isinstance(quantizer, Guided)
 

@@ -1,0 +1,109 @@
+"""What recipes that search are predicted to take: in proportion to what they search, in calls of layers in the place of seconds."""
+
+from dataclasses import replace
+
+import pytest
+from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
+
+from bitproof.bench import Plan, costs, parse_grids, predict
+from bitproof.cli.predicted import print_prediction
+from bitproof.convert import quantize
+
+NORMED = """
+import torch
+from torch import nn
+
+def build():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(3072, 8), nn.LayerNorm(8), nn.Linear(8, 8), nn.GELU(), nn.Linear(8, 4))
+"""
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """A clock that counts calls of weighted layers."""
+    ticks = [0]
+
+    def tick(module, args, output):
+        ticks[0] += isinstance(module, (nn.Conv2d, nn.Linear))
+
+    hook = register_module_forward_hook(tick)
+    monkeypatch.setattr(costs.time, "process_time", lambda: float(ticks[0]))
+    yield ticks
+    hook.remove()
+
+
+def planned(grid, *recipes, model=None):
+    named = ", ".join(f'"{recipe}"' for recipe in recipes)
+    text = grid.read_text().replace('[fp32, float, "mse:w4a4", "lsq:w4a4"]', f"[{named}]")
+    text = text[: text.index("noises:")] + "noises: [clean]\nlimit: 8\nbatch_size: 8\nthreads: 1\n"
+    head, _, tail = text.partition("python:")
+    text = text if model is None else f"{head}python:{model}{tail[tail.index('#') :]}"
+    [made] = parse_grids(text)
+    return Plan(made)
+
+
+def priced(plan):
+    found = costs.NetworkCosts(plan)
+    return [found.variant_s(variant) for variant in plan.made]
+
+
+SEARCHES = [("candidates=10,rounds=1", 11), ("candidates=20,rounds=1", 21), ("candidates=20,rounds=3", 63)]
+
+
+@pytest.mark.parametrize("method", ["ptq4vit", "apq-vit"])
+def test_a_search_costs_what_it_tries(grid, calls, method):
+    plan = planned(grid, "mse:w4a4", *(f"{method}:w4a4,{settings}" for settings, _ in SEARCHES))
+    plain, *found = priced(plan)
+    assert plain < min(found)
+    each = (found[1] - found[0]) / 10
+    assert [total - found[0] for total in found] == pytest.approx([(tried - 11) * each for _, tried in SEARCHES])
+
+
+@pytest.mark.parametrize("recipe", ["ptq4vit:w4a4,rounds=1", "apq-vit:w4a4,rounds=1"])
+def test_what_is_predicted_is_what_is_called(grid, calls, recipe):
+    plan = planned(grid, recipe)
+    [variant] = plan.made
+    predicted = costs.NetworkCosts(plan).search_s(variant)
+    batches = list(
+        costs.clean_batch(plan.calibration_of(variant.task), plan.networks[variant.model], part, costs.SampleCache(0))
+        for part in [plan.calibration_of(variant.task).data.calibration(16, seed=0)]
+    )
+    before = calls[0]
+    quantize(plan.networks[variant.model].module, variant.recipe, batches)
+    assert calls[0] - before == pytest.approx(predicted, rel=0.1)
+
+
+def test_bits_share_a_probe_and_a_side_alone_has_one_round(grid, calls):
+    plan = planned(grid, "ptq4vit:w4a4,candidates=10", "ptq4vit:w8a6,candidates=10", "ptq4vit:w4a32,candidates=10")
+    both, other, weights = priced(plan)
+    assert both == other > 3 * weights
+
+
+def test_a_network_that_cannot_be_searched_is_told_of_by_its_cells(grid):
+    plan = planned(grid, "ptq4vit:w4a4")
+    [variant] = plan.made
+    wrong = replace(variant, recipe=variant.recipe.parse("ptq4vit:w4a4,keep=nowhere"))
+    assert costs.NetworkCosts(plan).search_s(wrong) == 0
+
+
+def test_rescaled_norms_cost_forwards(grid, tmp_path):
+    (tmp_path / "normed.py").write_text(NORMED)
+    plan = planned(grid, "mse:w4a4", "repq-vit:w4a4", model=tmp_path / "normed.py")
+    found = costs.NetworkCosts(plan)
+    found.forward_s = dict.fromkeys(plan.networks, 1.0)
+    plain, rescaled = map(found.variant_s, plan.made)
+    assert rescaled == plain + 16 + 4
+
+
+def test_the_dry_run_tells_of_searches(grid, tmp_path, capsys):
+    plan = planned(grid, "mse:w4a4", "apq-vit:w4a4,candidates=10", "apq-vit:w4a4,candidates=5,rounds=1")
+    assert [(s.recipe, s.choices, s.rounds) for s in predict(plan).searches] == [
+        ("apq-vit:w4a4,candidates=10", 11, 3),
+        ("apq-vit:w4a4,candidates=5,rounds=1", 6, 1),
+    ]
+    text = grid.read_text().replace('[fp32, float, "mse:w4a4", "lsq:w4a4"]', '["apq-vit:w4a4,candidates=10"]')
+    (tmp_path / "grid.yaml").write_text(text)
+    print_prediction(tmp_path / "grid.yaml")
+    assert "apq-vit:w4a4,candidates=10: 11 choices a range in at most 3 rounds" in capsys.readouterr().out
