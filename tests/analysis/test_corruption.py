@@ -132,6 +132,13 @@ def test_another_kind_has_its_own_corruptions(kind, names):
     assert mixed["note"].startswith("incomplete, 1 of 75 cells: fog at 2")
 
 
+def test_what_needs_a_users_own_file_is_in_no_mean():
+    rows = make(CLEAN | corruptions([*TEXTS, "synonyms"], [2]))
+    both, without = (figure(summary(each), "nr") for each in (rows, rows.filter(pl.col("noise") != "synonyms:2")))
+    assert both["note"] == f"{without['note']}; left out: synonyms" and both["value"] == without["value"]
+    assert figure(summary(make(CLEAN | corruptions(["synonyms"], [2]))), "nr")["value"] is None
+
+
 @pytest.mark.parametrize("name", ["nr", "mce", "relative_mce"])
 def test_the_formula_says_which_constants_are_met(name):
     assert "follow the picture's size" in FIGURES[name].formula

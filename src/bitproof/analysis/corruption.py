@@ -47,6 +47,9 @@ KINDS = {
     ),
 }
 
+#: What needs a user's own file: no mean counts it, so that those of different users compare.
+OWN = frozenset({"synonyms"})
+
 _CONSTANTS = (
     "constants not named in a cell's spec follow the picture's size, and are ImageNet-C's from 145 to 261 px; "
     "ImageNet-C's pictures were stored as JPEG, as cells with stored=true are"
@@ -89,8 +92,11 @@ def measures(block: Block, cells: Cells, imagenet: bool) -> Iterator[Measure]:
     natural = block.columns(lambda noise: noise.family == "natural")
     if not natural:
         return
-    if kind_of(block.noises[i] for i in natural):
-        yield from _of_kind(block, cells, [i for i in natural if cells.seen[:, i].any()])
+    common = [i for i in natural if block.noises[i].name not in OWN]
+    if kind_of(block.noises[i] for i in common):
+        own = sorted({block.noises[i].name for i in natural} & OWN)
+        left_out = f"; left out: {', '.join(own)}" if own else ""
+        yield from _of_kind(block, cells, [i for i in common if cells.seen[:, i].any()], left_out)
         return
     columns = [i for i in natural if block.noises[i].name in ALEXNET and cells.seen[:, i].any()]
     others = sorted({block.noises[i].name for i in natural} - ALEXNET.keys())
@@ -105,9 +111,9 @@ def kind_of(noises: Iterable[Noise]) -> str | None:
     return next((kind for kind, known in KINDS.items() if names <= known), None)
 
 
-def _of_kind(block: Block, cells: Cells, columns: list[int]) -> Iterator[Measure]:
+def _of_kind(block: Block, cells: Cells, columns: list[int], left_out: str) -> Iterator[Measure]:
     """Yield ``nr`` and ``ce_float`` over the corruptions of texts or of sound; AlexNet took pictures alone."""
-    note = coverage([block.noises[i] for i in columns])
+    note = coverage([block.noises[i] for i in columns]) + left_out
     yield Measure("nr", lambda each: tallies.hits(each, columns), note) if columns else refused("nr", "no such cell was finished")
     yield _relative_to_control(block, cells, columns)
 

@@ -44,9 +44,14 @@ def deploys(spec: str) -> bool:
 
 
 def own_facts(part: str) -> Iterator[str]:
-    """The versions of a noise, of the engine that it runs on, and of the backward that it takes its gradient through."""
+    """The versions of a noise, of the engine that it runs on, and of the backward that it takes its gradient through.
+
+    Of a noise that reads a file, that file's print too. Raises DataError where it cannot be read.
+    """
     built = noise(part)
     yield f"{part} {built.version}"
+    if hasattr(built, "data_digest"):
+        yield f"data {built.data_digest}"
     yield from _engine(part)
     if name := _backward(built):
         yield f"backward {name} {BACKWARDS.load(name).version}"

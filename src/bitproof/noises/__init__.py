@@ -70,6 +70,7 @@ NOISES = Registry(
         "ocr": f"{_TEXT}.reading:Ocr",
         "asr": f"{_TEXT}.reading:Asr",
         "word_dropout": f"{_TEXT}.reading:WordDropout",
+        "synonyms": f"{_TEXT}.meaning:Synonyms",
         "tokens": f"{_SYSTEM}.tokens:Tokens",
         "decode-pil": f"{_SYSTEM}.decode:DecodePil",
         "decode-cv": f"{_SYSTEM}.decode:DecodeCv",

@@ -41,7 +41,7 @@ class TextCorruption:
         if not isinstance(text, str):
             raise ShapeError(f"{type(self).__name__} takes a text and was given a {type(text).__name__}.")
         draw = random.Random(seed).random
-        return type(self).corrupt(text, draw, self.shares[self.severity - 1]) or text
+        return self.corrupt(text, draw, self.shares[self.severity - 1]) or text
 
 
 #: The next number in [0, 1).
