@@ -8,7 +8,7 @@ from tiny_bert import reviews, tiny_bert
 
 import bitproof as bp
 from bitproof import analysis, results
-from bitproof.bench import Plan, export_packed, load_grids, parse_grids, run, subject
+from bitproof.bench import Plan, classify, export_packed, load_grids, parse_grids, run, subject
 from bitproof.bench.inputs import probe_of
 from bitproof.core import ModelError, SpecError
 from bitproof.export import deploy, save_packed
@@ -51,6 +51,8 @@ def test_every_cell_has_its_rows(made):
     assert set(rows.filter(pl.col("noise") == "typos:3")["family"]) == {"natural"}
     clean = rows.filter(pl.col("noise") == "clean").group_by("recipe").agg(pl.col("correct").mean())
     assert dict(clean.rows())["float"] > 0.9  # words decide, so that it can be learned
+    packed = dict(results.variants(folder / "out").select("recipe", "packed_bytes").rows())
+    assert packed["bibert:w1a1"] > 0 and packed["float"] is None
 
 
 def test_figures_and_the_page(made):
@@ -126,6 +128,8 @@ def test_a_packed_encoder_stands_in_a_grid_beside_its_simulation(made, tmp_path)
     real, simulated = results.load(tmp_path / "out"), results.load(made / "out").filter(pl.col("recipe") == "bibert:w1a1")
     both = real.join(simulated, on=["noise", "sample"])
     assert len(both) == 4 * 24 and (both["prediction"] == both["prediction_right"]).all()
+    (said,) = classify(f"packed:{found.path}", ["the film was great ."], labels=["bad", "good"])
+    assert said.label == "good" and 0.5 <= said.confidence <= 1
     (size,) = results.variants(tmp_path / "out")["size_bytes"]
     assert size == found.size_bytes == found.path.stat().st_size
 

@@ -2,6 +2,7 @@
 
 from bitproof.bench.ahead import Times
 from bitproof.bench.checking import Check, check
+from bitproof.bench.classifying import Said, classify
 from bitproof.bench.comparison import fidelity
 from bitproof.bench.environment import doctor
 from bitproof.bench.executors import EXECUTORS
@@ -46,6 +47,7 @@ __all__ = [
     "Prediction",
     "Price",
     "Reporter",
+    "Said",
     "Score",
     "Search",
     "Sensitivity",
@@ -55,6 +57,7 @@ __all__ = [
     "Variant",
     "audited",
     "check",
+    "classify",
     "doctor",
     "export",
     "export_packed",
