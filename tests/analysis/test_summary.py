@@ -208,3 +208,11 @@ def test_intervals_cover_what_they_estimate():
             line = figure(frame, name)
             covered[name, kind] += line[low] <= figure(truth, name)[kind] <= line[high]
     assert all(0.88 <= count / trials for count in covered.values()), covered
+
+
+def test_a_low_bit_network_may_be_the_control_where_there_is_no_float_one():
+    rows = make(CLEAN | SYSTEM, recipes=("given:w8a8", "bnn:w1a1"))
+    frame = summary(rows)
+    assert set(frame["control"]) == {"given:w8a8"} and figure(frame, "clean", "bnn:w1a1")["delta"] is not None
+    with_float = summary(make(CLEAN | SYSTEM, recipes=("fp32", "given:w8a8", "bnn:w1a1")))
+    assert set(with_float["control"]) == {"fp32"}

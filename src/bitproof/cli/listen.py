@@ -12,7 +12,9 @@ NAME = "listen"
 
 def command(
     wav: Annotated[Path, typer.Option("--wav", help="The recording: WAV, FLAC, OGG or MP3, of any length.")],
-    model: Annotated[str, typer.Option("--model", help="A network of clips: packed:FILE as 'bitproof export --packed' writes it.")],
+    model: Annotated[
+        str, typer.Option("--model", help="A network of clips: zoo/NAME, or packed:FILE as 'bitproof export --packed' writes it.")
+    ],
     hop: Annotated[float, typer.Option("--hop", help="Seconds from one window to the next.")] = 0.25,
     threshold: Annotated[float, typer.Option("--threshold", help="The least confidence that is told, 0 to 1.")] = 0.7,
     words: Annotated[

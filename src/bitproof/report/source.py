@@ -188,10 +188,12 @@ def read(path: Path) -> Run:
 
 
 def _tracks(rows: pl.DataFrame, made: pl.DataFrame) -> tuple[Row, ...]:
-    """BiBench's tracks, where a recipe is binarized."""
+    """BiBench's tracks, where a recipe is binarized; they are ratios to a float control, so not where that is low-bit itself."""
     rows = rows.filter(defense="none")
-    binarized = any(analysis.recipe_bits(recipe) == (1, 1) for recipe in rows["recipe"].unique())
-    return tuple(analysis.bibench(rows, made).to_dicts()) if binarized else ()
+    recipes = rows["recipe"].unique().to_list()
+    binarized = any(analysis.recipe_bits(recipe) == (1, 1) for recipe in recipes)
+    given = any(recipe.startswith(analysis.GIVEN) for recipe in recipes)
+    return tuple(analysis.bibench(rows, made).to_dicts()) if binarized and not given else ()
 
 
 def _sections(

@@ -66,7 +66,7 @@ def check_part(part: str, also: Sequence[str] = ()) -> None:
 
 @dataclass(frozen=True)
 class AudioFolder:
-    """Recordings (WAV, FLAC, OGG, MP3) in one folder a class; classes are the folders' names, sorted: audiofolder:DIR[,part=all].
+    """Recordings (WAV, FLAC, OGG, MP3), a folder a class, classes sorted by name: audiofolder:DIR[,part=all,classes=12].
 
     ``part``: all, train, validation or test: by a hash of the speaker where file names tell one as Speech Commands' do, else of the
     file; 70, 10 and 20 %. ``classes=12``: labels are those of the 12-class task, whatever words are there; a folder of any other
