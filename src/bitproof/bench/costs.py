@@ -36,7 +36,7 @@ LOW_BIT, GRADIENT, TRAINING = 1.6, 3.0, 4.0
 PROBED, PROBE, EARLY, WORTH = 16, "pgd-{norm}:eps={eps},steps=10,step={step!r}", 30.0, 20
 
 #: Candidates of two short searches by the loss: what the second one takes longer is what its choices take.
-BRIEF = 1, 5
+BRIEF = 1, 9
 
 #: Bytes of one row in a cell's Parquet file, and of the file itself.
 ROW_BYTES, FILE_BYTES = 60, 9_000
