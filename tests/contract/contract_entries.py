@@ -41,6 +41,7 @@ EXAMPLES = {
     "folder": "model",
     "endpoint": "http://127.0.0.1:8080/v1#model",
     "file": "net.py#build",
+    "dir": "backgrounds",
     "size": 8,
     "name": "resnet18",
     "like": "half",

@@ -107,3 +107,32 @@ def test_a_broken_clip_is_named(clips, tmp_path):
     [asked] = parse_grids(grid({**clips, "test": broken}).replace("[bifsmn]", '["bifsmn:classes=3"]'))
     with pytest.raises(DataError, match=r"tone0/0\.wav"):
         Plan(asked)
+
+
+def test_a_background_is_mixed_into_training_and_into_cells(clips, tmp_path):
+    path, out, hum = tmp_path / "grid.yaml", tmp_path / "run", tmp_path / "hum"
+    hum.mkdir()
+    soundfile.write(hum / "hum.wav", tone(50, 0), 16_000)
+    text = (
+        grid(clips, "float", f'clean, "background:5,dir={hum}"')
+        .replace("bifsmn]", '"bifsmn:classes=3"]')
+        .replace("epochs: 12", "epochs: 1")
+    )
+    plain, mixing = text, text.replace("training: {", f'training: {{mix: "background:1,dir={hum}", ')
+    assert mixing != plain
+    variants = []
+    for each in (plain, mixing):
+        path.write_text(each)
+        assert bp.run(path, out / str(len(variants))).failed == 0
+        variants.append(set(bp.results.load(out / str(len(variants)))["variant"]))
+    assert not variants[0] & variants[1]  # what was mixed in is part of a network's identity
+    soundfile.write(hum / "hum.wav", tone(60, 0), 16_000)
+    assert {variant.id for grid_ in parse_grids(mixing) for variant in Plan(grid_).variants} != variants[1]
+    for wrong, says in (
+        ("babble:2", "needs no other recordings"),
+        ("clean", "no noise of a wave"),
+        ("fog:2", "no noise of a wave"),
+    ):
+        path.write_text(text.replace("training: {", f'training: {{mix: "{wrong}", '))
+        with pytest.raises(bp.BitproofError, match=says):
+            bp.run(path, tmp_path / "no")

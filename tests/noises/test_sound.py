@@ -16,7 +16,7 @@ from bitproof.noises.sound.waves import at_snr, pink, rms, room
 
 RATE = 16_000
 OWN = [name for name in NOISES._own if "keyword" in NOISES.load(name).kinds and NOISES.load(name).site != "model"]
-GRADED = [name for name in OWN if hasattr(NOISES.load(name), "of")]
+GRADED = [name for name in OWN if hasattr(NOISES.load(name), "of") and name != "background"]  # that one reads a folder
 
 
 def speech(seed=0, length=RATE):

@@ -37,6 +37,7 @@ OTHER = {
     "match": {"match": "hed", "distill": 0.5},
     "depths": {"depths": "8=1,4=0.5"},
     "jitter": {"jitter": 0.2},
+    "mix": {"mix": "white_noise:2"},
     "processes": {"processes": 2},
     "trades": {"trades": 6.0, "adversarial": "pgd-linf:eps=0.1"},
 }

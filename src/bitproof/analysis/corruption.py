@@ -48,7 +48,7 @@ KINDS = {
 }
 
 #: What needs a user's own file: no mean counts it, so that those of different users compare.
-OWN = frozenset({"synonyms"})
+OWN = frozenset({"synonyms", "background"})
 
 _CONSTANTS = (
     "constants not named in a cell's spec follow the picture's size, and are ImageNet-C's from 145 to 261 px; "

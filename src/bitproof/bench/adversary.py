@@ -1,4 +1,4 @@
-"""The attack that a network is trained against: what the training room calls ``perturb``, made from an attack's spec."""
+"""What a training names by a spec: the attack that it is against, which the training room calls ``perturb``; a noise mixed in."""
 
 from __future__ import annotations
 
@@ -18,6 +18,18 @@ def trained_against(text: str) -> str:
     if built is None or built.family != "adversarial" or isinstance(built, Comparing):
         raise SpecError(
             f"training.adversarial={text!r} is no attack on the network in training. Type for example 'pgd-linf:eps=8/255,steps=7'."
+        )
+    return specs[0]
+
+
+def mixed_into(text: str) -> str:
+    """Return the noise that is mixed into a training's waves in its one form. Raises SpecError for what cannot be."""
+    specs = expand(text)
+    built = noise(specs[0]) if len(specs) == 1 and "+" not in specs[0] and specs[0] != "clean" else None
+    if getattr(built, "site", None) != "wave" or getattr(built, "others", 0):
+        raise SpecError(
+            f"training.mix={text!r} is no noise of a wave that needs no other recordings. "
+            "Type for example 'background:2,dir=DIR' or 'white_noise:2'."
         )
     return specs[0]
 

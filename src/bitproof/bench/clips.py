@@ -214,6 +214,13 @@ class TrainingClips(torch.utils.data.Dataset[tuple[Tensor, int]]):
         rows = torch.as_tensor(indices)
         return self._made([self.samples[i] for i in indices]) if self.kept is None else self.kept[rows], self.y[rows]
 
+    def mixed(self, x: Tensor, spec: str, seeds: Sequence[int]) -> Tensor:
+        """Return waves N×L of which each, by a chance of 1/2, is under the noise of the wave ``spec``."""
+        built, rate = noise(spec), self.pipeline.form.rate
+        return torch.stack(
+            [torch.from_numpy(built(wave.numpy(), rate, s)) if s & 1 else wave for wave, s in zip(x, seeds, strict=True)]
+        )
+
     def finish(self, x: Tensor) -> Tensor:
         """Waves N×L → features."""
         features: Tensor = self.front(x)

@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from bitproof.bench.adversary import trained_against
+from bitproof.bench.adversary import mixed_into, trained_against
 from bitproof.convert import Recipe
 from bitproof.core import BitproofError, Spec, SpecError
 from bitproof.defenses import canonical as known_defense
@@ -121,9 +121,10 @@ class Grid(BaseModel):
     def _training(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         try:
             training = validate(value)
-            if training is None or training.adversarial is None:
+            if training is None:
                 return training
-            return replace(training, adversarial=trained_against(training.adversarial))
+            against, mix = training.adversarial, training.mix
+            return replace(training, adversarial=against and trained_against(against), mix=mix and mixed_into(mix))
         except BitproofError as error:
             raise ValueError(str(error)) from None
 

@@ -120,6 +120,8 @@ def _check_training(training: Training, inputs: Inputs, network: Network) -> Non
         raise SpecError(
             f"training.adversarial is for pictures, and {network.spec!r} takes samples of the kind {kind!r}. Leave it out."
         )
+    if training.mix and kind != "keyword":
+        raise SpecError(f"training.mix is for recordings, and {network.spec!r} takes samples of the kind {kind!r}. Leave it out.")
     if training.jitter and kind != "image":
         raise SpecError(f"training.jitter shifts colours, and {network.spec!r} takes samples of the kind {kind!r}.")
 

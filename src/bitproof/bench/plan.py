@@ -203,8 +203,8 @@ class Plan:
         if recipe.trains and self.grid.training is not None and self.train_source is not None:
             settings = self.training_of(recipe)
             identity += ["training", settings.identity(), self.train_source.data.digest]
-            if settings.adversarial:
-                identity += own_facts(settings.adversarial)
+            for named in (settings.adversarial, settings.mix):
+                identity += own_facts(named) if named else []
             if (taught := self._teacher(task, model, recipe, seed)) is not None:
                 identity += ["teacher", taught.id]
         return Variant(task, model, recipe, seed, tuple(identity), self._told(model))

@@ -115,6 +115,7 @@ NOISES = Registry(
         "white_noise": f"{_SOUND}.waves:WhiteNoise",
         "pink_noise": f"{_SOUND}.waves:PinkNoise",
         "babble": f"{_SOUND}.waves:Babble",
+        "background": f"{_SOUND}.background:Background",
         "reverberation": f"{_SOUND}.waves:Reverberation",
         "clipping": f"{_SOUND}.waves:Clipping",
         "gain": f"{_SOUND}.waves:Gain",

@@ -54,7 +54,7 @@ def _flipped(x: Tensor, kind: str, run_seed: int, epoch: int, indices: Sequence[
 def _disturbed(wave: Tensor, drawn: int) -> Tensor:
     """Return a wave with, each by a chance of 1/2: a gain of 0.7–1.1, a pace of 0.8–1.2 (nearest sample), a shift of up to L/5.
 
-    Source: BiFSMN (2202.06483), released code. Differs from the paper: no background noise, which is what is tested with.
+    Source: BiFSMN (2202.06483), released code. Differs from the paper: background noise comes by ``mix``, not always.
     """
     gain, paced, moved, *amounts = torch.rand(6, generator=torch.Generator().manual_seed(drawn)).tolist()
     if paced < 0.5:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from bitproof.core import DataError, ShapeError, seed
+from bitproof.core import DataError, ShapeError, SpecError, seed
 from bitproof.training.augment import augmented
 from bitproof.training.settings import Training
 
@@ -39,6 +39,14 @@ class Finished(Protocol):
 
     def finish(self, x: Tensor) -> Tensor:
         """Return what the network takes of a batch, which was augmented before."""
+
+
+@runtime_checkable
+class Mixing(Protocol):
+    """Samples that a noise can be mixed into."""
+
+    def mixed(self, x: Tensor, spec: str, seeds: Sequence[int]) -> Tensor:
+        """Return the batch, of which each sample, by a chance of 1/2, is under the noise ``spec``; its seed draws both."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,8 @@ class _Batches(Dataset[tuple[Cut, Tensor, Tensor]]):
 
     def __init__(self, data: Samples, settings: Training, run_seed: int) -> None:
         self.data, self.settings, self.seed = data, settings, run_seed
+        if settings.mix is not None and not isinstance(data, Mixing):
+            raise SpecError(f"Training: mix={settings.mix!r} is for recordings; {type(data).__name__} has no method mixed.")
 
     def __getitem__(self, cut: Cut) -> tuple[Cut, Tensor, Tensor]:
         x, y = self._fetch(cut.indices)
@@ -99,6 +109,8 @@ class _Batches(Dataset[tuple[Cut, Tensor, Tensor]]):
         if finish is None:
             _check_range(x)
         x = augmented(x, self.settings.augment, self.seed, cut.epoch, cut.indices, self.settings.jitter)
+        if self.settings.mix is not None and isinstance(self.data, Mixing):
+            x = self.data.mixed(x, self.settings.mix, [seed(self.seed, "mix", cut.epoch, index) for index in cut.indices])
         return cut, x if finish is None else _finite(finish(x)), y
 
     def _fetch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
