@@ -178,7 +178,8 @@ def test_two_runs_on_one_directory_do_not_meet(grid, tmp_path):
     process = start(grid, tmp_path / "run")
     try:
         while process.poll() is None and not list((tmp_path / "run").glob("rows/*")):  # however busy the machine is
-            time.sleep(0.05)
+            time.sleep(0.01)
+        process.send_signal(signal.SIGSTOP)  # or it might end before the other one has read its grid
         with pytest.raises(bp.BitproofError, match=str(process.pid)):
             bp.run(grid, tmp_path / "run")
     finally:
