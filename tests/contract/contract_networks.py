@@ -63,8 +63,8 @@ def check_is_ready_to_be_measured(load: Load) -> None:
 
 def check_names_a_clean_resize(load: Load) -> None:
     form = load().form
-    site, name = ("resize", form.interpolation) if isinstance(form, Geometry) else ("resample", form.resample)
-    assert NOISES.load(name).site == site
+    site, word = {"image": ("resize", "interpolation"), "points": ("sample", "sample")}.get(form.kind, ("resample", "resample"))
+    assert NOISES.load(getattr(form, word)).site == site
 
 
 def check_spec_is_canonical(load: Load) -> None:

@@ -57,6 +57,7 @@ SPECS = {
     "bifsmn": "bifsmn:depth=4,seed=1",
     "ds-cnn": "ds-cnn:classes=35",
     "res8": "res8",
+    "pointnet": "pointnet:width=0.125,classes=5,points=64",
 }
 
 

@@ -45,6 +45,10 @@ KINDS = {
     "sound": frozenset(
         {"white_noise", "pink_noise", "babble", "reverberation", "clipping", "gain", "time_shift", "speed", "dropouts"}
     ),
+    "points": frozenset(
+        f"point_{name}"
+        for name in ("jitter", "impulse", "outliers", "dropout", "cutout", "occlusion", "rotation", "scale", "shear")
+    ),
 }
 
 #: What needs a user's own file: no mean counts it, so that those of different users compare.
@@ -60,7 +64,8 @@ FIGURES = {
         "Natural robustness",
         "%",
         "higher",
-        f"mean accuracy over corruption × severity, 15 × 5 cells when complete, of texts 8 × 5, of sound 9 × 5; {_CONSTANTS}",
+        "mean accuracy over corruption × severity, 15 × 5 cells when complete, of texts 8 × 5, of sound and of points 9 × 5; "
+        f"{_CONSTANTS}",
         "RobustMQ, arXiv 2308.02350",
     ),
     "mce": Figure(
@@ -112,7 +117,7 @@ def kind_of(noises: Iterable[Noise]) -> str | None:
 
 
 def _of_kind(block: Block, cells: Cells, columns: list[int], left_out: str) -> Iterator[Measure]:
-    """Yield ``nr`` and ``ce_float`` over the corruptions of texts or of sound; AlexNet took pictures alone."""
+    """Yield ``nr`` and ``ce_float`` over the corruptions of texts, of sound or of points; AlexNet took pictures alone."""
     note = coverage([block.noises[i] for i in columns]) + left_out
     yield Measure("nr", lambda each: tallies.hits(each, columns), note) if columns else refused("nr", "no such cell was finished")
     yield _relative_to_control(block, cells, columns)

@@ -33,6 +33,7 @@ INPUTS = Registry(
         "image": "bitproof.bench.pictures:PictureInputs",
         "keyword": "bitproof.bench.clips:ClipInputs",
         "text": "bitproof.bench.tokens:TextInputs",
+        "points": "bitproof.bench.clouds:CloudInputs",
     },
 )
 

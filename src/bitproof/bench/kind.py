@@ -29,6 +29,7 @@ KINDS = Registry(
         "image": "bitproof.bench.networks:NetworkKind",
         "text": "bitproof.bench.networks:NetworkKind",
         "keyword": "bitproof.bench.networks:NetworkKind",
+        "points": "bitproof.bench.networks:NetworkKind",
         "vqa": "bitproof.bench.endpoints:EndpointKind",
     },
 )

@@ -41,7 +41,7 @@ from bitproof.core.protocols import (
 from bitproof.core.registry import Card, Registry
 from bitproof.core.rows import SCHEMA, ReplyRow, SampleRow, VariantRow
 from bitproof.core.seeds import digest, seed
-from bitproof.core.sites import SITES, Clip, Form, Geometry, Words
+from bitproof.core.sites import SITES, Clip, Cloud, Form, Geometry, Words
 from bitproof.core.specs import Spec, bind, graded, ratio, split
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "Card",
     "Chat",
     "Clip",
+    "Cloud",
     "Color",
     "Comparing",
     "Corruption",

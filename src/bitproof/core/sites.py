@@ -13,6 +13,7 @@ SITES: dict[str, tuple[str, ...]] = {
     "vqa": ("decode", "resize", "color", "image", "model"),
     "keyword": ("decode", "resample", "wave", "tensor", "features", "model"),
     "text": ("text", "tokens", "tensor", "model"),
+    "points": ("decode", "sample", "cloud", "frame", "tensor", "model"),
 }
 
 
@@ -110,6 +111,28 @@ class Words:
     def __post_init__(self) -> None:
         if self.length < 3 or self.truncate not in ("left", "right"):
             raise SpecError(f"length={self.length}, truncate={self.truncate!r}: at least 3 tokens, and left or right, are needed.")
+
+    @property
+    def side(self) -> None:
+        """None: it is no picture."""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """How a shape becomes the model's input: ``points`` of it, drawn by ``sample`` and brought to one size by ``frame``.
+
+    Both are the clean occupants of their sites.
+    """
+
+    kind: ClassVar[str] = "points"
+
+    points: int = 1024
+    sample: str = "sample-area"
+    frame: str = "unit-sphere"
+
+    def __post_init__(self) -> None:
+        if self.points < 8:
+            raise SpecError(f"points={self.points}: at least 8 are needed of a shape; 1024 are usual.")
 
     @property
     def side(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from bitproof.core import Clip, ModelError, SpecError, Words, digest
+from bitproof.core import Clip, Cloud, ModelError, SpecError, Words, digest
 from bitproof.export.depths import PackedDepths
 from bitproof.export.packed_file import read_packed
 from bitproof.models import MASK, Network, of_form, wrap
@@ -24,8 +24,9 @@ from bitproof.noises import noise
 class PackedFile:
     """A packed 1-bit network of 'bitproof export --packed', run by bitproof's kernels on the CPU: packed:FILE[,classes=N,depth=N].
 
-    ``depth``: of a file that holds several. How a picture, a recording or a text becomes its input is in the file, a tokenizer
-    too. It is a finished session: no recipe changes it, and gradient attacks do not apply. Reading it runs nothing that it holds.
+    ``depth``: of a file that holds several. How a picture, a recording, a shape or a text becomes its input is in the file, a
+    tokenizer too. It is a finished session: no recipe changes it, and gradient attacks do not apply. Reading it runs nothing that
+    it holds.
     """
 
     file: str
@@ -46,6 +47,8 @@ class PackedFile:
         kind = about.get("kind", "image")
         if kind == "keyword":
             return self._of_clips(program, about, spec, code, weight)
+        if kind == "points":
+            return self._of_clouds(program, about, spec, code, weight)
         if kind == "text":
             return self._of_texts(program, about, spec, code, weight)
         try:
@@ -77,6 +80,16 @@ class PackedFile:
             ) from None
         probe = torch.linspace(-80, 10, 2 * math.prod(shape := noise(clip.features).shape)).view(2, *shape)
         return of_form(program, clip, probe, spec=spec, classes=self.classes, differentiable=False, code=code, size_bytes=weight)
+
+    def _of_clouds(self, program: nn.Module, about: Mapping[str, Any], spec: str, code: bytes, weight: int) -> Network:
+        try:
+            form = Cloud(**{key: value for key, value in about.items() if key != "kind"})
+        except TypeError:
+            raise ModelError(
+                f"{self.file!r} does not say how a shape becomes its input; 'bitproof export --packed' does."
+            ) from None
+        probe = torch.linspace(-1, 1, 6 * form.points).view(2, 3, form.points)
+        return of_form(program, form, probe, spec=spec, classes=self.classes, differentiable=False, code=code, size_bytes=weight)
 
     def _of_texts(self, program: nn.Module, about: Mapping[str, Any], spec: str, code: bytes, weight: int) -> Network:
         try:

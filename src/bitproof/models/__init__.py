@@ -50,6 +50,7 @@ MODELS = Registry(
         "bifsmn": "bitproof.models.fsmn:BiFsmn",
         "ds-cnn": "bitproof.models.keyword_nets:DsCnn",
         "res8": "bitproof.models.keyword_nets:Res8",
+        "pointnet": "bitproof.models.pointnet:PointNet",
     },
 )
 

@@ -11,6 +11,7 @@ from bitproof.noises.canonical import canonical, check_leading
 from bitproof.noises.corruptions.frames import FRAMES, Perturbations
 from bitproof.noises.families import BAR, BENCHMARK, EXTRA, Family, Sized
 from bitproof.noises.pixels import as_rgb
+from bitproof.noises.points.families import FAMILIES as POINTS
 from bitproof.noises.sound.families import FAMILIES as SOUND
 from bitproof.noises.text import families as text_families
 
@@ -19,6 +20,7 @@ _SYSTEM = "bitproof.noises.system"
 _TEXT = "bitproof.noises.text"
 _ATTACKS = "bitproof.noises.attacks"
 _SOUND = "bitproof.noises.sound"
+_POINTS = "bitproof.noises.points"
 _NORMS = ("Linf", "L2", "L1")
 
 NOISES = Registry(
@@ -127,6 +129,21 @@ NOISES = Registry(
         "mp3": f"{_SOUND}.codecs:Mp3",
         "logmel-32": f"{_SOUND}.features:LogMel32",
         "mfcc-49x10": f"{_SOUND}.features:Mfcc49x10",
+        "decode-shape": f"{_POINTS}.decode:DecodeShape",
+        "sample-area": f"{_POINTS}.sample:SampleArea",
+        "sample-vertices": f"{_POINTS}.sample:SampleVertices",
+        "sample-farthest": f"{_POINTS}.sample:SampleFarthest",
+        "unit-sphere": f"{_POINTS}.frame:UnitSphere",
+        "unit-box": f"{_POINTS}.frame:UnitBox",
+        "point_jitter": f"{_POINTS}.clouds:PointJitter",
+        "point_impulse": f"{_POINTS}.clouds:PointImpulse",
+        "point_outliers": f"{_POINTS}.clouds:PointOutliers",
+        "point_dropout": f"{_POINTS}.clouds:PointDropout",
+        "point_cutout": f"{_POINTS}.clouds:PointCutout",
+        "point_occlusion": f"{_POINTS}.clouds:PointOcclusion",
+        "point_rotation": f"{_POINTS}.clouds:PointRotation",
+        "point_scale": f"{_POINTS}.clouds:PointScale",
+        "point_shear": f"{_POINTS}.clouds:PointShear",
     },
 )
 
@@ -166,7 +183,11 @@ PROBES = Registry("probe", {"evidence": f"{_ATTACKS}.evidence:Evidence"})
 FAMILIES: dict[str, type[Family]] = {**families.FAMILIES, "perturbations": Perturbations, **budgets.FAMILIES}
 
 #: Kind of input other than pictures → the families that a word means there.
-FAMILIES_OF: dict[str, dict[str, type[Family]]] = {"keyword": SOUND, "text": dict(text_families.FAMILIES)}
+FAMILIES_OF: dict[str, dict[str, type[Family]]] = {
+    "keyword": SOUND,
+    "text": dict(text_families.FAMILIES),
+    "points": POINTS,
+}
 
 __all__ = [
     "ATTACKS",

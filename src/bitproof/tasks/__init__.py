@@ -10,6 +10,7 @@ from bitproof.tasks.data import ImageData, Sample
 from bitproof.tasks.image import ImageTask
 from bitproof.tasks.keyword import KeywordTask
 from bitproof.tasks.kind import Scored, Task
+from bitproof.tasks.points import PointsTask
 from bitproof.tasks.scores import Score
 from bitproof.tasks.text import TextTask, sentences
 from bitproof.tasks.vqa import JUDGE_VERSION, LABELLED, LOADERS, Trial, Verdict, VqaTask, judge_prompt, read_judgement
@@ -23,6 +24,7 @@ TASKS = Registry(
         "vqa": "bitproof.tasks.vqa.task:VqaTask",
         "keyword": "bitproof.tasks.keyword:KeywordTask",
         "text": "bitproof.tasks.text.task:TextTask",
+        "points": "bitproof.tasks.points:PointsTask",
     },
 )
 
@@ -45,6 +47,8 @@ SOURCES = Registry(
         "keyword/parquet": f"{_SOURCES}.clips:ClipParquet",
         "audiofolder": f"{_SOURCES}.clips:AudioFolder",
         "spoken": f"{_SOURCES}.spoken:Spoken",
+        "modelnet": f"{_SOURCES}.shapes:ModelNet",
+        "points/hdf5": f"{_SOURCES}.shapes:CloudHdf5",
         "glue": "bitproof.tasks.text.glue:Glue",
         "pack": "bitproof.tasks.vqa.pack:Pack",
         **LOADERS,
@@ -59,6 +63,7 @@ __all__ = [
     "ImageData",
     "ImageTask",
     "KeywordTask",
+    "PointsTask",
     "Sample",
     "Score",
     "Scored",

@@ -1,4 +1,4 @@
-"""Random crops and flips of pictures, gains and shifts of waves; a sample's draw follows from its own seed, whatever its batch."""
+"""What is done to pictures, waves and clouds in training; a sample's draw follows from its own seed, whatever its batch."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from bitproof.training.photographs import jittered, resized_crops
 
 
 def augmented(x: Tensor, kind: str, run_seed: int, epoch: int, indices: Sequence[int], jitter: float = 0.0) -> Tensor:
-    """Return the batch augmented by kind (``_flipped``, ``photographs.resized_crops``, ``_disturbed``), colours then by ``jitter``.
+    """Return the batch augmented by kind, colours then by ``jitter``.
 
-    Shapes: N×C×H×W, waves N×L → the same, any dtype. Sample i draws from seeds of its own, whatever batch it sits in.
+    Kinds: ``_flipped``, ``photographs.resized_crops``, of waves ``_disturbed``, of clouds ``_moved``.
+    Shapes: N×C×H×W, waves N×L, clouds N×3×P → the same, any dtype. Sample i draws from seeds of its own, whatever batch it sits in.
     """
     if kind == "resized-crop-flip":
         x = resized_crops(x, [_generator(run_seed, "crop", epoch, index) for index in indices])
     elif kind == "wave":
         x = torch.stack([_disturbed(wave, seed(run_seed, "augment", epoch, i)) for wave, i in zip(x, indices, strict=True)])
+    elif kind == "points":
+        x = torch.stack([_moved(cloud, seed(run_seed, "augment", epoch, i)) for cloud, i in zip(x, indices, strict=True)])
     elif kind != "none":
         x = _flipped(x, kind, run_seed, epoch, indices)
     return jittered(x, jitter, [_generator(run_seed, "jitter", epoch, index) for index in indices]) if jitter else x
@@ -64,6 +67,19 @@ def _disturbed(wave: Tensor, drawn: int) -> Tensor:
         by = round((2 * amounts[2] - 1) * len(wave) / 5)
         wave = functional.pad(wave, (by, -by))
     return wave * (0.7 + 0.4 * amounts[0]) if gain < 0.5 else wave
+
+
+def _moved(cloud: Tensor, drawn: int) -> Tensor:
+    """Return a cloud 3×P, 0.8 to 1.25 times as large, moved by up to 0.1 along each axis, with noise of 0.01 on coordinates.
+
+    The noise is normal and cut at 0.05. Source: PointNet++ (1706.02413), released code. Differs from the paper: no point is
+    dropped and nothing is turned, as ModelNet's shapes stand upright.
+    """
+    generator = torch.Generator().manual_seed(drawn)
+    size, *by = torch.rand(4, generator=generator).tolist()
+    noise = (0.01 * torch.randn(cloud.shape, generator=generator)).clamp(-0.05, 0.05)
+    moved: Tensor = cloud * (0.8 + 0.45 * size) + (0.2 * torch.tensor(by)[:, None] - 0.1) + noise
+    return moved
 
 
 def _columns(columns: Tensor, flip: Tensor) -> Tensor:

@@ -29,8 +29,8 @@ class Training:
     made from its float teacher's weights, not from the given ones. For the first ``two_stage`` epochs the weights of low-bit layers
     stay float, their inputs do not; then rate and optimizer start anew. ``augment`` crops after padding by an
     eighth of the side (4 px at 32) and flips; with ``resized-crop-flip`` it takes a part of 8 to 100 % of the area instead;
-    ``wave`` is for sound, and so is ``mix``, a noise of the wave (``background:2,dir=DIR``) that every second wave, by chance, is
-    under. ``jitter`` shifts brightness, contrast and saturation by up to that share, hue by half of it.
+    ``points`` is for clouds, ``wave`` is for sound, and so is ``mix``, a noise of the wave (``background:2,dir=DIR``) that every
+    second wave, by chance, is under. ``jitter`` shifts brightness, contrast and saturation by up to that share, hue by half of it.
     ``processes`` is how many share each batch (``accelerate launch --num_processes``): gradients are averaged, batch norms see
     a process's part. ``grad_clip`` bounds the gradient's ℓ2 norm. ``adversarial``
     names the attack that each batch is put through before it is learned from; with ``trades`` > 0 the clean batch is learned from,
@@ -65,7 +65,7 @@ class Training:
     teacher: Literal["fp32", "float"] = "fp32"
     start: Literal["given", "teacher"] = "given"
     two_stage: int = 0
-    augment: Literal["none", "flip", "crop-flip", "resized-crop-flip", "wave"] = "none"
+    augment: Literal["none", "flip", "crop-flip", "resized-crop-flip", "wave", "points"] = "none"
     jitter: float = 0.0
     mix: str | None = None
     processes: int = 1

@@ -35,7 +35,7 @@ class GradientAttack(Search):
     loss: str = "ce"
     temperature: float = 1.0
 
-    kinds: ClassVar[tuple[str, ...]] = ("image", "keyword", "text")
+    kinds: ClassVar[tuple[str, ...]] = ("image", "keyword", "text", "points")
 
     def __post_init__(self) -> None:
         super().__post_init__()

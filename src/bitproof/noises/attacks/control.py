@@ -29,7 +29,7 @@ class RandomNoise(Search):
     grad = "exact"
     needs_gradient: ClassVar[bool] = False
     needs_scores: ClassVar[bool] = False
-    kinds: ClassVar[tuple[str, ...]] = ("image", "keyword", "text")
+    kinds: ClassVar[tuple[str, ...]] = ("image", "keyword", "text", "points")
     source: ClassVar[str] = "arXiv 1902.06705"
     version: ClassVar[int] = 1
 

@@ -44,7 +44,7 @@ class Evidence:
     others: ClassVar[tuple[str, ...]] = ("control",)
     site: ClassVar[str] = "tensor"
     family: ClassVar[str] = "evidence"
-    kinds: ClassVar[tuple[str, ...]] = ("image", "keyword", "text")
+    kinds: ClassVar[tuple[str, ...]] = ("image", "keyword", "text", "points")
     needs_gradient: ClassVar[bool] = True
     grad: ClassVar[str] = "ste"
     source: ClassVar[str] = "arXiv 1902.06705"

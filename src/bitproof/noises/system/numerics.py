@@ -17,7 +17,7 @@ class _Precision(Declared):
     """Casts the whole network; a subclass names the format."""
 
     source: ClassVar[str] = "SysNoise (MLSys 2023), data precision"
-    kinds: ClassVar[tuple[str, ...]] = ("image", "keyword", "text")
+    kinds: ClassVar[tuple[str, ...]] = ("image", "keyword", "text", "points")
     dtype: ClassVar[str]
 
     def __call__(self, network: Rewrite) -> Any:

@@ -1,0 +1,1 @@
+"""Shapes and their clouds of points: how they are decoded, sampled and brought to one size, and what happens to a cloud."""
