@@ -22,7 +22,7 @@ LISTS = {
     "noises": ("Noises", ("noises",)),
     "attacks": ("Attacks", ("attacks",)),
     "defenses": ("Defenses", ("defenses",)),
-    "models": ("Models and zoo", ("models", "zoo")),
+    "models": ("Models and zoo", ("models", "detectors", "zoo")),
     "tasks": ("Tasks and sources of data", ("tasks", "sources")),
 }
 

@@ -11,7 +11,7 @@ import pytest
 
 from bitproof.core import Registry, Spec, SpecError, UnknownName, bind
 from bitproof.defenses import DEFENSES
-from bitproof.models import MODELS
+from bitproof.models import DETECTORS, MODELS
 from bitproof.noises import ATTACKS, NOISES, PROBES
 from bitproof.quantizers import BACKWARDS, QUANTIZERS
 from bitproof.tasks import SOURCES, TASKS
@@ -25,6 +25,7 @@ ROOMS = {
     ATTACKS: ("noises",),
     PROBES: ("noises",),
     MODELS: ("models", "export"),
+    DETECTORS: ("models",),
     DEFENSES: ("defenses",),
     TASKS: ("tasks",),
     SOURCES: ("tasks",),

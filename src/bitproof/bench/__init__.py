@@ -4,6 +4,7 @@ from bitproof.bench.ahead import Times
 from bitproof.bench.checking import Check, check
 from bitproof.bench.classifying import Said, classify
 from bitproof.bench.comparison import fidelity
+from bitproof.bench.detecting import Detected, quantize_detector
 from bitproof.bench.environment import doctor
 from bitproof.bench.executors import EXECUTORS
 from bitproof.bench.exporting import Comparison, Export, Speed, export
@@ -34,6 +35,7 @@ __all__ = [
     "Cell",
     "Check",
     "Comparison",
+    "Detected",
     "Export",
     "ExportedQonnx",
     "Grid",
@@ -71,6 +73,7 @@ __all__ = [
     "predict",
     "print_patches",
     "quantize",
+    "quantize_detector",
     "run",
     "schema",
     "sensitivity",

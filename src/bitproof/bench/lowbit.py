@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from bitproof.bench.cache import SampleCache
 from bitproof.bench.inputs import clean_batch
@@ -29,8 +31,7 @@ def quantize(model: str, recipe: str, calibration: str, n: int, out: Path | None
     """
     converted = low_bit(model, Recipe.parse(recipe), calibration, n, batch_size)[2]
     if out is not None:
-        write_weights(out / "model.safetensors", converted.model.state_dict())
-        _write_report(out / "report.json", converted.report)
+        write_variant(out, converted)
     return converted.report
 
 
@@ -41,10 +42,15 @@ def low_bit(model: str, recipe: Recipe, calibration: str, n: int, batch_size: in
         raise SpecError(f"{model!r} is finished already: no recipe applies. Give the float network that it was made from.")
     task = load_task(calibration, network.form.kind)
     batches = calibration_batches(network, task, n, batch_size)
+    return network, task, timed(network.module, recipe, batches)
+
+
+def timed(module: nn.Module, recipe: Recipe, batches: Iterable[Any], sample: Any = None) -> Converted:
+    """Return the low-bit ``module``; its report says how long it took and what memory."""
     start = time.perf_counter()
-    made = convert(network.module, recipe, batches)
+    made = convert(module, recipe, batches, sample)
     report = replace(made.report, time_s=time.perf_counter() - start, peak_bytes=peak_bytes())
-    return network, task, Converted(made.model, report)
+    return Converted(made.model, report)
 
 
 def calibration_batches(network: Network, task: Task, n: int, batch_size: int = 32) -> list[Tensor]:
@@ -54,10 +60,17 @@ def calibration_batches(network: Network, task: Task, n: int, batch_size: int = 
     return [clean_batch(task, network, chunk, SampleCache(0)) for chunk in chunks]
 
 
-def _write_report(path: Path, report: Report) -> None:
+def write_variant(out: Path, converted: Converted) -> None:
+    """Write the state dict and the report of a low-bit network into ``out``. Raises StoreError."""
+    write_weights(out / "model.safetensors", converted.model.state_dict())
+    write_json(out / "report.json", converted.report.to_dict())
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write plain values, whole or not at all. Raises StoreError."""
     part = path.with_suffix(".part")
     try:
-        part.write_text(json.dumps(report.to_dict(), indent=2), encoding="utf-8")
+        part.write_text(json.dumps(values, indent=2), encoding="utf-8")
         part.replace(path)
     except OSError as error:
         raise StoreError(f"{str(path)!r} cannot be written: {error}.") from None

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     """What can be listed."""
 
     models = "models"
+    detectors = "detectors"
     recipes = "recipes"
     quantizers = "quantizers"
     noises = "noises"
@@ -37,6 +38,7 @@ class Kind(StrEnum):
 #: Kind → the room that has its registry, and what that is called there.
 _TABLES = {
     Kind.models: "models:MODELS",
+    Kind.detectors: "models:DETECTORS",
     Kind.quantizers: "quantizers:QUANTIZERS",
     Kind.noises: "noises:NOISES",
     Kind.attacks: "noises:ATTACKS",

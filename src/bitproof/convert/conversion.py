@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from bitproof.convert.flow import BATCH, Flow, registered, run, trace, watch
+from bitproof.convert.flow import BATCH, Flow, is_batch_norm, registered, run, trace, watch
 from bitproof.convert.fold import fold_
 from bitproof.convert.guide import guide, guided, quantizers_of
 from bitproof.convert.layers import QuantLayer, hardtanh_for_relu_, input_channels, output_axis, replace_, weight_of
@@ -34,12 +34,14 @@ class Converted(NamedTuple):
     report: Report
 
 
-def quantize(model: nn.Module, recipe: str | Recipe, calibration: Iterable[Any]) -> Converted:
+def quantize(model: nn.Module, recipe: str | Recipe, calibration: Iterable[Any], sample: Any = None) -> Converted:
     """Make a low-bit copy of ``model`` with ranges from ``calibration``; the given model is not changed.
 
     A batch is a tensor, a tuple of arguments or a dict of keyword arguments; any sizes, read once. Trained methods start
-    from these ranges too. Raises SpecError for the recipe, DataError without a batch, ModelError when nothing can change or
-    the model fails on a batch, ShapeError naming the layer when a batch brings NaN.
+    from these ranges too. ``sample``: the batch that shows the order of the layers and checks the folds, without one the first
+    samples of the first batch: for a network whose answers are sorted, one on which it gives what it sorts.
+    Raises SpecError for the recipe, DataError without a batch, ModelError when nothing can change or the model fails on a batch,
+    ShapeError naming the layer when a batch brings NaN.
     """
     recipe = Recipe.parse(recipe) if isinstance(recipe, str) else recipe
     if recipe.bits is None:
@@ -48,7 +50,7 @@ def quantize(model: nn.Module, recipe: str | Recipe, calibration: Iterable[Any])
     first = next(batches, None)
     if first is None:
         raise DataError("There is no calibration batch; hand in at least one.")
-    converted = insert(model, recipe, _few(first))
+    converted = insert(model, recipe, _few(first) if sample is None else sample)
     calibrate(converted.model, itertools.chain([first], batches))
     return _with_gains(converted)
 
@@ -154,7 +156,7 @@ def _flow(model: nn.Module, recipe: Recipe, sample: Any) -> Flow:
     flow = watch(model, sample) if sample is not None else trace(model)
     if flow is not None:
         return flow
-    if recipe.fold and any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules()):
+    if recipe.fold and any(map(is_batch_norm, model.modules())):
         raise ModelError(
             f"{type(model).__name__} has no graph to read which batch norm follows which layer. "
             "Hand in a batch: insert(model, recipe, sample), or take a recipe with fold=false."
@@ -241,5 +243,10 @@ def _few(batch: Any) -> Any:
     if isinstance(batch, Tensor):
         return batch[:_SAMPLE] if batch.ndim else batch
     if isinstance(batch, dict):
-        return {key: _few(value) for key, value in batch.items()}
-    return tuple(map(_few, batch)) if isinstance(batch, (tuple, list)) else batch
+        return {key: _few_of(value) for key, value in batch.items()}
+    return tuple(map(_few_of, batch)) if isinstance(batch, (tuple, list)) else batch
+
+
+def _few_of(argument: Any) -> Any:
+    """A list among the arguments is one of samples, as detectors take pictures of different sizes."""
+    return argument[:_SAMPLE] if isinstance(argument, list) else _few(argument)

@@ -14,6 +14,9 @@ from bitproof.convert.layers import WEIGHTED
 from bitproof.convert.seen import Product, ProductWatch
 from bitproof.core import BitproofError, ModelError
 
+#: What a norm that keeps its numbers as buffers has: torchvision's, timm's and detectron2's frozen batch norms are such.
+_FROZEN = frozenset({"weight", "bias", "running_mean", "running_var"})
+
 #: What calibration is made of.
 BATCH = "A batch is a tensor, a tuple of arguments or a dict of keyword arguments."
 
@@ -57,11 +60,16 @@ def _described(batch: Any) -> str:
     return f"({', '.join(map(_described, batch))})" if isinstance(batch, (tuple, list)) else f"of type {type(batch).__name__}"
 
 
+def is_batch_norm(module: nn.Module) -> bool:
+    """Return whether it is a batch norm, frozen ones included."""
+    return isinstance(module, _BatchNorm) or (module._buffers.keys() >= _FROZEN and hasattr(module, "eps"))
+
+
 @torch.no_grad()
 def watch(model: nn.Module, batch: Any) -> Flow:
     """Run the model on a batch and note what happens."""
     watcher = _Watcher()
-    named = [(name, m) for name, m in model.named_modules() if isinstance(m, (*WEIGHTED, _BatchNorm))]
+    named = [(name, m) for name, m in model.named_modules() if isinstance(m, WEIGHTED) or is_batch_norm(m)]
     hooks = [module.register_forward_hook(watcher.hook(name)) for name, module in named]
     try:
         with ProductWatch(model) as products:
@@ -84,7 +92,7 @@ class _Watcher:
     def hook(self, name: str) -> Any:
         def see(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
             self._calls[name] = self._calls.get(name, 0) + 1
-            if isinstance(module, _BatchNorm):
+            if is_batch_norm(module):
                 self._pair(name, inputs)
             else:
                 self._order.append(name)
@@ -105,7 +113,7 @@ class _Watcher:
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, (*WEIGHTED, _BatchNorm)) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, WEIGHTED) or is_batch_norm(m) or super().is_leaf_module(m, module_qualified_name)
 
 
 def trace(model: nn.Module) -> Flow | None:
@@ -119,7 +127,7 @@ def trace(model: nn.Module) -> Flow | None:
     targets = [str(n.target) for n in nodes]
     flow = Flow(list(dict.fromkeys(t for t in targets if isinstance(modules[t], WEIGHTED))), where="in the model's graph")
     for node in nodes:
-        giver = node.args[0] if isinstance(modules[str(node.target)], _BatchNorm) and node.args else None
+        giver = node.args[0] if is_batch_norm(modules[str(node.target)]) and node.args else None
         if isinstance(giver, fx.Node) and giver.target in flow.order and len(giver.users) == 1:
             if targets.count(str(giver.target)) == targets.count(str(node.target)) == 1:
                 flow.pairs[str(giver.target)] = str(node.target)

@@ -1,4 +1,4 @@
-"""The doors to timm, torchvision, ONNX, torch.export, endpoints, your own file or function; a few networks; the Victim."""
+"""The doors to timm, torchvision, ONNX, torch.export, endpoints, your own file, detectors; a few networks; the Victim."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from bitproof.core import ModelError, Registry, Spec, SpecError, bind, digest
+from bitproof.models.detector import PREDICTORS, Detector
 from bitproof.models.encoder import MASK, trimmed
 from bitproof.models.endpoint import Endpoint
 from bitproof.models.network import Network, Normalized, of_form, wrap
@@ -54,9 +55,21 @@ MODELS = Registry(
     },
 )
 
+#: Doors to detectors, which answer boxes: no grid takes them.
+DETECTORS = Registry(
+    "detector",
+    {
+        "torchvision": "bitproof.models.detector_doors:TorchVisionDetector",
+        "python": "bitproof.models.detector_doors:DetectorFile",
+    },
+)
+
 __all__ = [
+    "DETECTORS",
     "MASK",
     "MODELS",
+    "PREDICTORS",
+    "Detector",
     "Endpoint",
     "Network",
     "Normalized",
@@ -68,6 +81,7 @@ __all__ = [
     "check_spec",
     "load",
     "load_any",
+    "load_detector",
     "of_form",
     "trimmed",
     "user_function",
@@ -101,6 +115,23 @@ def load_any(spec: str) -> Network | Endpoint:
     return replace(found, digest=digest(type(door).__name__, door.version, found.digest, length=64))
 
 
+def load_detector(spec: str) -> Detector:
+    """Load the detector that ``spec`` names.
+
+    Raises UnknownName for an unknown door, SpecError for one to other networks and for a setting that does not fit, ModelError
+    where loading fails or the module is no detector.
+    """
+    parsed = Spec.parse(spec)
+    door = parsed.name.partition("/")[0]
+    if door in MODELS and door not in DETECTORS:
+        raise SpecError(
+            f"{spec!r} is no detector, and boxes were asked for. Detectors are torchvision/NAME (maskrcnn_resnet50_fpn, "
+            "retinanet_resnet50_fpn, …) and python:FILE.py#FACTORY."
+        )
+    found: Detector = _door(parsed, DETECTORS).load(str(parsed))
+    return found
+
+
 def check_spec(spec: str) -> str:
     """Return the canonical form of ``spec`` without loading anything. Raises UnknownName or SpecError."""
     parsed = _parsed(spec)
@@ -117,7 +148,7 @@ def _parsed(text: str) -> Spec:
     return Spec.parse(text)
 
 
-def _door(spec: Spec) -> Any:
+def _door(spec: Spec, doors: Registry = MODELS) -> Any:
     """Bind ``spec`` to its class; of ``timm/NAME`` the part before the slash is the class, NAME its first setting."""
     door, slash, name = spec.name.partition("/")
-    return bind(Spec(door, (("name", name), *spec.items)) if slash else spec, MODELS.load(door))
+    return bind(Spec(door, (("name", name), *spec.items)) if slash else spec, doors.load(door))

@@ -49,7 +49,7 @@ class Timm:
         if not timm.is_model(self.name):
             raise _unknown("timm", self.name.partition(".")[0], timm.list_models())
         fetch = self.pretrained and self.weights is None
-        net = _build(spec, fetch, self.seed, timm.create_model, self.name, pretrained=fetch, **_classes(self.classes))
+        net = built(spec, fetch, self.seed, timm.create_model, self.name, pretrained=fetch, **classes_of(self.classes))
         if self.weights is not None:
             load_weights(net, self.weights)
         config = timm.data.resolve_data_config({}, model=net)
@@ -90,12 +90,17 @@ class TorchVision:
         """Build the network and fill it. Raises UnknownName, or ModelError where its weights are out of reach."""
         from torchvision import models
 
+        if self.name in models.list_models(module=models.detection):
+            raise SpecError(
+                f"{spec!r} is a detector: it answers boxes, and a grid takes networks that answer classes. "
+                "Type: bitproof quantize MODEL RECIPE --calibration coco:DIR,split=train2017 --evaluate coco:DIR"
+            )
         if self.name not in models.list_models(module=models):
             raise _unknown("torchvision", self.name, models.list_models(module=models))
         published = models.get_model_weights(self.name).DEFAULT
         fetch = self.pretrained and self.weights is None
         weights = published if fetch else None
-        net = _build(spec, fetch, self.seed, models.get_model, self.name, weights=weights, **_classes(self.classes))
+        net = built(spec, fetch, self.seed, models.get_model, self.name, weights=weights, **classes_of(self.classes))
         if self.weights is not None:
             load_weights(net, self.weights)
         transforms = published.transforms()
@@ -117,11 +122,12 @@ def _unknown(library: str, name: str, known: list[str]) -> UnknownName:
     return UnknownName(f"{library} network", name, known, f"{listing} shows all {len(known)}.")
 
 
-def _classes(classes: int | None) -> dict[str, int]:
+def classes_of(classes: int | None) -> dict[str, int]:
+    """Return the number of classes as a library takes it, nothing where none was asked for."""
     return {} if classes is None else {"num_classes": classes}
 
 
-def _build(spec: str, fetch: bool, seed: int, create: Any, name: str, **settings: Any) -> nn.Module:
+def built(spec: str, fetch: bool, seed: int, create: Any, name: str, **settings: Any) -> nn.Module:
     """Call the library. Whatever goes wrong while weights are fetched is told with the two ways around it."""
     try:
         with seeded(seed):

@@ -48,7 +48,7 @@ class PythonFile:
         """Run the file, call the factory, fill the module. Raises ModelError naming the file."""
         file, _, factory = self.file.partition("#")
         path = located(file)
-        net, code = _build(path, factory)
+        net, code = from_factory(path, factory)
         if self.weights is not None:
             load_weights(net, self.weights)
         return wrap(
@@ -84,8 +84,8 @@ def channels(text: str | None, imagenet: tuple[float, ...]) -> tuple[float, ...]
         raise SpecError(f'mean and std are imagenet, one number, or three in quotes ("0.5,0.5,0.5"); found {text!r}.') from None
 
 
-def _build(path: Path, factory: str) -> tuple[nn.Module, bytes]:
-    """Return what the factory makes, and the code that made it."""
+def from_factory(path: Path, factory: str) -> tuple[nn.Module, bytes]:
+    """Return what the factory of a file makes, and the code that made it. Raises ModelError naming the file."""
     with opened(path) as file:
         net = _call(file.module, factory, path)
     return net, file.code()

@@ -7,6 +7,7 @@ from typing import Any
 
 from bitproof.core import Registry, Spec, SpecError, UnknownName, bind
 from bitproof.tasks.data import ImageData, Sample
+from bitproof.tasks.detection import AveragePrecision, Precision, Scene, Scenes, coco, target
 from bitproof.tasks.image import ImageTask
 from bitproof.tasks.keyword import KeywordTask
 from bitproof.tasks.kind import Scored, Task
@@ -60,11 +61,15 @@ __all__ = [
     "LABELLED",
     "SOURCES",
     "TASKS",
+    "AveragePrecision",
     "ImageData",
     "ImageTask",
     "KeywordTask",
     "PointsTask",
+    "Precision",
     "Sample",
+    "Scene",
+    "Scenes",
     "Score",
     "Scored",
     "Task",
@@ -72,12 +77,14 @@ __all__ = [
     "Trial",
     "Verdict",
     "VqaTask",
+    "coco",
     "judge_prompt",
     "load",
     "load_any",
     "load_kind",
     "read_judgement",
     "sentences",
+    "target",
 ]
 
 

@@ -7,11 +7,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from bitproof.core import DataError, seed
+from bitproof.core import seed
+from bitproof.tasks.sources.coco import LAYOUT, CocoFile
 from bitproof.tasks.vqa.items import Question
-from bitproof.tasks.vqa.loaders.base import Loader, a, field, inside, read_json, records
+from bitproof.tasks.vqa.loaders.base import Loader, a
 
 FIELDS = tuple(
     "centre" if (row, column) == ("middle", "centre") else f"{row} {column}"
@@ -82,19 +83,18 @@ class Coco(Loader):
 
     name: ClassVar[str] = "coco"
     source: ClassVar[str] = "MS COCO (arXiv 1405.0312), instances"
-    layout: ClassVar[str] = "Expected: annotations/instances_val2017.json, and its pictures in val2017/ or images/val2017/."
+    layout: ClassVar[str] = LAYOUT
     licence: ClassVar[str] = "annotations CC BY 4.0; pictures by their Flickr licences"
 
     def questions(self, root: Path) -> Iterator[Question]:
         """Yield what each picture allows. Raises DataError."""
-        path = root / "annotations" / f"instances_{self.split}.json"
-        boxes, files = _read(read_json(path, self.layout), path, self.layout)
-        pictures = next((found for found in (root / self.split, root / "images" / self.split) if found.is_dir()), root / self.split)
+        file = CocoFile.read(root, self.split)
+        boxes = _boxes(file)
         often = Counter(name for here in boxes.values() for name in {box.name for box in here})
         shares = {name: count / len(boxes) for name, count in sorted(often.items())}
         for image, here in sorted(boxes.items()):
             draws = random.Random(seed(self.name, self.split, image))
-            view = _View(inside(pictures, files[image], path), f"{self.split}/{image}", here, draws, shares)
+            view = _View(file.place(image), f"{self.split}/{image}", here, draws, shares)
             for made in (self._presence, self._location, self._relation, self._affordance):
                 yield from made(view)
 
@@ -148,17 +148,11 @@ def _field(box: _Box) -> str | None:
     return FIELDS[3 * min(int(3 * y), 2) + min(int(3 * x), 2)]
 
 
-def _read(data: Any, path: Path, layout: str) -> tuple[dict[int, list[_Box]], dict[int, str]]:
-    """Return the boxes and the file of each picture. Raises DataError."""
-    kinds = {field(each, "id", int, path): field(each, "name", str, path) for each in records(data, "categories", path)}
-    images = {field(each, "id", int, path): each for each in records(data, "images", path)}
-    sizes = {image: (field(each, "width", int, path), field(each, "height", int, path)) for image, each in images.items()}
+def _boxes(file: CocoFile) -> dict[int, list[_Box]]:
+    """Return what is in each picture that has an annotation. Raises DataError."""
     boxes: dict[int, list[_Box]] = defaultdict(list)
-    for each in records(data, "annotations", path):
-        image, name = field(each, "image_id", int, path), kinds.get(field(each, "category_id", int, path))
-        bbox, (w, h) = field(each, "bbox", list, path), sizes.get(image, (0, 0))
-        if not name or min(w, h) < 1 or len(bbox) != 4 or not all(isinstance(v, int | float) for v in bbox):
-            raise DataError(f"{str(path)!r}: an annotation of the picture {image} has no known category, picture or box. {layout}")
-        x, y, wide, high = bbox
-        boxes[image].append(_Box(name, x / w, y / h, (x + wide) / w, (y + high) / h, bool(each.get("iscrowd"))))
-    return boxes, {image: field(each, "file_name", str, path) for image, each in images.items()}
+    for each in file.annotations():
+        photo, (x, y, wide, high) = file.photos[each.image], each.box
+        sides = x / photo.width, y / photo.height, (x + wide) / photo.width, (y + high) / photo.height
+        boxes[each.image].append(_Box(file.categories[each.category], *sides, each.crowd))
+    return boxes

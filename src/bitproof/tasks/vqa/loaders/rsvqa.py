@@ -12,8 +12,9 @@ from PIL import Image
 
 from bitproof.core import DataError
 from bitproof.tasks.sources.files import FileBytes, explained
+from bitproof.tasks.sources.records import field, read_json, records
 from bitproof.tasks.vqa.items import Question
-from bitproof.tasks.vqa.loaders.base import Loader, field, read_json, records
+from bitproof.tasks.vqa.loaders.base import Loader
 
 #: RSVQA's classes of counts, with the largest count of each.
 BINS = {

@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 
 from bitproof.core import DataError
 from bitproof.tasks.sources.files import FileBytes
+from bitproof.tasks.sources.records import inside, read_text
 from bitproof.tasks.vqa.items import Question, as_item, question
-from bitproof.tasks.vqa.loaders.base import Loader, inside, lines, read_text
+from bitproof.tasks.vqa.loaders.base import Loader, lines
 
 LISTS = ("questions", "aliases", "rejected", "options")
 

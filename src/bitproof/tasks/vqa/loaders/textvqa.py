@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from bitproof.tasks.sources.records import field, inside, read_json, records
 from bitproof.tasks.vqa.items import Question
-from bitproof.tasks.vqa.loaders.base import Loader, field, inside, read_json, records
+from bitproof.tasks.vqa.loaders.base import Loader
 
 #: What annotators write where there is nothing to read.
 NOTHING = frozenset({"", "unanswerable", "answering does not require reading text in the image"})
