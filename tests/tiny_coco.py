@@ -36,7 +36,14 @@ def folder(root, count=4, split="val2017", seed=0, crowd=False):
             pixels[y : y + bh, x : x + bw] = KINDS[kind][1]
             corners = [x, y, x + bw, y, x + bw, y + bh, x, y + bh]
             found.append(
-                {"id": len(found) + 1, "image_id": 10 * i, "category_id": kind, "bbox": [x, y, bw, bh], "area": bw * bh, "iscrowd": 0}
+                {
+                    "id": len(found) + 1,
+                    "image_id": 10 * i,
+                    "category_id": kind,
+                    "bbox": [x, y, bw, bh],
+                    "area": bw * bh,
+                    "iscrowd": 0,
+                }
                 | {"segmentation": [corners]}
             )
         if crowd and i == 1:

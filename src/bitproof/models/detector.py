@@ -46,7 +46,8 @@ class Detector(nn.Module):
     def __init__(self, net: nn.Module, spec: str = "module", classes: int | None = None) -> None:
         """Take ``net`` over and show it one picture. Raises ModelError where it is no detector."""
         super().__init__()
-        self.net, self.spec = net.float().eval().requires_grad_(False), spec
+        self.net, self.spec = net.float().requires_grad_(False), spec
+        self.eval()
         found = self._probed()
         self.has_masks = "masks" in found
         self.classes = classes if classes is not None else _counted(self.net)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _KINDS = {"boxes": "bbox", "masks": "segm"}
 _FIGURES = {"ap": "map", "ap50": "map_50", "ap75": "map_75", "small": "map_small", "medium": "map_medium", "large": "map_large"}
 
+#: COCO's overlaps and recalls in double precision: torchmetrics rounds its own to single, and a recall of 1/5 falls short of 0.2.
+_OVERLAPS, _RECALLS = np.linspace(0.5, 0.95, 10).tolist(), np.linspace(0, 1, 101).tolist()
+
 #: From which probability on a pixel belongs to a thing.
 INSIDE = 0.5
 
@@ -55,7 +58,8 @@ class Precision:
         from torchmetrics.detection import MeanAveragePrecision
 
         self.of = ("boxes", "masks") if masks else ("boxes",)
-        self._metric: Any = MeanAveragePrecision(iou_type=tuple(_KINDS[of] for of in self.of), backend="pycocotools")
+        kinds = tuple(_KINDS[of] for of in self.of)
+        self._metric: Any = MeanAveragePrecision("xyxy", kinds, _OVERLAPS, _RECALLS, backend="pycocotools")
         self._metric.warn_on_many_detections = False  # that the best 100 of a picture count is in every docstring
 
     def add(self, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
