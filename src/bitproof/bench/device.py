@@ -17,7 +17,7 @@ def device_named(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.zeros(1, device=device) + 1
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise SpecError(
             f"The device {name!r} cannot be used: {reason}. Type auto, cpu or cuda:0; 'bitproof doctor' shows what is here."

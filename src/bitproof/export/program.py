@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bitproof.core import ModelError
-from bitproof.export.emitters import emitters
+from bitproof.export.emit import EMITTERS
 from bitproof.export.packed_attention import ATTENTION
 from bitproof.export.planned import Planned
 from bitproof.export.planning import NoPlan, Planner
@@ -160,7 +160,7 @@ def _planned(program: Program, x: Tensor) -> Planned | None:
     if not can_plan() or x.device.type != "cpu" or not 0 < x.numel() <= _MOST_VALUES:
         return None
     try:
-        found = Planner(program, OPERATIONS, emitters()).planned(x)
+        found = Planner(program, OPERATIONS, EMITTERS).planned(x)
     except NoPlan:
         return None
     return found if found.size_bytes <= _MOST_BYTES else None
