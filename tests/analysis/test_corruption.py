@@ -136,7 +136,8 @@ def test_what_needs_a_users_own_file_is_in_no_mean():
     rows = make(CLEAN | corruptions([*TEXTS, "synonyms"], [2]))
     both, without = (figure(summary(each), "nr") for each in (rows, rows.filter(pl.col("noise") != "synonyms:2")))
     assert both["note"] == f"{without['note']}; left out: synonyms" and both["value"] == without["value"]
-    assert figure(summary(make(CLEAN | corruptions(["synonyms"], [2]))), "nr")["value"] is None
+    alone = figure(summary(make(CLEAN | corruptions(["synonyms"], [2]))), "nr")
+    assert alone["value"] is None and alone["note"] == "synonyms alone, which no mean counts"
 
 
 @pytest.mark.parametrize("name", ["nr", "mce", "relative_mce"])

@@ -10,7 +10,7 @@ import bitproof as bp
 from bitproof import analysis, results
 from bitproof.bench import Plan, classify, export_packed, load_grids, parse_grids, run, subject
 from bitproof.bench.inputs import probe_of
-from bitproof.core import ModelError, SpecError
+from bitproof.core import ModelError, SpecError, digest
 from bitproof.export import deploy, save_packed
 from bitproof.models import load
 from bitproof.report import write
@@ -152,7 +152,11 @@ def test_what_a_packed_encoder_cannot_is_refused(made, packed, tmp_path, noise, 
         Plan(parse_grids(f'{text}recipes: [fp32]\nnoises: ["{noise}"]\n')[0])
 
 
-@pytest.mark.parametrize("change", [{"digest": "0" * 12}, {"tokenizer": ""}, {"size": 3}, {"length": 1}])
+#: A file of this machine, with the right digest of its path: a packed network brings its tokenizer itself.
+NAMED = {"tokenizer": "/etc/hostname", "digest": digest("/etc/hostname")}
+
+
+@pytest.mark.parametrize("change", [{"digest": "0" * 12}, {"tokenizer": ""}, {"size": 3}, {"length": 1}, {"length": 3.5}, NAMED])
 def test_a_packed_file_without_its_tokenizer_is_refused(packed, tmp_path, change):
     save_packed(packed[0], tmp_path / "packed.safetensors", {**packed[1], **change})
     with pytest.raises(ModelError, match="whole tokenizer"):

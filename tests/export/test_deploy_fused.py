@@ -130,6 +130,14 @@ def test_a_network_that_is_no_list_of_steps_says_what_it_calls():
     with pytest.raises(ModelError, match="shape\\[0\\]"):
         bp.deploy(bp.quantize(Length(), "bireal:w1a1", [X]).model, X)
 
+    class Piece(Net):
+        def forward(self, x):
+            first, second = self.net(x).chunk(2, 1)
+            return (first.relu_() + second).sum((2, 3))
+
+    with pytest.raises(ModelError, match="The network calls aten"):
+        bp.deploy(bp.quantize(Piece(), "bireal:w1a1", [X]).model, X)
+
     class Branch(Net):
         def forward(self, x):
             return self.net(x) if x.sum() > 0 else x

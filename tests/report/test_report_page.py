@@ -252,3 +252,20 @@ def test_the_choice_names_the_best_two_and_what_is_dominated(page: Page, html: s
     assert "is highest for" in page.words and "tells nothing of int8 hardware" in page.words
     for path in (empty, clean_only):
         assert 'id="choosing"' not in write(path).read_text(encoding="utf-8")
+
+
+def test_what_has_to_be_known_of_a_task_stays_when_another_was_run_after_it(tmp_path):
+    store = Store.create(tmp_path / "run")
+    fill(store, "words", "net", recipes=("float",), noises=("clean",), samples=4)
+    store.write_environment({"things": {"words": "clips"}, "notes": {"words": "A synthesizer's."}})
+    store.write_environment({"things": {"another": "texts"}, "notes": {}})
+    (section,) = read(tmp_path / "run").sections
+    assert (section.things, section.note) == ("clips", "A synthesizer's.")
+
+
+def test_tracks_are_of_models_with_a_float_control_alone(tmp_path):
+    store = Store.create(tmp_path / "run")
+    fill(store, "pictures", "net", recipes=("float", "bnn:w1a1"), noises=("clean", "fog:3"), samples=4)
+    fill(store, "pictures", "given", recipes=("given:w8a8", "bnn:w1a1"), noises=("clean", "fog:3"), samples=4)
+    from_ = {row["track"]: row["computed_from"] for row in read(tmp_path / "run").tracks}
+    assert from_["robustness"].endswith("networks: 1")

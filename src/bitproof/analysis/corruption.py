@@ -98,8 +98,11 @@ def measures(block: Block, cells: Cells, imagenet: bool) -> Iterator[Measure]:
     if not natural:
         return
     common = [i for i in natural if block.noises[i].name not in OWN]
+    own = sorted({block.noises[i].name for i in natural} & OWN)
+    if not common:
+        yield refused("nr", f"{', '.join(own)} alone, which no mean counts")
+        return
     if kind_of(block.noises[i] for i in common):
-        own = sorted({block.noises[i].name for i in natural} & OWN)
         left_out = f"; left out: {', '.join(own)}" if own else ""
         yield from _of_kind(block, cells, [i for i in common if cells.seen[:, i].any()], left_out)
         return

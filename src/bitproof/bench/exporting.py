@@ -18,7 +18,7 @@ from bitproof.bench.inputs import inputs_of, probe_of
 from bitproof.bench.specs import on_pictures, standing
 from bitproof.bench.subjects import Subject
 from bitproof.bench.weighing import latencies
-from bitproof.core import SpecError, StoreError
+from bitproof.core import Form, SpecError, StoreError
 from bitproof.export import Exported, Gap, engine, gap, settled, to_onnx
 from bitproof.models import OnnxSession
 from bitproof.noises import expand
@@ -79,7 +79,7 @@ class Export:
             "recipe": self.subject.recipe,
             "size_bytes": self.exported.size_bytes,
             "engine": self.engine,
-            "geometry": dict(vars(self.subject.network.form)),
+            "geometry": plain_form(self.subject.network.form),
             "layers": [dataclasses.asdict(layer) for layer in self.exported.layers],
             "left_float": dict(self.subject.left_float),
             "comparisons": [plain(comparison) for comparison in self.comparisons],
@@ -146,6 +146,11 @@ def pictures_of(subject: Subject, spec: str, limit: int) -> Iterator[torch.Tenso
     pipeline = inputs_of(form).pipeline(subject.task, form, on_pictures(spec), subject.seed, SampleCache(0))
     for _, x in batches(pipeline, subject.samples(limit), _BATCH, torch.get_num_threads()):
         yield x
+
+
+def plain_form(form: Form) -> dict[str, Any]:
+    """How a sample becomes an input, without what is a file of this machine."""
+    return {key: value for key, value in vars(form).items() if key != "tokenizer"}
 
 
 def plain(comparison: Comparison) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from bitproof.bench.exporting import Comparison, compared, noises_on_pictures, pictures_of, plain
+from bitproof.bench.exporting import Comparison, compared, noises_on_pictures, pictures_of, plain, plain_form
 from bitproof.bench.inputs import probe_of
 from bitproof.bench.subjects import Subject
 from bitproof.convert import at_depth
@@ -53,9 +53,10 @@ class Packed:
             "size_bytes": self.size_bytes,
             "float_bytes": self.float_bytes,
             "kernels": self.kernels,
-            "geometry": _plain_form(self.subject.network.form),
+            "geometry": plain_form(self.subject.network.form),
             "layers": [dataclasses.asdict(layer) for layer in self.report.layers],
             "fused": dict(self.report.fused),
+            "attentions": {"packed": self.report.attentions, "simulated": dict(self.report.simulated)},
             "left_float": dict(self.subject.left_float),
             "comparisons": [plain(comparison) for comparison in self.comparisons],
         }
@@ -92,15 +93,10 @@ def export_packed(
     return found
 
 
-def _plain_form(form: Form) -> dict[str, Any]:
-    """How a sample becomes an input, without what is a file of this machine."""
-    return {key: value for key, value in vars(form).items() if key != "tokenizer"}
-
-
 def _about(form: Form) -> dict[str, Any]:
     """What the packed file says of its input; of texts it holds the tokenizer itself."""
     tokenizer = {"tokenizer": tokenizer_json(form)} if isinstance(form, Words) else {}
-    return {"kind": form.kind, **_plain_form(form), **tokenizer}
+    return {"kind": form.kind, **plain_form(form), **tokenizer}
 
 
 def _bytes(module: nn.Module) -> int:

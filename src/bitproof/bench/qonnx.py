@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bitproof.bench.exporting import Comparison, compared, noises_on_pictures, pictures_of, plain
+from bitproof.bench.exporting import Comparison, compared, noises_on_pictures, pictures_of, plain, plain_form
 from bitproof.bench.inputs import probe_of
 from bitproof.bench.subjects import Subject
 from bitproof.core import StoreError
@@ -45,7 +45,7 @@ def export_qonnx(subject: Subject, out: Path, noises: Sequence[str] = (), limit:
         "recipe": subject.recipe,
         "nodes": written.nodes,
         "left_float": dict(subject.left_float),
-        "geometry": dict(vars(subject.network.form)),
+        "geometry": plain_form(subject.network.form),
         "comparisons": [plain(comparison) for comparison in comparisons],
     }
     try:

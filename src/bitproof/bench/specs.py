@@ -50,8 +50,8 @@ def own_facts(part: str) -> Iterator[str]:
     """
     built = noise(part)
     yield f"{part} {built.version}"
-    if hasattr(built, "data_digest"):
-        yield f"data {built.data_digest}"
+    if found := getattr(built, "data_digest", None):
+        yield f"data {found}"
     yield from _engine(part)
     if name := _backward(built):
         yield f"backward {name} {BACKWARDS.load(name).version}"

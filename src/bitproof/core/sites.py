@@ -113,6 +113,11 @@ class Words:
             raise SpecError(f"length={self.length}, truncate={self.truncate!r}: at least 3 tokens, and left or right, are needed.")
 
     @property
+    def in_file(self) -> bool:
+        """Whether ``tokenizer`` names a file."""
+        return not self.tokenizer.lstrip().startswith("{")
+
+    @property
     def side(self) -> None:
         """None: it is no picture."""
 

@@ -190,7 +190,8 @@ def _on_its_own(node: Any) -> bool:
         return False
     if _is_mutable(into):
         return _on_its_own(into)
-    views = any(result.alias_info is not None for result in into.target._schema.returns)
+    schema = getattr(into.target, "_schema", None)
+    views = schema is None or any(result.alias_info is not None for result in schema.returns)  # a piece of several has no schema
     return not views or (_name(into.target) == "aten.to.dtype" and not _same_type("aten.to.dtype", into))
 
 

@@ -94,8 +94,8 @@ class PackedFile:
     def _of_texts(self, program: nn.Module, about: Mapping[str, Any], spec: str, code: bytes, weight: int) -> Network:
         try:
             form = Words(**{key: value for key, value in about.items() if key != "kind"})
-            whole = digest(form.tokenizer) == form.digest
-        except (TypeError, SpecError):
+            whole = isinstance(form.length, int) and not form.in_file and digest(form.tokenizer) == form.digest
+        except (TypeError, AttributeError, SpecError):
             whole = False
         if not whole:
             raise ModelError(f"{self.file!r} does not hold its whole tokenizer; 'bitproof export --packed' keeps it.")

@@ -52,7 +52,7 @@ def pack(
     shape = (*x.shape[:axis], *x.shape[axis + 1 :], reference.words_of(k))
     outer, inner = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
     out = np.zeros((outer, inner, shape[-1]), dtype=np.uint64)
-    _native().pack(name, np.ascontiguousarray(x).reshape(outer, k, inner), cuts, out, threads)
+    native().pack(name, np.ascontiguousarray(x).reshape(outer, k, inner), cuts, out, threads)
     return out.reshape(shape)
 
 
@@ -146,12 +146,8 @@ def conv2d(
     arguments, out = _result(shape, then)
     if out.size:
         numbers = (*x.shape[:3], w.channels, w.shape[0], w.groups, *w.shape[2:], *(n for pair in steps.values() for n in pair))
-        _native().conv(name, np.ascontiguousarray(x), w.blocks, w.sums, numbers, PADS[pad], threads, **arguments)
+        native().conv(name, np.ascontiguousarray(x), w.blocks, w.sums, numbers, PADS[pad], threads, **arguments)
     return out
-
-
-def _native() -> Any:
-    return native()
 
 
 def _pair(name: str, value: int | Pair, least: int) -> Pair:

@@ -36,7 +36,7 @@ class Plan:
     """
 
     def __init__(self, kernels: str | None = None) -> None:
-        self._native: Any = _module().Plan(chosen(kernels))
+        self._native: Any = native().Plan(chosen(kernels))
         self._kept: list[Any] = []
 
     def __len__(self) -> int:
@@ -158,7 +158,3 @@ class Plan:
         found = np.ascontiguousarray(array)
         self._kept.append(found)
         return found
-
-
-def _module() -> Any:
-    return native()

@@ -6,7 +6,7 @@ import functools
 import importlib
 import os
 import warnings
-from types import ModuleType
+from typing import Any
 
 from bitproof.core import UnknownName
 
@@ -20,7 +20,7 @@ ABSENT = (
 
 
 @functools.cache
-def native() -> ModuleType | None:
+def native() -> Any:
     """Return the compiled extension, or ``None`` where it was not built."""
     try:
         return importlib.import_module("bitproof.kernels._native")

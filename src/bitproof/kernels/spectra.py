@@ -61,7 +61,7 @@ def frames(x: Floats, window: Floats, hop: int, *, edge: int = 0, kernels: str |
         cut: Floats = np.lib.stride_tricks.sliding_window_view(whole, len(window), axis=1)[:, ::hop] * window
         return cut
     y = np.empty((len(x), 1 + (samples - len(window)) // hop, len(window)), dtype=np.float32)
-    _native().frames(name, np.ascontiguousarray(x), np.ascontiguousarray(window, dtype=np.float32), hop, edge, y)
+    native().frames(name, np.ascontiguousarray(x), np.ascontiguousarray(window, dtype=np.float32), hop, edge, y)
     return y
 
 
@@ -78,9 +78,5 @@ def bands(spectra: NDArray[np.complex64], filters: BandFilters, *, kernels: str 
         return whole
     y = np.empty((len(spectra), len(filters.first), spectra.shape[1]), dtype=np.float32)
     parts = np.ascontiguousarray(spectra).view(np.float32)
-    _native().bands(name, parts, filters.weights, filters.first, filters.size, y)
+    native().bands(name, parts, filters.weights, filters.first, filters.size, y)
     return y
-
-
-def _native() -> Any:
-    return native()

@@ -68,6 +68,11 @@ class Section:
         named = [row["control"] for row in (*self.figures.values(), *self.cells) if row["control"]]
         return named[0] if named else None
 
+    @property
+    def given(self) -> bool:
+        """Whether the control is a network that came low-bit."""
+        return (self.control or "").startswith(analysis.GIVEN)
+
     @cached_property
     def recipes(self) -> tuple[str, ...]:
         """All recipes: the control, then from many bits to few."""
@@ -154,17 +159,15 @@ def read(path: Path) -> Run:
         still = rows.filter(pl.col("family") != "perturbation")
         cells, figures = analysis.accuracy(still).to_dicts(), analysis.summary(rows, imagenet=imagenet(path)).to_dicts()
         audits, choices = analysis.audit(still).to_dicts(), analysis.pareto(still, made)
-    said, pictures, environment = replies(path), tuple(store.gallery()), store.environment()
+    said, pictures, environment, earlier = replies(path), tuple(store.gallery()), store.environment(), store.environments()
+    told = [*earlier, environment]
+    things, notes = ({key: of for each in told for key, of in each.get(name, {}).items()} for name in ("things", "notes"))
     asked = analysis.questions(said).to_dicts()
     keys = ["task", "model", "recipe", "defense", "noise", "seed", "cell", "variant"]
     return Run(
         name=path.resolve().name,
         sections=tuple(
-            replace(
-                section,
-                things=environment.get("things", {}).get(section.task, "pictures"),
-                note=environment.get("notes", {}).get(section.task, ""),
-            )
+            replace(section, things=things.get(section.task, "pictures"), note=notes.get(section.task, ""))
             for section in _sections(cells, figures, audits, made.to_dicts(), _ordered(pictures, cells), asked)
         ),
         variants=tuple(made.to_dicts()),
@@ -172,7 +175,7 @@ def read(path: Path) -> Run:
         failures=tuple({key: found.get(key, "–") for key in FAILURE} for found in store.failures()),
         cell_ids=tuple(rows.select(keys).unique(maintain_order=True).sort(keys).to_dicts()),
         environment=environment,
-        environments=tuple(store.environments()),
+        environments=tuple(earlier),
         grid=store.grid(),
         grids=tuple(store.grids()),
         samples=rows.height,
@@ -190,10 +193,10 @@ def read(path: Path) -> Run:
 def _tracks(rows: pl.DataFrame, made: pl.DataFrame) -> tuple[Row, ...]:
     """BiBench's tracks, where a recipe is binarized; they are ratios to a float control, so not where that is low-bit itself."""
     rows = rows.filter(defense="none")
-    recipes = rows["recipe"].unique().to_list()
-    binarized = any(analysis.recipe_bits(recipe) == (1, 1) for recipe in recipes)
-    given = any(recipe.startswith(analysis.GIVEN) for recipe in recipes)
-    return tuple(analysis.bibench(rows, made).to_dicts()) if binarized and not given else ()
+    given = rows.filter(pl.col("recipe").str.starts_with(analysis.GIVEN)).select("task", "model").unique()
+    rows = rows.join(given, on=["task", "model"], how="anti")
+    binarized = any(analysis.recipe_bits(recipe) == (1, 1) for recipe in rows["recipe"].unique())
+    return tuple(analysis.bibench(rows, made).to_dicts()) if binarized else ()
 
 
 def _sections(

@@ -18,6 +18,8 @@ from bitproof.noises.sound.recording import Wave
 from bitproof.noises.sound.resample import resampled
 from bitproof.noises.sound.waves import SNR_DB, OnWave, at_snr
 
+Files = tuple[tuple[Path, int], ...]
+
 ENDINGS = (".wav", ".flac", ".ogg")
 
 
@@ -37,18 +39,23 @@ class Background(OnWave):
 
     def changed(self, x: Wave, rate: int, rng: np.random.Generator, others: Sequence[Wave]) -> Wave:
         """Draw a recording, a place in it, and add it."""
-        recordings = _read(tuple((file, file.stat().st_mtime_ns) for file in _files(self.dir)), rate)
+        recordings = _read(_stamped(self.dir), rate)
         background = recordings[int(rng.integers(len(recordings)))]
         place = int(rng.integers(len(background)))
-        return at_snr(x, np.resize(np.roll(background, -place), len(x)), self.of(SNR_DB))
+        return at_snr(x, background.take(np.arange(place, place + len(x)), mode="wrap"), self.of(SNR_DB))
 
     @property
     def data_digest(self) -> str:
         """The print of the recordings, by their names and contents: the numbers of a cell depend on them."""
-        digest = hashlib.sha256()
-        for file in _files(self.dir):
-            digest.update(f"{file.name} {hashlib.sha256(_content(file)).hexdigest()}\n".encode())
-        return digest.hexdigest()[:12]
+        return _print(_stamped(self.dir))
+
+
+def _stamped(place: str) -> Files:
+    """The recordings and when each was written: one that was written anew is read anew."""
+    try:
+        return tuple((file, file.stat().st_mtime_ns) for file in _files(place))
+    except OSError as error:
+        raise DataError(f"The backgrounds {place!r} cannot be read: {error.strerror}.") from None
 
 
 def _files(place: str) -> list[Path]:
@@ -72,8 +79,16 @@ def _content(file: Path) -> bytes:
 
 
 @lru_cache(maxsize=4)
-def _read(files: tuple[tuple[Path, int], ...], rate: int) -> list[Wave]:
-    """The recordings at a rate; files that were written anew are read anew."""
+def _print(files: Files) -> str:
+    digest = hashlib.sha256()
+    for file, _ in files:
+        digest.update(f"{file.name} {hashlib.sha256(_content(file)).hexdigest()}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+@lru_cache(maxsize=4)
+def _read(files: Files, rate: int) -> list[Wave]:
+    """The recordings at a rate."""
     waves = []
     for file, _ in files:
         try:

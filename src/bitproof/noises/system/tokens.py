@@ -67,7 +67,7 @@ class Tokens:
 
 def tokenizer_json(form: Words) -> str:
     """Return what stands in the model's ``tokenizer.json``. Raises DataError where that cannot be read."""
-    if form.tokenizer.startswith("{"):
+    if not form.in_file:
         return form.tokenizer
     try:
         return Path(form.tokenizer).read_text(encoding="utf-8")

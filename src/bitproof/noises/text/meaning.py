@@ -42,11 +42,12 @@ def read_mythes(text: str) -> Meanings:
     at = 0
     while at < len(lines):
         word, _, count = lines[at].rpartition("|")
-        meanings = [line.split("|") for line in lines[at + 1 : at + 1 + int(count)]]
-        if not word or len(meanings) < int(count):
+        n = int(count) if count.isdecimal() else -1
+        meanings = [line.split("|") for line in lines[at + 1 : at + 1 + n]]
+        if not word or len(meanings) != n:
             raise ValueError(f"line {at + 2} is no entry: {lines[at][:60]!r}")
         found[word] = [(part, tuple(other for other in others if "(" not in other)) for part, *others in meanings]
-        at += 1 + int(count)
+        at += 1 + n
     return found
 
 

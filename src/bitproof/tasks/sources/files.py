@@ -126,6 +126,17 @@ def content(paths: Sequence[Path], total_bytes: int) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, eq=False)
+class Kept:
+    """Bytes in memory, as ``Sample.read`` wants them."""
+
+    data: bytes
+
+    def __call__(self) -> bytes:
+        """Return them."""
+        return self.data
+
+
+@dataclass(frozen=True, eq=False)
 class PngBytes:
     """Encodes a picture, uint8 H×W or H×W×3, without loss when it is called."""
 

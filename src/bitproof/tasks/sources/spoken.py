@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from bitproof.core import DataError, MissingExtra, seed
 from bitproof.tasks.data import ImageData, Sample, fingerprint
 from bitproof.tasks.sources.clips import NAMES, WORDS
 from bitproof.tasks.sources.espeak import Request
+from bitproof.tasks.sources.files import Kept
 
 #: eSpeak NG's American English in voices of eight men and five women, and words a minute, taken in turn. Its voices f2, f3 and f5
 #: are left out: their breath is drawn anew in each process.
@@ -83,7 +84,7 @@ class Spoken:
     def load(self) -> ImageData:
         """Let all words be said; equal versions of the synthesizer say them equally. Raises MissingExtra, DataError."""
         files = _files()
-        samples = tuple(Sample(name, label, _Kept(data)) for name, label, data in files)
+        samples = tuple(Sample(name, label, Kept(data)) for name, label, data in files)
         rows = [(name, label, len(data)) for name, label, data in files]
         content = hashlib.sha256(b"".join(data for *_, data in files)).hexdigest()
         return ImageData(
@@ -138,14 +139,3 @@ def wav(x: NDArray[np.int16], rate: int) -> bytes:
         out.setframerate(rate)
         out.writeframes(x.astype("<i2").tobytes())
     return file.getvalue()
-
-
-@dataclass(frozen=True, eq=False)
-class _Kept:
-    """Bytes in memory, as ``Sample.read`` wants them."""
-
-    data: Any
-
-    def __call__(self) -> bytes:
-        """Return them."""
-        return bytes(self.data)

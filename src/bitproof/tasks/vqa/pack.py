@@ -15,7 +15,7 @@ import polars as pl
 
 from bitproof.core import DataError
 from bitproof.tasks.data import ImageData
-from bitproof.tasks.sources.files import FileBytes, explained, place
+from bitproof.tasks.sources.files import FileBytes, Kept, explained, place
 from bitproof.tasks.vqa.items import Question, as_item, question, questions_data
 
 #: The pack that is shipped.
@@ -82,7 +82,7 @@ def _question(record: Mapping[str, Any], path: Path) -> Question:
     data = _picture(record.get("image"), path.parent)
     if data is None or not data.startswith(_MAGIC):
         raise DataError(f"{str(path)!r}: the image of the item {item.item!r} is no PNG or JPEG file, nor the path of one.")
-    return question(item, _Bytes(data))
+    return question(item, Kept(data))
 
 
 def _picture(image: Any, folder: Path) -> bytes | None:
@@ -107,13 +107,3 @@ def _file(folder: Path, text: str) -> Path | None:
         return path if path.is_relative_to(folder.resolve()) and path.is_file() else None
     except (OSError, ValueError):  # too long for a name, or no text of one: base64
         return None
-
-
-@dataclass(frozen=True, eq=False)
-class _Bytes:
-    """Bytes in memory, as ``Sample.read`` wants them."""
-
-    data: bytes
-
-    def __call__(self) -> bytes:
-        return self.data
