@@ -33,6 +33,7 @@ OTHER = {
     "precision": {"precision": "bf16"},
     "grad_clip": {"grad_clip": 1.0},
     "adversarial": {"adversarial": "pgd-linf:eps=0.1"},
+    "teacher_lr": {"teacher_lr": 1e-3, "teacher": "float", "distill": 0.5},
     "start": {"start": "teacher", "teacher": "float", "distill": 0.5},
     "match": {"match": "hed", "distill": 0.5},
     "depths": {"depths": "8=1,4=0.5"},
@@ -93,6 +94,8 @@ def test_identity_is_canonical_and_blind_to_run_time():
         ({"min_lr": 1.0}, "min_lr=1.0 must be at most lr=0.05"),
         ({"warmup_lr": 1.0, "warmup_epochs": 1}, "warmup_lr=1.0 must be at most lr=0.05"),
         ({"checkpoint_every_s": -1}, "checkpoint_every_s=-1"),
+        ({"teacher_lr": 1e-3}, "has no effect without teacher='float'"),
+        ({"teacher_lr": 1e-3, "min_lr": 1e-2, "teacher": "float", "distill": 1}, "min_lr=0.01 must be at most lr=0.001"),
         ({"temperature": 2.0}, "has no effect without distill > 0"),
         ({"min_lr": 1e-3, "schedule": "constant"}, "has no effect without schedule='cosine'"),
         ({"warmup_lr": 1e-3}, "has no effect without warmup_epochs > 0"),
@@ -161,3 +164,4 @@ def test_stages_without_room_are_refused(changes: dict[str, float]):
 def test_the_control_of_a_float_teacher_is_not_taught():
     whole = settings(epochs=4, distill=0.9, temperature=4.0, teacher="float", two_stage=2)
     assert whole.of_control() == settings(epochs=4) and settings(distill=0.5).of_control() == settings(distill=0.5)
+    assert settings(lr=1e-2, teacher="float", distill=1.0, teacher_lr=1e-3).of_control() == settings(lr=1e-3)

@@ -14,7 +14,9 @@ from bitproof.training.matching import matching
 RUN_TIME = frozenset({"checkpoint_every_s"})
 
 #: Fields that came later: at their default they are left out of ``identity``, so that trainings from before keep theirs.
-LATER = frozenset({"adversarial", "depths", "jitter", "match", "mix", "processes", "start", "teacher", "trades", "two_stage"})
+LATER = frozenset(
+    {"adversarial", "depths", "jitter", "match", "mix", "processes", "start", "teacher", "teacher_lr", "trades", "two_stage"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +27,8 @@ class Training:
     ``warmup_lr`` during ``warmup_epochs``, then follows half a cosine down to ``min_lr``, or stays. ``weight_decay`` holds for
     weights and biases, with ``decay_norm`` for normalisation layers too, and never for quantizers' scales. ``distill`` is the
     share of the loss that a float teacher gives at ``temperature``: ``teacher`` fp32 is the network as given, float what the
-    recipe float makes of it in the same training (without a teacher, in one stage). ``start`` teacher: a low-bit network is
+    recipe float makes of it in the same training (without a teacher, in one stage), at the rate ``teacher_lr`` where that is given:
+    what one bit needs can be too much for a float network. ``start`` teacher: a low-bit network is
     made from its float teacher's weights, not from the given ones. For the first ``two_stage`` epochs the weights of low-bit layers
     stay float, their inputs do not; then rate and optimizer start anew. ``augment`` crops after padding by an
     eighth of the side (4 px at 32) and flips; with ``resized-crop-flip`` it takes a part of 8 to 100 % of the area instead;
@@ -63,6 +66,7 @@ class Training:
     distill: float = 0.0
     temperature: float = 1.0
     teacher: Literal["fp32", "float"] = "fp32"
+    teacher_lr: float | None = None
     start: Literal["given", "teacher"] = "given"
     two_stage: int = 0
     augment: Literal["none", "flip", "crop-flip", "resized-crop-flip", "wave", "points"] = "none"
@@ -94,6 +98,8 @@ class Training:
         if self.match is not None:
             matching(self.match)
         self.at_depths()
+        if self.teacher_lr is not None:
+            self.of_control()  # other rates must stay below this one too
         for name, value, needs in self._without_effect():
             raise SpecError(f"Training: {name}={value!r} has no effect without {needs}. Give that, or leave {name!r} out.")
 
@@ -101,6 +107,7 @@ class Training:
         cases = [
             ("temperature", self.temperature != 1, self.distill > 0, "distill > 0"),
             ("teacher", self.teacher != "fp32", self.taught, "distill > 0 or a match"),
+            ("teacher_lr", self.teacher_lr is not None, self.teacher == "float", "teacher='float'"),
             ("start", self.start != "given", self.teacher == "float", "teacher='float'"),
             ("label_smoothing", self.label_smoothing > 0, self.distill < 1, "distill < 1"),
             ("min_lr", self.min_lr > 0, self.schedule == "cosine", "schedule='cosine'"),
@@ -133,7 +140,8 @@ class Training:
         """Return the training of the recipe ``float``: where that is the teacher, nobody teaches it, and it has one stage."""
         if self.teacher == "fp32":
             return self
-        return replace(self, distill=0.0, temperature=1.0, teacher="fp32", start="given", two_stage=0, match=None)
+        alone = replace(self, distill=0.0, temperature=1.0, teacher="fp32", teacher_lr=None, start="given", two_stage=0, match=None)
+        return alone if self.teacher_lr is None else replace(alone, lr=self.teacher_lr)
 
     def identity(self) -> str:
         """Return the canonical text of all that changes the numbers: ``version=1,accumulate=1,…``, fields in the order of names.
@@ -152,6 +160,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "batch_size": (1, math.inf),
     "accumulate": (1, math.inf),
     "lr": (math.ulp(0.0), math.inf),
+    "teacher_lr": (math.ulp(0.0), math.inf),
     "weight_decay": (0, math.inf),
     "min_lr": (0, math.inf),
     "warmup_epochs": (0, math.inf),
