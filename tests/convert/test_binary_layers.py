@@ -191,6 +191,29 @@ def test_a_relu_before_a_sign_is_made_hardtanh_and_told():
     assert quantize(net, "dorefa:w1a1", [x]).report.replaced == ()
 
 
+@pytest.mark.parametrize("gelu", [nn.GELU(), nn.GELU(approximate="tanh")])
+def test_what_gelu_leaves_of_negative_values_keeps_its_sign(gelu):
+    """float32 rounds GELU's tail to −0, whose sign is +1; float64 does not."""
+    x = torch.full((1, 4), -7.0)
+    assert not gelu(x).any() and (gelu(x.double()) < 0).all()
+    model, report = quantize(
+        nn.Sequential(nn.Linear(4, 4), gelu, nn.Linear(4, 3)), "bibert:w1a1,first=float,last=same", [torch.randn(8, 4)]
+    )
+    with torch.no_grad():
+        model[0].weight.copy_(torch.eye(4))
+        model[0].bias.zero_()
+        torch.testing.assert_close(model(x), model.double()(x.double()).float())
+        torch.testing.assert_close(model[1](x), gelu(x.double()).float(), atol=2e-4, rtol=0)
+    assert report.kept == ("1",) and "1 activations kept from rounding negatives to 0" in str(report)
+
+
+@pytest.mark.parametrize("recipe", ["elastic:w1a1", "dorefa:w1a1", "minmax:w8a8", "bibert:w1a32"])
+def test_activations_stay_where_no_code_changes_at_zero(recipe):
+    net = nn.Sequential(nn.Linear(4, 4), nn.GELU(), nn.Linear(4, 4), nn.GELU(), nn.Linear(4, 3))
+    model, report = quantize(net, recipe, [torch.randn(8, 4)])
+    assert not report.kept and isinstance(model[3], nn.GELU)
+
+
 def test_layers_on_a_shortcut_stay_float_by_name():
     class Net(nn.Module):
         def __init__(self):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from bitproof.convert.flow import BATCH, Flow, is_batch_norm, registered, run, trace, watch
 from bitproof.convert.fold import fold_
 from bitproof.convert.guide import guide, guided, quantizers_of
-from bitproof.convert.layers import QuantLayer, hardtanh_for_relu_, input_channels, output_axis, replace_, weight_of
+from bitproof.convert.layers import QuantLayer, hardtanh_for_relu_, input_channels, keep_signs_, output_axis, replace_, weight_of
 from bitproof.convert.plan import Decision, ProductDecision, decide, decide_products
 from bitproof.convert.products import QuantAttention, QuantMatmul, one_door_
 from bitproof.convert.recipe import WHOLE, Recipe
@@ -94,13 +94,18 @@ def insert(model: nn.Module, recipe: str | Recipe, sample: Any = None) -> Conver
             low_bit = _low_bit(decision, decision.bits, recipe)
             replace_(result, decision.module, low_bit)
             result = low_bit if result is decision.module else result
+    kept = keep_signs_(result) if any(map(_cuts_at_zero, result.modules())) else ()
     for product in products:
         if product.bits is not None:
             replace_(result, product.module, _attention(product, product.bits, recipe))
     told = tuple(ProductReport(d.product.name, d.product.kind, d.product.count, d.bits, d.reason) for d in products)
     norms = tuple((norm, layer) for layer, norm in folded.items())
-    report = Report(str(recipe), tuple(layers), _defaults(recipe), norms, replaced, told)
+    report = Report(str(recipe), tuple(layers), _defaults(recipe), norms, replaced, told, kept)
     return Converted(result.eval(), report)
+
+
+def _cuts_at_zero(module: nn.Module) -> bool:
+    return isinstance(module, QuantLayer) and module.input_quantizer is not None and module.input_quantizer.at_zero
 
 
 @torch.no_grad()

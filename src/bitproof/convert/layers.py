@@ -49,6 +49,45 @@ def hardtanh_for_relu_(model: nn.Module) -> tuple[str, ...]:
     return tuple(found.values())
 
 
+#: GELU is −1.5e-5 here: next to nothing, and far from where float32 takes it for 0.
+_TAIL = -4.5
+
+
+class SignKept(nn.Module):
+    """f(max(x, −4.5)), of an activation f whose values far below 0 are rounded to 0.
+
+    GELU is negative wherever x is, but float32 makes it −0 from about −5.5 on, and the sign of that is +1; from where on exactly
+    depends on the library. Shapes: as those of ``f``.
+    """
+
+    def __init__(self, f: nn.Module) -> None:
+        super().__init__()
+        self.f = f
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return f of ``x``, without its tail."""
+        y: Tensor = self.f(x.clamp(min=_TAIL))
+        return y
+
+
+def keep_signs_(model: nn.Module) -> tuple[str, ...]:
+    """Put ``SignKept`` around every activation, as a module of its own, that rounds negative values to 0, and return where."""
+    found = {module: name for name, module in model.named_modules() if _loses_signs(module)}
+    for activation in found:
+        replace_(model, activation, SignKept(activation))
+    return tuple(found.values())
+
+
+def _loses_signs(module: nn.Module) -> bool:
+    if module._modules or module._parameters or module._buffers:
+        return False
+    try:
+        far, near = module(torch.tensor([2 * _TAIL, _TAIL]))
+        return bool(far == 0) and bool(near < 0)
+    except Exception:  # it takes something else than one tensor of any shape
+        return False
+
+
 def _called(module: nn.Module, inputs: tuple[Any, ...]) -> None:
     pass
 

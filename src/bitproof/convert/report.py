@@ -50,8 +50,9 @@ class ProductReport:
 class Report:
     """All layers with parameters; ``folded``: (batch norm, the layer that it went into); ``replaced``: each ReLU made Hardtanh.
 
-    ``products``: those of two activations, where the network was seen to run. ``time_s``, ``peak_bytes``: of the
-    calibration, and the most memory that the process has had by its end, where they were measured.
+    ``kept``: each activation that keeps its sign, see ``SignKept``. ``products``: those of two activations, where the network was
+    seen to run. ``time_s``, ``peak_bytes``: of the calibration, and the most memory that the process has had by its end, where
+    they were measured.
     """
 
     recipe: str
@@ -60,6 +61,7 @@ class Report:
     folded: tuple[tuple[str, str], ...] = ()
     replaced: tuple[str, ...] = ()
     products: tuple[ProductReport, ...] = ()
+    kept: tuple[str, ...] = ()
     time_s: float | None = field(default=None, compare=False)
     peak_bytes: int | None = field(default=None, compare=False)
 
@@ -86,6 +88,7 @@ class Report:
         changed = sum(layer.changed for layer in self.layers)
         total = f"{changed} layers low-bit, {len(self.layers) - changed} left float, {len(self.folded)} batch norms folded"
         total += f", {len(self.replaced)} ReLU made Hardtanh" * bool(self.replaced)
+        total += f", {len(self.kept)} activations kept from rounding negatives to 0" * bool(self.kept)
         size = f"{total}; {self.float_bytes:,} → {self.size_bytes:,} bytes"
         notes = [*self._products(), *self._cost(), *_advice(Recipe.parse(self.recipe))]
         return "\n".join([f"{self.recipe}: {self.defaults}", *lines, size, *notes])

@@ -193,6 +193,11 @@ class Quantizer(nn.Module, ABC):
         self.calibrated.fill_(True)
         self._bounds = self._numbers = None
 
+    @property
+    def at_zero(self) -> bool:
+        """Whether codes change at 0, so that a value next to 0 must keep its sign."""
+        return False
+
     def code_range(self) -> tuple[int, int]:
         """Return the lowest and highest code."""
         return code_range(self.bits, bool(self.signed))

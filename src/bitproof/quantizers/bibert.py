@@ -26,6 +26,7 @@ class BiBERT(Centred):
     scale, which the code leaves out. Differs from the code: it stores 1 bit where it says so.
     """
 
+    version: ClassVar[int] = 2  # the negative tail of GELU keeps its sign
     source: ClassVar[str] = "arXiv 2203.06390"
     defaults: ClassVar[dict[str, Any]] = ENCODER
 

@@ -157,6 +157,11 @@ class Binary(Quantizer):
 
     # What everybody calls.
 
+    @property
+    def at_zero(self) -> bool:
+        """Codes are signs."""
+        return self.low < 0
+
     def code_range(self) -> tuple[int, int]:
         """Return ``low`` and +1."""
         return self.low, 1

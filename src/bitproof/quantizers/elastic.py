@@ -87,6 +87,11 @@ class Elastic(Centred):
                 self.scale.copy_(torch.where(2 * mean > SMALLEST, 2 * mean, 1.0))
         self._mean = None
 
+    @property
+    def at_zero(self) -> bool:
+        """The threshold is learned, and what GELU gives has the codes 0 and 1."""
+        return False
+
     def _choose(self) -> None:
         self.low = -1 if self.role == "weight" or bool(self.signed) else 0
 
