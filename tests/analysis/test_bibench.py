@@ -94,6 +94,62 @@ def test_a_network_without_a_gap_stays_finite_and_is_named():
     assert line["value"] == pytest.approx(0.2 / 0.05) and "counted as half: fog" in line["computed_from"]
 
 
+def test_corruptions_of_sound_enter_where_there_are_none_of_pictures_as_a_part():
+    heard = both([8, 6, 4], [6, 5, 3], ["clean", "babble:1", "gain:3"], model="bifsmn", task="keyword/parquet:a")
+    line = lines(heard)["robustness"]
+    assert line["value"] == pytest.approx(math.sqrt((2**2 + (4 / 3) ** 2) / 2)) and line["status"] == "part"
+    assert "2 of 9 corruptions" in line["lacks"] and "of sound, and BiBench's are of pictures" in line["lacks"]
+    seen = both([8, 6], [6, 2], ["clean", "fog:1"])
+    joined = lines(heard + seen)["robustness"]
+    assert joined["value"] == lines(seen)["robustness"]["value"] and "sound" not in joined["lacks"]
+
+
+def test_runs_of_several_kinds_are_one_evaluation():
+    rows = (
+        both([8], [6], ["clean"])
+        + both([10], [5], ["clean"], model="bifsmn", task="keyword/parquet:b")
+        + both([10], [9], ["clean"], model="minilm-l6", task="text/glue:sst2,FILE")
+        + both([10], [7], ["clean"], model="minilm-l6", task="text/glue:rte,FILE")
+        + both([10], [4], ["clean"], model="pointnet", task="modelnet:DIR")
+    )
+    found = lines(rows)
+    glue = 0.8  # two tasks, one data set
+    assert found["task"]["value"] == pytest.approx(math.sqrt((0.75**2 + 0.5**2 + glue**2 + 0.4**2) / 4))
+    assert "tasks: 5" in found["task"]["computed_from"] and "4 of BiBench's 9" in found["task"]["lacks"]
+    assert found["architecture"]["value"] == pytest.approx(math.sqrt((0.75**2 + glue**2 + 0.45**2) / 3))
+    assert found["architecture"]["status"] == "whole"
+
+
+def answers(recipe, task, labels, predictions, **numbers):
+    n = len(labels)
+    found = cell(recipe, 0, n, model="minilm-l6", task=task)
+    columns = {"label": labels, "prediction": predictions, "correct": [a == b for a, b in zip(labels, predictions, strict=True)]}
+    return found.with_columns(*(pl.Series(name, values) for name, values in {**columns, **numbers}.items())).cast(found.schema)
+
+
+def test_cola_is_scored_by_matthews():
+    labels = [1] * 6 + [0] * 4
+    fp, bi = [1] * 5 + [0] + [0] * 3 + [1], [1] * 6 + [1] * 2 + [0] * 2
+    rows = [answers("float", "text/glue:cola,F", labels, fp), answers("bireal:w1a1", "text/glue:cola,F", labels, bi)]
+    fp_mcc, bi_mcc = (5 * 3 - 1 * 1) / 24, (6 * 2) / math.sqrt(8 * 6 * 4 * 2)  # by hand from the two tables
+    line = lines(rows)["task"]
+    assert line["value"] == pytest.approx(bi_mcc / fp_mcc) and "matthews" in line["computed_from"]
+    constant = [rows[0], answers("bireal:w1a1", "text/glue:cola,F", labels, [1] * 10)]
+    assert lines(constant)["task"]["value"] == 0  # 60 % right, and says nothing
+
+
+def test_numbers_are_scored_by_their_correlations():
+    scipy = pytest.importorskip("scipy.stats", reason="scipy is not installed")
+    target, fp, bi = [0.0, 1, 2, 3, 4, 5], [0.1, 1.2, 1.9, 3.3, 3.8, 4.6], [2.0, 1, 3, 2.5, 2.7, 4]
+    rows = [
+        answers(recipe, "glue:stsb,F", [0] * 6, [0] * 6, value=values, target=target)
+        for recipe, values in (("float", fp), ("bireal:w1a1", bi))
+    ]
+    score = [(scipy.pearsonr(x, target)[0] + scipy.spearmanr(x, target)[0]) / 2 for x in (fp, bi)]
+    line = lines(rows)["task"]
+    assert line["value"] == pytest.approx(score[1] / score[0], rel=1e-5) and line["low"] <= line["value"] <= line["high"]
+
+
 def test_corruptions_beyond_the_fifteen_do_not_enter():
     assert lines(both([8, 6], [6, 2], ["clean", "spatter:1"]))["robustness"]["status"] == "missing"
 
@@ -120,7 +176,11 @@ def test_what_is_missing_without_a_control():
 
 
 def test_a_control_that_is_never_right():
-    assert lines(both([0], [6], ["clean"]))["task"]["status"] == "missing"
+    rows = both([0], [6], ["clean"])
+    alone, joined = lines(rows), lines(rows + both([8], [6], ["clean"], task="parquet:b"))
+    for track in ("task", "architecture"):
+        assert alone[track]["status"] == "missing" and joined[track]["value"] == pytest.approx(0.75)
+        assert "control scores nothing there (look at its training): parquet:a (resnet20)" in joined[track]["lacks"]
 
 
 def test_no_binarized_recipe():
@@ -141,6 +201,50 @@ def test_the_published_order_stands_beside_known_methods():
     radar = {(row["method"], row["track"]): row["radar"] for row in found.iter_rows(named=True)}
     assert radar["xnorpp", "hardware"] == 0 and radar["xnorpp", "task"] == 0.78 and radar["mine", "task"] is None
     assert found["source"].str.contains("2301.11233").all() and found.height == 12
+
+
+def trained(right, seeds=(0,)):
+    """Rows and variants of recipes trained at several rates: recipe → rate → how many of 10 are right, and the seconds."""
+    rows, made = [], []
+    for recipe, rates in right.items():
+        for rate, (hits, seconds) in rates.items():
+            for seed in seeds:
+                one = cell(recipe, hits + seed, variant=f"{recipe[:5]}{rate}-{seed}", seed=seed)
+                told = f"version=1,batch_size=8,distill=0.0,lr={rate},match=hed:weight=0.1,optimizer=adamw,teacher=float"
+                told = told if recipe != "float" else told.replace(",match=hed:weight=0.1", "").replace(",teacher=float", "")
+                made.append(costs(one, {recipe: seconds}, {}).with_columns(training=pl.lit(told)))
+                rows.append(one)
+    return rows, pl.concat(made)
+
+
+def test_sensitivity_is_the_spread_over_settings_beside_the_controls():
+    rows, variants = trained(
+        {"float": {0.1: (8, 30.0), 0.01: (6, 10.0)}, "bireal:w1a1": {0.1: (7, 60.0), 0.01: (3, 20.0), 0.001: (1, 20.0)}}
+    )
+    rows.append(cell("float", 4, noise="fog:1", variant="float0.1-0"))  # more rows: the usual setting
+    found = lines(rows, variants)
+    line = found["training"]
+    assert line["value"] == pytest.approx(math.sqrt((0.5**2 + 0.5**2) / 2))  # times 30/60 alone; spreads 2 against 4 of 10
+    assert line["status"] == "part" and "2 of BiBench's 8 settings" in line["lacks"]
+    assert "time 0.500" in line["computed_from"] and "sensitivity 0.500, settings: 2, trainings: 2" in line["computed_from"]
+    assert found["task"]["value"] == pytest.approx(7 / 8)  # at that setting, and no "several trainings"
+
+
+def test_sensitivity_takes_seeds_and_needs_two_settings():
+    rows, variants = trained({"float": {0.1: (8, 30.0), 0.01: (6, 30.0)}, "bireal:w1a1": {0.1: (5, 60.0), 0.01: (5, 60.0)}}, (0, 1))
+    line = lines(rows, variants)["training"]
+    fp, bi = ([hits / 10 for hits in each] for each in ((8, 9, 6, 7), (5, 6, 5, 6)))
+    ratio = pl.Series(fp).std() / pl.Series(bi).std()
+    assert line["value"] == pytest.approx(math.sqrt((0.5**2 + ratio**2) / 2)) and "trainings: 4" in line["computed_from"]
+    alone, made = trained({"float": {0.1: (8, 30.0)}, "bireal:w1a1": {0.1: (5, 60.0)}}, (0, 1, 2))
+    line = lines(alone, made)["training"]
+    assert line["value"] == pytest.approx(0.5) and "not measured" in line["lacks"] and "bibench-sensitivity" in line["lacks"]
+
+
+def test_a_spread_of_nothing_stays_finite():
+    rows, variants = trained({"float": {0.1: (8, 30.0), 0.01: (6, 30.0)}, "bireal:w1a1": {0.1: (5, 0.0), 0.01: (5, 0.0)}})
+    line = lines(rows, variants)["training"]
+    assert line["value"] == pytest.approx(pl.Series([0.8, 0.6]).std() / 0.05) and "T left out" in line["lacks"]
 
 
 COUNTED = {"weights": 3300, "weights_binary": 3200, "macs": 7000, "macs_binary": 6400}

@@ -39,7 +39,7 @@ def metrics(rows: pl.DataFrame) -> pl.DataFrame:
 def _cell(part: pl.DataFrame) -> Iterator[dict[str, Any]]:
     key = {name: part[name][0] for name in CELL}
     boot = Bootstrap(len(part), *key.values())
-    for metric, columns, formula in _asked(part):
+    for metric, columns, formula in asked(part):
         value, draws = formula(columns.sum(0)), formula(boot.sums(columns))
         low, high = band(np.array([value]), draws[:, None], np.array([len(part)]), (-100.0, 100.0))
         bounds = (low[0], min(high[0], 100.0)) if np.isfinite(value) else (np.nan, np.nan)
@@ -51,7 +51,8 @@ def _known(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _asked(part: pl.DataFrame) -> Iterator[tuple[str, Array, Formula]]:
+def asked(part: pl.DataFrame) -> Iterator[tuple[str, Array, Formula]]:
+    """Yield each measure of one cell's rows, what it is made of, a line a row, and its formula in sums of such lines."""
     right = part["correct"].to_numpy().astype(float)
     yield "accuracy", np.stack([right, np.ones(len(right))], 1), lambda s: 100 * s[..., 0] / s[..., 1]
     if "value" in part.columns and part["value"].null_count() == 0:

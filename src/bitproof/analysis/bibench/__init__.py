@@ -9,8 +9,10 @@ import polars as pl
 
 from bitproof.analysis.bibench import accuracy, efficiency
 from bitproof.analysis.bibench.families import checked
+from bitproof.analysis.bibench.glue import scored
 from bitproof.analysis.bibench.places import Place, places
 from bitproof.analysis.bibench.radar import radar
+from bitproof.analysis.bibench.settings import Spread, spread, usual
 from bitproof.analysis.bibench.track import FORMULAS, SOURCE, Outcome
 from bitproof.analysis.blocks import CONTROLS, blocks
 from bitproof.analysis.naming import parsed, recipe_bits
@@ -32,12 +34,17 @@ def bibench(rows: pl.DataFrame, variants: pl.DataFrame, families: Mapping[str, s
 
     ``rows`` have the columns of ``core.SampleRow``, ``variants`` those of ``core.VariantRow``; both may hold several runs.
     ``families``: model → cnn, transformer or mlp, where its name does not tell. A recipe of w1a1 counts as binarized; its control
-    is ``float``, else ``fp32``, of the same task and model. Rows behind a defense do not enter. ``value`` is a ratio, 1 = as the
-    control, more is better, over the parts that are there (``status`` whole, part or missing; ``lacks`` says what to run);
-    ``low`` and ``high`` are its 95 % interval over samples, null where a track is not made of samples. ``n``: the fewest samples
-    behind one of its ratios. ``radar``: the published figure, read off, for orders alone. Raises SpecError.
+    is ``float``, else ``fp32``, of the same task and model. Rows behind a defense do not enter. Where a network was trained under
+    several settings, the spread over them enters ``training``, and the other tracks take the setting with the most rows.
+
+    ``value`` is a ratio, 1 = as the control, more is better, over the parts that are there (``status`` whole, part or missing;
+    ``lacks`` says what to run); ``low`` and ``high`` are its 95 % interval over samples, null where a track is not made of samples.
+    ``n``: the fewest samples behind one of its ratios. ``radar``: the published figure, read off, for orders alone.
+
+    Raises SpecError.
     """
-    rows = select(rows.filter(defense="none").unique(["cell", "sample", "trial"], keep="first", maintain_order=True))
+    every = rows.filter(defense="none").unique(["cell", "sample", "trial"], keep="first", maintain_order=True)
+    rows = select(usual(every, variants))
     recipes = sorted(recipe for recipe in rows["recipe"].unique() if recipe_bits(recipe) == (1, 1))
     if not recipes:
         found = ", ".join(sorted(rows["recipe"].unique())) or "no rows"
@@ -46,17 +53,25 @@ def bibench(rows: pl.DataFrame, variants: pl.DataFrame, families: Mapping[str, s
     measured = variants.unique("variant", keep="first").drop("task", "model", "recipe", "seed")
     networks = rows.select(_IDENTITY).unique().join(measured, on="variant", how="left").sort(_IDENTITY)
     found_at = places(blocks(rows.filter(pl.col("recipe").is_in([*recipes, *CONTROLS]))), recipes)
-    lines = [_line(recipe, *each) for recipe in recipes for each in _outcomes(recipe, found_at[recipe], networks, said).items()]
+    lines = [
+        _line(recipe, *each)
+        for recipe in recipes
+        for each in _outcomes(
+            recipe, scored(found_at[recipe], recipe, rows), networks, said, spread(recipe, every, variants)
+        ).items()
+    ]
     return pl.DataFrame(lines, schema=COLUMNS)
 
 
-def _outcomes(recipe: str, found: list[Place], networks: pl.DataFrame, said: Mapping[str, str]) -> dict[str, Outcome]:
+def _outcomes(
+    recipe: str, found: list[Place], networks: pl.DataFrame, said: Mapping[str, str], over: Spread | None
+) -> dict[str, Outcome]:
     none = Outcome(lacks=_uncontrolled(networks))
     return {
         "task": accuracy.task(found) if found else none,
         "architecture": accuracy.architecture(found, said) if found else none,
         "robustness": accuracy.robustness(found) if found else none,
-        "training": efficiency.training(recipe, networks),
+        "training": efficiency.training(recipe, networks, over),
         "complexity": efficiency.complexity(recipe, networks),
         "hardware": efficiency.hardware(recipe, networks),
     }

@@ -5,12 +5,17 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from bitproof.analysis.bibench.track import Outcome, quadratic_mean
+from bitproof.analysis.bibench.settings import Spread
+from bitproof.analysis.bibench.track import Outcome, quadratic_mean, sentence
+
+#: The training settings of BiBench: two optimizers, two learning rates each, two schedules.
+SETTINGS = 8
 
 _SENSITIVITY = (
-    "sensitivity std(A_fp)/std(A_bi) left out: it needs every recipe trained over optimizer × learning rate × schedule, "
-    "and a run trains each once"
+    "sensitivity std(A_fp)/std(A_bi) is not measured: it takes float and this recipe under several optimizers, learning rates or "
+    "schedules; examples/bibench-sensitivity.yaml is such a grid, read both directories together"
 )
+_NO_TIME = "T left out: no training time of this recipe and of 'float' on one task, model and seed; add float to recipes"
 _OPERATIONS = "r_s left out: some rows hold no operation counts, as those from before they were kept; run the grid again"
 _HARDWARE = (
     "no row of this recipe was measured on packed kernels (rows from before, or no layer of one bit); run the grid again, or "
@@ -23,15 +28,24 @@ _NO_KERNELS = "T left out: the C++ kernels were not built where it ran; 'bitproo
 PARAMETER, OPERATION = 1 / 32, 1 / 64
 
 
-def training(recipe: str, networks: pl.DataFrame) -> Outcome:
-    """Formula: T_fp/T_bi of the same task, model and seed, mean over them; only ``float`` goes through the same training."""
+def training(recipe: str, networks: pl.DataFrame, spread: Spread | None) -> Outcome:
+    """Formula: √(½[E²(T_fp/T_bi) + E²(std(A_fp)/std(A_bi))]), T of the same task, model and seed, E: mean over them.
+
+    Only ``float`` goes through the same training. Where a run holds one of both alone, that is given. std: over the settings and
+    seeds that both were trained with. Differs from the paper: the settings are those of the run.
+    """
     pairs = networks.filter(recipe=recipe).join(networks.filter(recipe="float"), on=["task", "model", "seed"], suffix="_fp")
     pairs = pairs.filter((pl.col("time_s") > 0) & (pl.col("time_s_fp") > 0))
-    if pairs.is_empty():
-        return Outcome(lacks="no training time of this recipe and of 'float' on one task, model and seed; add float to recipes")
-    times, count = (pairs["time_s_fp"] / pairs["time_s"]).to_list(), pairs.height
-    parts = f"time_s beside float, trainings: {count}, as the machines of the run took them"
-    return Outcome(sum(times) / count, parts=parts, lacks=_SENSITIVITY)
+    found: list[float] = []
+    if not pairs.is_empty():
+        found.append(_mean(pairs["time_s_fp"] / pairs["time_s"]))
+    parts = f"time {found[0]:.3f} beside float, trainings: {pairs.height}, as the machines of the run took them" if found else ""
+    if spread is None:
+        return Outcome(found[0], parts=parts, lacks=_SENSITIVITY) if found else Outcome(lacks=sentence(_NO_TIME, _SENSITIVITY))
+    few = f"{spread.settings} of BiBench's {SETTINGS} settings" if spread.settings < SETTINGS else ""
+    lacks = sentence(few, "" if found else _NO_TIME)
+    told = f"sensitivity {spread.ratio:.3f}, settings: {spread.settings}, trainings: {spread.trainings}"
+    return Outcome(_quadratic(*found, spread.ratio), parts=sentence(parts, told), lacks=lacks)
 
 
 def complexity(recipe: str, networks: pl.DataFrame) -> Outcome:

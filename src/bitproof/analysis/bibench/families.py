@@ -10,11 +10,12 @@ from bitproof.core import SpecError
 
 FAMILIES = ("cnn", "transformer", "mlp")
 
-#: The first family that has a word in a model's name decides; a name that holds none is the user's to place.
+#: The first family that has a word in a model's name decides; a name that holds none is the user's to place. An FSMN is a
+#: feed-forward network with a memory (arXiv 1512.08301), and stands with those.
 _WORDS = {
-    "mlp": re.compile("mlp|pointnet|(?<!conv)mixer"),
-    "transformer": re.compile("vit|deit|swin|bert|beit|cait|transformer"),
-    "cnn": re.compile("cnn|resnet|resnext|vgg|mobilenet|efficientnet|densenet|convnext|regnet|inception|squeezenet|alexnet"),
+    "mlp": re.compile("mlp|pointnet|fsmn|(?<!conv)mixer"),
+    "transformer": re.compile("vit|deit|swin|bert|beit|cait|transformer|minilm"),
+    "cnn": re.compile("cnn|resnet|^res8$|resnext|vgg|mobilenet|efficientnet|densenet|convnext|regnet|inception|squeezenet|alexnet"),
 }
 
 

@@ -9,26 +9,35 @@ import numpy as np
 
 from bitproof.analysis import tallies
 from bitproof.analysis.blocks import Block
-from bitproof.analysis.corruption import ALEXNET
+from bitproof.analysis.corruption import ALEXNET, KINDS
 from bitproof.analysis.estimates import Tally
 from bitproof.analysis.intervals import Array, Bootstrap
+
+#: The corruptions of pictures; those of other kinds of input are ``KINDS``.
+PICTURES = "pictures"
+
+CORRUPTIONS = {PICTURES: frozenset(ALEXNET), **KINDS}
 
 
 @dataclass(frozen=True)
 class Gaps:
-    """Corruption → G_fp/G_bi, and what they rest on: ``n`` samples, ``cells``; ``small``: gaps below half a sample in either."""
+    """Corruption → G_fp/G_bi, and what they rest on: ``n`` samples, ``cells``; ``small``: gaps below half a sample in either.
+
+    ``kind``: of what input the corruptions are, of pictures or of one of ``KINDS``.
+    """
 
     ratios: dict[str, Array]
     n: int = 0
     cells: int = 0
     small: tuple[str, ...] = ()
+    kind: str = PICTURES
 
 
 @dataclass(frozen=True)
 class Place:
     """Where a recipe meets its control, on the ``n`` samples that both saw clean. Arrays hold the figure, then its resamples.
 
-    ``accuracy``: A_bi/A_fp on them, NaN where the control has no right prediction.
+    ``accuracy``: A_bi/A_fp on them, NaN where the control has no right prediction; A is what ``measure`` names.
     """
 
     task: str
@@ -37,6 +46,7 @@ class Place:
     n: int
     accuracy: Array
     gaps: Gaps
+    measure: str = "accuracy"
 
 
 def places(blocks: Iterable[Block], recipes: Iterable[str]) -> dict[str, list[Place]]:
@@ -69,7 +79,7 @@ def _place(block: Block, control: str, recipe: str, bootstrap: Bootstrap, clean:
 
 def _gaps(block: Block, control: str, recipe: str, bootstrap: Bootstrap, clean: int) -> Gaps:
     """G_fp/G_bi by corruption. A gap below half a sample counts as half a sample, so that a ratio stays finite."""
-    columns = block.columns(lambda noise: noise.family == "natural" and noise.name in ALEXNET)
+    kind, columns = _corruptions(block)
     ours, theirs = (tallies.drops(block.recipes[name], columns, clean) for name in (recipe, control))
     common = ours.seen & theirs.seen
     met = np.asarray(common.any(axis=(0, 2)))
@@ -79,7 +89,18 @@ def _gaps(block: Block, control: str, recipe: str, bootstrap: Bootstrap, clean: 
     bi, fp = _paired(ours.columns(met), theirs.columns(met), bootstrap)
     means = {str(name): tuple(each[:, names == name].mean(axis=1) for each in (bi, fp)) for name in np.unique(names)}
     ratios = {name: np.asarray(np.maximum(fp, 0.5 / n) / np.maximum(bi, 0.5 / n)) for name, (bi, fp) in means.items()}
-    return Gaps(ratios, n, len(names), tuple(name for name, pair in means.items() if min(each[0] for each in pair) < 0.5 / n))
+    small = tuple(name for name, pair in means.items() if min(each[0] for each in pair) < 0.5 / n)
+    return Gaps(ratios, n, len(names), small, kind)
+
+
+def _corruptions(block: Block) -> tuple[str, list[int]]:
+    """The columns of the corruptions that are a benchmark's, and the kind of input that they are of."""
+    found = {kind: _natural(block, names) for kind, names in CORRUPTIONS.items()}
+    return max(found.items(), key=lambda each: len(each[1]))
+
+
+def _natural(block: Block, names: frozenset[str]) -> list[int]:
+    return block.columns(lambda noise: noise.family == "natural" and noise.name in names)
 
 
 def _paired(ours: Tally, theirs: Tally, bootstrap: Bootstrap) -> tuple[Array, Array]:
