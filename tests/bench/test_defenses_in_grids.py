@@ -44,7 +44,9 @@ def test_a_patch_brings_its_controls_and_a_purification_does_not(text):
     assert controls <= found
     assert ("pixelate:2", ",control=argmax", "evidence") in found
     assert ("pixelate:2", ",control=alone", "evidence") not in found
-    assert not any(c.defense.startswith(PATCH + ",") for c in cells if c.noise.startswith(("pgd", "evidence")))
+    attacked = {c.defense.removeprefix(PATCH) for c in cells if c.noise.startswith("pgd") and c.defense.startswith(PATCH)}
+    assert attacked == {"", ",control=wrong", ",control=random"}
+    assert not any(c.defense.startswith(PATCH + ",") for c in cells if c.noise == "evidence")
     assert not any(c.defense.startswith("jpeg") and c.family == "evidence" and c.noise == "clean" for c in cells)
     assert "none" in {c.defense for c in cells}
 
@@ -110,6 +112,15 @@ def test_rows_say_which_class_was_shown(finished):
     assert rows.filter(defense="random-resize")["shown"].null_count() == 48
     alone = rows.filter(pl.col("defense") == f"{PATCH},control=alone", recipe="fp32")
     assert alone.group_by("label").agg(pl.col("prediction").n_unique())["prediction"].max() == 1
+
+
+def test_what_a_random_pattern_gains_under_attack_stands_beside_the_patch(finished):
+    rows = bp.results.load(finished[1])
+    lines = bp.analysis.defended(rows).filter(pl.col("noise").str.starts_with("pgd"), pl.col("label") == "known")
+    assert lines.height and lines.select("gain_random", "over_random", "wrong", "pulled").null_count().sum_horizontal().sum() == 0
+    assert lines["gain_free"].null_count() == lines.height
+    wrong = rows.filter(pl.col("noise").str.starts_with("pgd"), pl.col("defense").str.contains("control=wrong"))
+    assert wrong.height and (wrong["shown"] != wrong["label"]).all() and set(wrong["family"]) == {"evidence"}
 
 
 def test_a_patch_is_fitted_once_and_read_ever_after(finished, tmp_path):

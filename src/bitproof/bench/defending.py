@@ -64,15 +64,23 @@ class Defending:
         return self._fits[key]
 
     def met(self, spec: str) -> Iterator[str]:
-        """The defenses that a noise meets; each patch with its controls, where nobody attacks."""
+        """The defenses that a noise meets; each patch with the controls that there are under it."""
         for text in self.names:
             yield text
-            if text == "none" or not defense(text).knows_label or "tensor" in standing(spec) or family_of(spec) == "perturbation":
-                continue
-            yield from (with_control(text, control) for control in CONTROLS if control != "alone" or spec == "clean")
+            if text != "none" and defense(text).knows_label:
+                yield from (with_control(text, control) for control in _controls(spec))
 
     def facts(self, text: str, variant: Variant) -> Iterator[str]:
         """What the numbers of a cell depend on beside its defense's spec; nothing where there is none."""
         if text != "none":
             fit = self.fit(text, variant)
             yield f"defense {fit.id if fit else defense(parted(text)[0]).version}"
+
+
+def _controls(spec: str) -> Iterator[str]:
+    """What is compared under a noise: on clean pictures all; not ``argmax`` under attack, as nobody attacks all patches at once."""
+    family = family_of(spec)
+    attacked = "tensor" in standing(spec)
+    if family == "perturbation" or (attacked and family != "adversarial"):
+        return
+    yield from (name for name in CONTROLS if (name != "alone" or spec == "clean") and not (name == "argmax" and attacked))
