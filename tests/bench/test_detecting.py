@@ -7,6 +7,7 @@ import pytest
 import tiny_coco
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from bitproof.bench import quantize_detector
 from bitproof.bench.detecting import answering
@@ -103,6 +104,39 @@ def test_what_a_recipe_says_of_the_last_layer_holds_for_all_predictors(recipe, e
 
     names = [name for name, m in detector.named_modules() if isinstance(m, WEIGHTED) and re.search(pattern, name)]
     assert names == [f"net.{name}" for name in (*predictors, "roi_heads.mask_predictor.mask_fcn_logits")]
+
+
+def test_predictors_whose_last_word_is_no_name_are_named_in_full():
+    """As in SSD, where they are numbered."""
+    net = nn.ModuleDict({"stem": nn.Sequential(nn.Conv2d(3, 4, 1)), "head": nn.ModuleDict()})
+    for kind in ("classification_head", "regression_head"):
+        net["head"][kind] = nn.ModuleDict({"module_list": nn.ModuleList([nn.Conv2d(4, 4, 1) for _ in range(2)])})
+    ((pattern, bits),) = answering(Recipe.parse("mse:w4a4"), net).own_bits
+    names = [name for name, m in net.named_modules() if isinstance(m, WEIGHTED) and re.search(pattern, name)]
+    assert bits == (8, 8) and names == [
+        f"head.{kind}_head.module_list.{i}" for kind in ("classification", "regression") for i in (0, 1)
+    ]
+
+
+def test_a_recipe_is_printed_with_the_last_words_of_the_predictors():
+    made = answering(Recipe.parse("mse:w4a4"), Detector(tiny_coco.retina()))
+    assert str(made) == 'mse:w4a4,layers="(cls_logits|bbox_reg)$=w8a8"'
+
+
+def test_weights_are_written_before_anything_is_evaluated(root, tmp_path):
+    (tmp_path / "set").mkdir()
+    tiny_coco.folder(tmp_path / "set", 1)
+    (tmp_path / "set" / "val2017" / "0001.png").write_bytes(b"no picture")
+    with pytest.raises(DataError):
+        quantize_detector(
+            retina(root), "minmax:w8a8", f"coco:{root},split=train2017", 1, tmp_path / "out", f"coco:{tmp_path / 'set'}"
+        )
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"model.safetensors", "report.json"}
+
+
+def test_a_device_that_is_not_there_is_refused_at_once(root):
+    with pytest.raises(SpecError, match="The device 'cuda:77' cannot be used"):
+        quantize_detector(retina(root), "minmax:w8a8", "coco:nowhere", device="cuda:77")
 
 
 def test_bits_that_a_recipe_names_for_a_predictor_stand():

@@ -39,6 +39,7 @@ def test_a_detector_need_not_be_scored(tmp_path):
     [
         (("small-cnn", "mse:w8a8", "--calibration", "photos", "--evaluate", "coco:{root}"), "is no detector"),
         (("small-cnn", "mse:w8a8", "--calibration", "coco:{root}"), "is no detector"),
+        (("small-cnn", "mse:w8a8", "--calibration", "photos", "--device", "cpu"), "nothing is evaluated"),
         (("torchvision/retinanet_resnet50_fpn", "mse:w8a8", "--calibration", "photos"), "--evaluate coco:DIR"),
     ],
 )

@@ -11,10 +11,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from bitproof.bench.device import device_named
 from bitproof.bench.lowbit import timed, write_json, write_variant
 from bitproof.bench.pictures import to_tensor
 from bitproof.bench.reporter import Reporter, Silent
-from bitproof.convert import WEIGHTED, Recipe, Report, with_own
+from bitproof.convert import WEIGHTED, Recipe, Report
 from bitproof.core import DataError, ShapeError, SpecError
 from bitproof.models import PREDICTORS, Detector, load_detector
 from bitproof.noises import noise
@@ -55,15 +56,16 @@ def quantize_detector(
     out: Path | None = None,
     evaluate: str | None = None,
     tell: Reporter | None = None,
+    device: str = "auto",
 ) -> Detected:
     """Make ``recipe`` of the detector ``model``, its ranges set on ``n`` pictures of ``calibration``; show both ``evaluate``.
 
     Pictures are shown one at a time, so memory does not grow with their number; a method that chooses ranges by the loss or learns
     how weights are rounded keeps those that it is calibrated on. What is calibrated on is not evaluated. With ``out``, the state
-    dict, the report and the figures (``precision.json``) are written there.
-    Raises SpecError for data that are not COCO's and for masks of a detector that has none, DataError for the data, MissingExtra.
+    dict and the report are written there, and then the figures (``precision.json``). The evaluation runs on ``device``.
+    Raises SpecError for data that are not COCO's, for masks of a detector that has none and for a device, DataError, MissingExtra.
     """
-    asked = Recipe.parse(recipe)
+    asked, where = Recipe.parse(recipe), device_named(device)
     scenes = coco(evaluate).load() if evaluate is not None else None
     pictures = _pictures(calibration, n)
     detector = load_detector(model)
@@ -71,11 +73,13 @@ def quantize_detector(
     batches = ({"x": _tensor(p.name, p.read), "give": "heads"} for p in pictures)
     shows = {"x": _tensor(pictures[0].name, pictures[0].read), "give": "dense"}
     made = timed(detector, answering(asked, detector), batches, shows)
-    found = Detected(made.report) if contest is None else contest.run(cast(Detector, made.model), made.report, tell or Silent())
     if out is not None:
         write_variant(out, made)
-        if contest is not None:
-            write_json(out / "precision.json", {key: value for key, value in asdict(found).items() if key != "report"})
+    if contest is None:
+        return Detected(made.report)
+    found = contest.run(cast(Detector, made.model), made.report, tell or Silent(), where)
+    if out is not None:
+        write_json(out / "precision.json", {key: value for key, value in asdict(found).items() if key != "report"})
     return found
 
 
@@ -90,10 +94,17 @@ def answering(recipe: Recipe, detector: nn.Module) -> Recipe:
     end = recipe.at("last") if recipe.bits is not None else None
     if recipe.bits is None or end == recipe.bits or not names:
         return recipe
-    if end is not None:
-        return with_own(recipe, names, end, known)
-    kept = f"^({'|'.join(map(re.escape, names))})$"
-    return replace(recipe, keep=f"{recipe.keep}|{kept}" if recipe.keep else kept)
+    found = _pattern(names, known)
+    if end is None:
+        return replace(recipe, keep=f"{recipe.keep}|{found}" if recipe.keep else found)
+    own = f"{found}=w{end[0]}a{end[1]}"
+    return replace(recipe, layers=f"{own};{recipe.layers}" if recipe.layers else own)
+
+
+def _pattern(names: Sequence[str], known: Sequence[str]) -> str:
+    """A regular expression for these of the ``known`` names: by their last words where those are theirs alone."""
+    short = f"({'|'.join(dict.fromkeys(name.rpartition('.')[2] for name in names))})$"
+    return short if [name for name in known if re.search(short, name)] == names else f"^({'|'.join(map(re.escape, names))})$"
 
 
 class _Contest:
@@ -109,15 +120,16 @@ class _Contest:
         self._left_out = len(scenes.scenes) - len(self._scenes)
         self._full, self._scores = detector, (Precision(self._masks), Precision(self._masks))
 
-    def run(self, low: Detector, report: Report, tell: Reporter) -> Detected:
+    def run(self, low: Detector, report: Report, tell: Reporter, device: torch.device) -> Detected:
         """Show both networks each picture."""
+        networks = self._full.to(device), low.to(device)
         tell.begin(len(self._scenes))
         for scene in self._scenes:
             tell.say(scene.path.name)
             x, wanted = _checked(scene), target(scene, self._masks)
-            for network, score in zip((self._full, low), self._scores, strict=True):
+            for network, score in zip(networks, self._scores, strict=True):
                 with torch.inference_mode():
-                    score.add(network(x), wanted)
+                    score.add(network(x.to(device)), wanted)
             tell.advance(1)
         return Detected(report, len(self._scenes), self._left_out, *(score.figures() for score in self._scores))
 

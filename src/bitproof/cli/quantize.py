@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bitproof.core import SpecError
+
 if TYPE_CHECKING:
     from bitproof.bench import Detected
 
@@ -29,10 +31,13 @@ def command(
             "--evaluate", help="Of a detector: average precision, float and low-bit, on coco:DIR[,split=val2017,first=N]."
         ),
     ] = None,
+    device: Annotated[str, typer.Option("--device", help="Where --evaluate computes: auto, cpu, cuda:0, mps, …")] = "auto",
 ) -> None:
     """Make one low-bit variant and tell of every layer whether it changed, and if not, why."""
+    if evaluate is None and device != "auto":
+        raise SpecError(f"--device {device} says where --evaluate computes, and nothing is evaluated. Leave it out.")
     if evaluate is not None or calibration.partition(":")[0].strip() == "coco":
-        _detector(model, recipe, calibration, n, out, evaluate)
+        _detector(model, recipe, calibration, n, out, evaluate, device)
         return
     from bitproof.bench import quantize
 
@@ -42,12 +47,14 @@ def command(
         typer.echo(f"Written: {out / 'model.safetensors'}, {out / 'report.json'}")
 
 
-def _detector(model: str, recipe: str, calibration: str, n: int | None, out: Path | None, evaluate: str | None) -> None:
+def _detector(
+    model: str, recipe: str, calibration: str, n: int | None, out: Path | None, evaluate: str | None, device: str
+) -> None:
     from bitproof.bench import quantize_detector
     from bitproof.cli.progress import Bar
 
     with Bar() as bar:
-        found = quantize_detector(model, recipe, calibration, n, out, evaluate, bar)
+        found = quantize_detector(model, recipe, calibration, n, out, evaluate, bar, device)
     typer.echo(str(found.report))
     if found.full:
         _print(found)
@@ -72,7 +79,7 @@ def _print(found: Detected) -> None:
     left_out = f"; {found.left_out} more were calibrated on and are left out" * bool(found.left_out)
     typer.echo(
         f"COCO's average precision, %, n = {found.n} picture{'s' * (found.n != 1)}{left_out}. "
-        "No interval: a difference of this size may be one of these pictures alone."
+        "No interval: average precision is no mean over pictures, and a small difference may be these pictures alone."
     )
 
 
