@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from bitproof.convert import quantize
-from bitproof.core import Cloud, SpecError
-from bitproof.export import deploy
+from bitproof.core import Cloud, ModelError, SpecError
+from bitproof.export import deploy, save_packed
 from bitproof.models import load
 from bitproof.models.pointnet import balanced_largest
 
@@ -54,7 +54,7 @@ def test_a_transform_begins_near_the_identity_and_owes_once():
 
 
 @pytest.mark.parametrize("method", ["bireal", "xnor", "reactnet"])
-def test_a_network_of_one_bit_packs_to_the_same_logits(method):
+def test_a_network_of_one_bit_packs_to_the_same_logits(method, tmp_path):
     network, x = load(f"{TINY},aggregate=ema-max"), clouds(8)
     made = quantize(network.module, f"{method}:w1a1", [x])
     binary = [layer.name for layer in made.report.layers if layer.changed]
@@ -63,6 +63,12 @@ def test_a_network_of_one_bit_packs_to_the_same_logits(method):
         return
     packed = deploy(made.model, x).model
     torch.testing.assert_close(packed(x), made.model(x), atol=1e-3, rtol=1e-3)
+    save_packed(packed, tmp_path / "bits.safetensors", {"kind": "points", **vars(network.form)})
+    again = load(f"packed:{tmp_path / 'bits.safetensors'}")
+    assert again.form == network.form and torch.equal(again.module(x), packed(x))
+    save_packed(packed, tmp_path / "other.safetensors", {"kind": "points", "size": 3})
+    with pytest.raises(ModelError, match="how a shape becomes its input"):
+        load(f"packed:{tmp_path / 'other.safetensors'}")
 
 
 def test_what_there_is_not_is_told():
