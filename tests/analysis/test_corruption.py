@@ -5,6 +5,7 @@ from analysis_rows import CLEAN, corruptions, make
 
 from bitproof.analysis import accuracy, summary
 from bitproof.analysis.corruption import ALEXNET, ALEXNET_CLEAN, FIGURES, GRID, KINDS, mce, relative_mce
+from bitproof.noises.points.families import GRADED as POINTS
 from bitproof.noises.sound.families import GRADED
 from bitproof.noises.text.families import CORRUPTIONS as TEXTS
 
@@ -118,7 +119,7 @@ def test_constants_and_storage_that_are_imagenet_cs_by_name_are_taken(settings):
     assert figure(named, "nr")["note"] == "complete: 15 corruptions × 5 severities"
 
 
-@pytest.mark.parametrize(("kind", "names"), [("sound", GRADED), ("texts", TEXTS)])
+@pytest.mark.parametrize(("kind", "names"), [("sound", GRADED), ("texts", TEXTS), ("points", POINTS)])
 def test_another_kind_has_its_own_corruptions(kind, names):
     assert KINDS[kind] == set(names)
     frame = summary(make(CLEAN | corruptions(names, [2])))
