@@ -143,7 +143,8 @@ def packed(made):
 
 
 @pytest.mark.parametrize(
-    ("noise", "says"), [("hotflip:share=0.2", "gradient"), ("pgd-linf:eps=0.01", "gradient"), ("fog:3", "text")]
+    ("noise", "says"),
+    [("hotflip:share=0.2", "gradient"), ("pgd-linf:eps=0.01", "gradient"), ("fog:3", "text"), ("fp16", "finished")],
 )
 def test_what_a_packed_encoder_cannot_is_refused(made, packed, tmp_path, noise, says):
     save_packed(packed[0], tmp_path / "packed.safetensors", packed[1])

@@ -17,13 +17,28 @@ def misfit(part: str, task: Task, network: Network) -> str | None:
     The float network must have something to change for a noise at the site ``model``; what a noise of samples needs, the kind
     of input tells.
     """
-    built = noise(part)
     try:
-        if built.site == "model" and built.needs == "rewrite":
-            built(Rewriter(network.module, probe_of(network), finished=not network.differentiable))
+        _rewrite(part, network)
         return inputs_of(network.form).misfit(part, task, network)
     except BitproofError as error:
         return str(error)
+
+
+def _rewrite(part: str, network: Network) -> None:
+    built = noise(part)
+    if built.site == "model" and built.needs == "rewrite":
+        built(Rewriter(network.module, probe_of(network), finished=not network.differentiable))
+
+
+def check_rewritable(spec: str, network: Network) -> None:
+    """Raise SpecError where the cell ``spec`` changes the inside of a network that has none to change."""
+    part = standing(spec).get("model")
+    if part is None or network.differentiable:
+        return
+    try:
+        _rewrite(part, network)
+    except BitproofError as error:
+        raise SpecError(f"{spec!r}: {error} {network.spec!r} is finished.") from None
 
 
 def check_attackable(spec: str, network: Network) -> None:

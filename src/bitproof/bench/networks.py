@@ -15,7 +15,7 @@ from bitproof.bench.ahead import Ahead, Job, Times
 from bitproof.bench.cache import SampleCache
 from bitproof.bench.cell import pictures_job, run_cell
 from bitproof.bench.costs import NetworkCosts, predict_networks
-from bitproof.bench.fit import check_attackable, misfit
+from bitproof.bench.fit import check_attackable, check_rewritable, misfit
 from bitproof.bench.gallery import write_gallery
 from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.inputs import Inputs, inputs_of
@@ -54,8 +54,9 @@ class NetworkKind:
         return misfit(part, task, model)
 
     def check_noise(self, spec: str, model: Network) -> None:
-        """See ``fit.check_attackable``."""
+        """See ``fit``."""
         check_attackable(spec, model)
+        check_rewritable(spec, model)
 
     def pace(self, plan: Plan) -> tuple[int, int]:
         """Both move the last digits of a logit."""
