@@ -61,7 +61,7 @@ def test_a_model_made_now(model, pictures, more, tmp_path):
 
 
 def test_a_float_recipe_is_not_timed_and_that_is_said_before_anything_is_compared(model, tmp_path, monkeypatch):
-    monkeypatch.setattr("bitproof.bench.exporting.pictures_of", lambda *_: 1 / 0)
+    monkeypatch.setattr("bitproof.bench.exporting.inputs_under", lambda *_: 1 / 0)
     with pytest.raises(SpecError, match="leaves every layer float"):
         export(subject(model, "fp32", None, 1, None), tmp_path, measure=True)
 
@@ -76,9 +76,9 @@ def test_what_is_not_clear_is_refused(run, model, pictures, tmp_path):
         (SpecError, "needs a recipe", lambda: subject(model, None, None, 1, None)),
         (SpecError, "--calibration", lambda: subject(model, "minmax:w8a8", None, 1, None)),
         (BitproofError, "1000 calibration pictures", lambda: subject(model, "minmax:w8a8", folder, 1000, None)),
-        (SpecError, "no noise on pictures", lambda: export(given, tmp_path, ["pixelate:2+bf16"])),
+        (SpecError, "no noise on samples", lambda: export(given, tmp_path, ["pixelate:2+bf16"])),
         (SpecError, "severity", lambda: export(given, tmp_path, ["fog"])),
-        (SpecError, "--pictures", lambda: export(subject(model, "fp32", None, 1, None), tmp_path, ["fog:3"])),
+        (SpecError, "--data", lambda: export(subject(model, "fp32", None, 1, None), tmp_path, ["fog:3"])),
         (SpecError, "int32 or float", lambda: export(given, tmp_path, bias="int16")),
         (StoreError, "cannot be written", lambda: export(given, run / "grid.yaml", limit=2)),
     ]:

@@ -96,7 +96,7 @@ def test_the_frame_has_a_row_a_network_and_noise(planted, pictures):
         ({"recipe": "lsq:w4a4"}, SpecError, "trained"),
         ({"recipe": "minmax:w8a8"}, SpecError, "no fewer than 8"),
         ({"recipe": 'minmax:w4a4,layers="sturdy|fragile=w8a8"'}, ModelError, "no layer"),
-        ({"noises": ("pgd-linf:eps=8/255",)}, SpecError, "no noise on pictures"),
+        ({"noises": ("pgd-linf:eps=8/255",)}, SpecError, "no noise on samples"),
         ({"noises": ("fogg:3",)}, SpecError, "Did you mean"),
         ({"max_mb": 0.00001}, SpecError, "too few"),
         ({"limit": 1000}, DataError, "1000 pictures"),

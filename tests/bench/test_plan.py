@@ -1,7 +1,7 @@
 import pytest
 
 from bitproof.bench import Plan, parse_grids, predict
-from bitproof.bench.specs import on_pictures, standing
+from bitproof.bench.specs import on_samples, standing
 from bitproof.core import BitproofError
 
 
@@ -161,7 +161,7 @@ def test_a_noise_on_the_network_is_a_cell_of_its_own_and_shares_the_pictures(tex
     made = plan(text.replace("cv-nearest", '"fog:3", fp16, "fp16+fog:3"'))
     found = {cell.noise: cell.family for cell in made.cells}
     assert (found["fp16"], found["fog:3+fp16"]) == ("system", "mixed")
-    assert on_pictures("fog:3+fp16") == on_pictures("fog:3")
+    assert on_samples("fog:3+fp16") == on_samples("fog:3")
     assert standing("pgd-linf:eps=8/255+fp16") == {"tensor": "pgd-linf:eps=8/255", "model": "fp16"}
 
 

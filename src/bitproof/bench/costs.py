@@ -21,7 +21,7 @@ from bitproof.bench.inputs import batch, clean_batch, inputs_of, probe_of
 from bitproof.bench.kind import Prediction, Price, Search
 from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.plan import Plan
-from bitproof.bench.specs import on_pictures, parts, standing
+from bitproof.bench.specs import on_samples, parts, standing
 from bitproof.convert import AT_ONCE, Recipe, brief, quantize, rescaled, searched
 from bitproof.core import BitproofError
 from bitproof.defenses import defense
@@ -192,7 +192,7 @@ def _bill(built: Any, classes: int) -> tuple[int, int]:
 
 def pictures_of(cell: Cell) -> tuple[str, str, tuple[str, ...], str]:
     """What the pictures of a cell depend on: cells that agree in it share them."""
-    return cell.variant.task, cell.variant.model, on_pictures(cell.noise), cell.defense
+    return cell.variant.task, cell.variant.model, on_samples(cell.noise), cell.defense
 
 
 def predict_networks(plan: Plan, before: Collection[str] = ()) -> Prediction:

@@ -17,7 +17,7 @@ from bitproof.bench.pictures import Pipeline, check_interpolation
 from bitproof.bench.plan import Plan
 from bitproof.bench.questions import Asker, ask_all, reply_row, sample_row
 from bitproof.bench.shown import write_shown
-from bitproof.bench.specs import on_pictures
+from bitproof.bench.specs import on_samples
 from bitproof.core import BitproofError, SampleRow, SpecError
 from bitproof.models import Endpoint
 from bitproof.noises import noise
@@ -169,7 +169,7 @@ class EndpointEvaluator:
     def rows(self, cell: Cell, then: Cell | None, times: Times, advance: Callable[[int], None]) -> list[SampleRow]:
         """Ask all questions of the cell, store what was said, and return its rows."""
         task, endpoint = _task(self.plan, cell), self.plan.endpoints[cell.variant.model]
-        pipeline = Pipeline(task, endpoint.geometry, on_pictures(cell.noise), cell.variant.seed, self.cache)
+        pipeline = Pipeline(task, endpoint.geometry, on_samples(cell.noise), cell.variant.seed, self.cache)
         answered = ask_all(cell, task, self.plan.samples(cell), pipeline, Asker(endpoint, self._asked), times, advance)
         names = family(self.plan, cell.variant.model), endpoint.recipe
         self.store.write_replies(cell.id, [reply_row(cell, task, *names, endpoint.prices, each) for each in answered])

@@ -1,4 +1,4 @@
-"""A network as ``model.onnx``, and how its integers compare with the simulation on pictures, clean and noisy."""
+"""A network as ``model.onnx``, and how its integers compare with the simulation on samples, clean and noisy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bitproof.analysis import wilson
 from bitproof.bench.ahead import batches
 from bitproof.bench.cache import SampleCache
 from bitproof.bench.inputs import inputs_of, probe_of
-from bitproof.bench.specs import on_pictures, standing
+from bitproof.bench.specs import on_samples, standing
 from bitproof.bench.subjects import Subject
 from bitproof.bench.weighing import latencies
 from bitproof.core import Form, SpecError, StoreError
@@ -98,17 +98,17 @@ def export(
 ) -> Export:
     """Write ``subject`` to ``out/model.onnx`` and what is known of it to ``out/export.json``.
 
-    It is compared with the simulation on ``limit`` clean pictures and on the same ones under each of ``noises``; without
-    data, on two pictures of random values. ``bias``, ``fast``: see ``to_onnx``. ``measure``: the file is timed beside that of the
-    float network. Raises SpecError for a noise that is not one on pictures, ModelError where the network cannot be written,
+    It is compared with the simulation on ``limit`` clean samples and on the same ones under each of ``noises``; without
+    data, on two of random values. ``bias``, ``fast``: see ``to_onnx``. ``measure``: the file is timed beside that of the
+    float network. Raises SpecError for a noise that is not one on samples, ModelError where the network cannot be written,
     StoreError where ``out`` cannot, MissingExtra without onnx or onnxruntime.
     """
-    specs = ["clean", *noises_on_pictures(noises, subject)]
+    specs = ["clean", *noises_on_samples(noises, subject)]
     described = str(engine())
     exported = settled(to_onnx(subject.module, probe_of(subject.network), bias, fast))
     timed = speed(subject, exported) if measure else None
     comparisons = tuple(
-        compared(spec, gap(subject.module, exported, pictures_of(subject, spec, limit))) for spec in dict.fromkeys(specs)
+        compared(spec, gap(subject.module, exported, inputs_under(subject, spec, limit))) for spec in dict.fromkeys(specs)
     )
     found = Export(out / "model.onnx", subject, exported, described, comparisons, timed)
     try:
@@ -120,14 +120,14 @@ def export(
     return found
 
 
-def noises_on_pictures(noises: Sequence[str], subject: Subject) -> list[str]:
-    """Return the specs that ``noises`` stand for. Raises SpecError for one that is not on pictures, and where there are none."""
+def noises_on_samples(noises: Sequence[str], subject: Subject) -> list[str]:
+    """Return the specs that ``noises`` stand for. Raises SpecError for one that is not on samples, and where there are none."""
     specs = [spec for text in noises for spec in expand(text, kind=subject.network.form.kind)]
     for spec in specs:
         if {"tensor", "model"} & set(standing(spec)):
-            raise SpecError(f"{spec!r} is no noise on pictures; an export is compared under those alone, such as fog:3.")
+            raise SpecError(f"{spec!r} is no noise on samples; an export is compared under those alone, such as fog:3.")
     if specs and subject.task is None:
-        raise SpecError(f"Noises need pictures, and none are known. Type for example --pictures photos for {specs[0]!r}.")
+        raise SpecError(f"Noises need samples, and none are known. Type for example --data photos for {specs[0]!r}.")
     return specs
 
 
@@ -137,13 +137,13 @@ def compared(spec: str, found: Gap) -> Comparison:
     return Comparison(spec, found, float(low), float(high))
 
 
-def pictures_of(subject: Subject, spec: str, limit: int) -> Iterator[torch.Tensor]:
+def inputs_under(subject: Subject, spec: str, limit: int) -> Iterator[torch.Tensor]:
     """Yield the subject's samples under the noise ``spec``, as its network takes them; two of noise where no data are known."""
     if subject.task is None:
         yield probe_of(subject.network)
         return
     form = subject.network.form
-    pipeline = inputs_of(form).pipeline(subject.task, form, on_pictures(spec), subject.seed, SampleCache(0))
+    pipeline = inputs_of(form).pipeline(subject.task, form, on_samples(spec), subject.seed, SampleCache(0))
     for _, x in batches(pipeline, subject.samples(limit), _BATCH, torch.get_num_threads()):
         yield x
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitproof.bench.cache import SampleCache
-from bitproof.bench.specs import is_attacked, on_pictures
+from bitproof.bench.specs import is_attacked, on_samples
 from bitproof.core import Form, Registry
 from bitproof.models import Network, TorchVictim
 from bitproof.tasks import Sample, Task
@@ -112,7 +112,7 @@ def inputs_of(form: Form) -> Inputs:
 def pipeline_of(cell: Cell, plan: Plan, cache: SampleCache) -> Pipeline:
     """Return the way of the samples of ``cell``, up to its network or to its attack."""
     task, form = plan.tasks[cell.variant.task], plan.networks[cell.variant.model].form
-    return inputs_of(form).pipeline(task, form, on_pictures(cell.noise), cell.variant.seed, cache, is_attacked(cell.noise))
+    return inputs_of(form).pipeline(task, form, on_samples(cell.noise), cell.variant.seed, cache, is_attacked(cell.noise))
 
 
 def probe_of(network: Network) -> Tensor:

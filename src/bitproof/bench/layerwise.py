@@ -19,7 +19,7 @@ from bitproof.bench.inputs import inputs_of
 from bitproof.bench.lowbit import calibration_batches
 from bitproof.bench.pictures import finite
 from bitproof.bench.reporter import Reporter, Silent
-from bitproof.bench.specs import on_pictures, standing
+from bitproof.bench.specs import on_samples, standing
 from bitproof.bench.variants import as_evaluated
 from bitproof.convert import (
     Converted,
@@ -132,7 +132,7 @@ def _noises(noises: Sequence[str]) -> list[str]:
     specs = list(dict.fromkeys(["clean", *(spec for text in noises for spec in expand(text))]))
     for spec in specs:
         if {"tensor", "model"} & set(standing(spec)):
-            raise SpecError(f"{spec!r} is no noise on pictures; layers are measured under those alone, such as fog:3.")
+            raise SpecError(f"{spec!r} is no noise on samples; layers are measured under those alone, such as fog:3.")
     return specs
 
 
@@ -235,7 +235,7 @@ class _Bench:
 
     def _under(self, spec: str, keys: Sequence[str], network: Callable[[str], nn.Module]) -> Mapping[str, Outcomes]:
         form = self.network.form
-        pipeline = inputs_of(form).pipeline(self.task, form, on_pictures(spec), 0, self._cache)
+        pipeline = inputs_of(form).pipeline(self.task, form, on_samples(spec), 0, self._cache)
         parts: dict[str, list[Outcomes]] = {key: [] for key in keys}
         for chunk, x in batches(pipeline, self.samples, _BATCH, torch.get_num_threads()):
             for key in keys:

@@ -1,4 +1,4 @@
-"""A binarized network as ``packed.safetensors``, and how its packed kernels compare with the simulation on pictures."""
+"""A binarized network as ``packed.safetensors``, and how its packed kernels compare with the simulation on samples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from bitproof.bench.exporting import Comparison, compared, noises_on_pictures, pictures_of, plain, plain_form
+from bitproof.bench.exporting import Comparison, compared, inputs_under, noises_on_samples, plain, plain_form
 from bitproof.bench.inputs import probe_of
 from bitproof.bench.subjects import Subject
 from bitproof.convert import at_depth
@@ -67,12 +67,12 @@ def export_packed(
 ) -> Packed:
     """Write ``subject`` to ``out/packed.safetensors`` and what is known of it to ``out/export.json``.
 
-    The file is read again, and that is what is compared with the simulation: on ``limit`` clean pictures and on the same ones
+    The file is read again, and that is what is compared with the simulation: on ``limit`` clean samples and on the same ones
     under each of ``noises``; without data, on two samples of no meaning. ``depths``: of a thinnable network, all in one
-    file; the first one runs and is compared. Raises SpecError for a noise that is not one on pictures, ModelError where
+    file; the first one runs and is compared. Raises SpecError for a noise that is not one on samples, ModelError where
     no layer can be packed or the network cannot be written, StoreError where ``out`` cannot.
     """
-    specs = ["clean", *noises_on_pictures(noises, subject)]
+    specs = ["clean", *noises_on_samples(noises, subject)]
     form, path = subject.network.form, out / "packed.safetensors"
     probe = probe_of(subject.network)
     model, report = deploy(subject.module, probe) if depths is None else deploy_depths(subject.module, probe, depths)
@@ -86,7 +86,7 @@ def export_packed(
     again = load_packed(path)
     simulated = subject.module if depths is None else at_depth(subject.module, depths[0])
     comparisons = tuple(
-        compared(spec, gap_between(simulated, again, pictures_of(subject, spec, limit))) for spec in dict.fromkeys(specs)
+        compared(spec, gap_between(simulated, again, inputs_under(subject, spec, limit))) for spec in dict.fromkeys(specs)
     )
     found = Packed(path, subject, report, size, _bytes(subject.network.module), status(), comparisons, depths or ())
     (out / "export.json").write_text(json.dumps(found.to_dict(), indent=2, ensure_ascii=False), encoding="utf-8")

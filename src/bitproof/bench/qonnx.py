@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bitproof.bench.exporting import Comparison, compared, noises_on_pictures, pictures_of, plain, plain_form
+from bitproof.bench.exporting import Comparison, compared, inputs_under, noises_on_samples, plain, plain_form
 from bitproof.bench.inputs import probe_of
 from bitproof.bench.subjects import Subject
 from bitproof.core import StoreError
@@ -30,14 +30,14 @@ def export_qonnx(subject: Subject, out: Path, noises: Sequence[str] = (), limit:
     """Write ``subject`` to ``out/qonnx.onnx`` and what is known of it to ``out/export.json``.
 
     onnxruntime executes it, with QONNX' nodes written out, beside the simulation: on ``limit`` clean samples and on the same ones
-    under each of ``noises``; without data, on two of random values. Raises SpecError for a noise that is not one on pictures,
+    under each of ``noises``; without data, on two of random values. Raises SpecError for a noise that is not one on samples,
     ModelError where the network cannot be written, StoreError where ``out`` cannot, MissingExtra without onnx or onnxruntime.
     """
-    specs = ["clean", *noises_on_pictures(noises, subject)]
+    specs = ["clean", *noises_on_samples(noises, subject)]
     written = to_qonnx(subject.module, probe_of(subject.network))
     session = OnnxSession(written_out(written.graph))
     comparisons = tuple(
-        compared(spec, gap_between(subject.module, session, pictures_of(subject, spec, limit))) for spec in dict.fromkeys(specs)
+        compared(spec, gap_between(subject.module, session, inputs_under(subject, spec, limit))) for spec in dict.fromkeys(specs)
     )
     found = ExportedQonnx(out / "qonnx.onnx", subject, written, comparisons)
     about: dict[str, Any] = {

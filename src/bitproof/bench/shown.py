@@ -12,7 +12,7 @@ from bitproof.bench.cache import SampleCache
 from bitproof.bench.ids import Cell
 from bitproof.bench.pictures import Picture, Pipeline
 from bitproof.bench.plan import Plan
-from bitproof.bench.specs import on_pictures
+from bitproof.bench.specs import on_samples
 from bitproof.core import BitproofError, StoreError
 from bitproof.results import Store
 from bitproof.tasks import Sample
@@ -30,7 +30,7 @@ def write_shown(plan: Plan, store: Store, cache: SampleCache) -> None:
     done = store.done()
     for cell in {(cell.variant.task, cell.noise): cell for cell in plan.cells if cell.id in done}.values():
         task, endpoint = plan.tasks[cell.variant.task], plan.endpoints[cell.variant.model]
-        pipeline = Pipeline(task, endpoint.geometry, on_pictures(cell.noise), cell.variant.seed, cache)
+        pipeline = Pipeline(task, endpoint.geometry, on_samples(cell.noise), cell.variant.seed, cache)
         for sample in _chosen(plan, cell):
             if (cell.variant.task, cell.noise, sample.id) not in have:
                 _write(cell, store, pipeline, sample)

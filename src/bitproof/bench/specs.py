@@ -21,8 +21,8 @@ def standing(spec: str) -> dict[str, str]:
     return {noise(part).site: part for part in parts(spec)}
 
 
-def on_pictures(spec: str) -> tuple[str, ...]:
-    """The noises of a cell's spec that change a picture before it becomes a tensor."""
+def on_samples(spec: str) -> tuple[str, ...]:
+    """The noises of a cell's spec that change a sample before it becomes a tensor."""
     return tuple(part for site, part in standing(spec).items() if site not in ("tensor", "model"))
 
 

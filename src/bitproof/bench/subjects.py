@@ -28,7 +28,7 @@ class Subject:
     """A network and what belongs to it.
 
     ``network``: the float one it was made from, with its geometry. ``module``: the variant. ``left_float``: layers that the
-    recipe left float, with the reason. ``task``: where pictures come from, None where none are known; ``held_out``: how many
+    recipe left float, with the reason. ``task``: where samples come from, None where none are known; ``held_out``: how many
     of them it was calibrated on.
     """
 
@@ -47,11 +47,11 @@ class Subject:
         return self.task.data.evaluation(None, self.seed, self.held_out)[:limit]
 
 
-def subject(what: str, recipe: str | None, calibration: str | None, n: int, pictures: str | None) -> Subject:
+def subject(what: str, recipe: str | None, calibration: str | None, n: int, data: str | None) -> Subject:
     """Return the network that ``what`` and ``recipe`` name.
 
     ``what`` is a results directory, and ``recipe`` a recipe of it or the first digits of a variant's id; or a model, and
-    ``recipe`` is made of it now, calibrated on ``n`` pictures of ``calibration``. ``pictures``: other data to look at.
+    ``recipe`` is made of it now, calibrated on ``n`` samples of ``calibration``. ``data``: other samples to look at.
     Raises SpecError where it is not clear which network is meant, StoreError where a run has none.
     """
     if Path(what).is_dir():
@@ -62,9 +62,9 @@ def subject(what: str, recipe: str | None, calibration: str | None, n: int, pict
         )
     else:
         found = _made_now(what, recipe, calibration, n)
-    if pictures is None:
+    if data is None:
         return found
-    task = load_task(pictures, found.network.form.kind)
+    task = load_task(data, found.network.form.kind)
     own = found.task is not None and found.task.data.digest == task.data.digest
     return Subject(found.network, found.recipe, found.module, found.left_float, task, found.held_out if own else 0, found.seed)
 
@@ -77,7 +77,7 @@ def _made_now(model: str, text: str, calibration: str | None, n: int) -> Subject
             raise SpecError(f"{model!r} is finished already; there is nothing to export.")
         return Subject(network, text, insert(network.module, recipe).model, {})
     if calibration is None:
-        raise SpecError(f"The recipe {text!r} needs pictures that set its ranges. Type for example --calibration photos")
+        raise SpecError(f"The recipe {text!r} needs samples that set its ranges. Type for example --calibration photos")
     network, task, converted = low_bit(model, recipe, calibration, n)
     left = {layer.name: layer.reason for layer in converted.report.layers if not layer.changed}
     return Subject(network, str(recipe), converted.model, left, task, n)

@@ -11,7 +11,7 @@ from bitproof.bench.fits import Fit, at_model
 from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.inputs import inputs_of, probe_of
 from bitproof.bench.shields import Shields
-from bitproof.bench.specs import on_pictures, standing
+from bitproof.bench.specs import on_samples, standing
 from bitproof.bench.variants import Variants
 from bitproof.convert import Rewriter, fused
 from bitproof.core import Comparing, Strike, Victim
@@ -47,7 +47,7 @@ class Victims:
     def _before(self, victim: TorchVictim, cell: Cell) -> TorchVictim:
         """What the cell's attack moves the input of; without an attack the network itself."""
         form = self.variants.plan.networks[cell.variant.model].form
-        return inputs_of(form).before(victim, form, on_pictures(cell.noise)) if "tensor" in standing(cell.noise) else victim
+        return inputs_of(form).before(victim, form, on_samples(cell.noise)) if "tensor" in standing(cell.noise) else victim
 
     def _place(self, variant: Variant, fit: Fit | None, spec: str | None, long: bool) -> TorchVictim:
         return self._made(variant, fit, spec, long).on(self.device)

@@ -18,12 +18,12 @@ def command(
     recipe: Annotated[
         str | None, typer.Argument(help="METHOD:wNaM or fp32; of a run, one of its recipes or the first digits of a variant's id.")
     ] = None,
-    calibration: Annotated[str | None, typer.Option("--calibration", help="The data whose pictures set a model's ranges.")] = None,
+    calibration: Annotated[str | None, typer.Option("--calibration", help="The data whose samples set a model's ranges.")] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="How many of them, drawn by seed 0.")] = 256,
-    pictures: Annotated[
-        str | None, typer.Option("--pictures", help="Data to compare on; else the run's, or what is left of the calibration's.")
+    data: Annotated[
+        str | None, typer.Option("--data", help="Data to compare on; else the run's, or what is left of the calibration's.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many pictures are compared.")] = 64,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many samples are compared.")] = 64,
     noises: Annotated[
         list[str] | None, typer.Option("--compare", help="Compare under this noise too, e.g. fog:3; may be repeated.")
     ] = None,
@@ -58,7 +58,7 @@ def command(
         raise SpecError("--bias, --fast and --measure are for ONNX files of integers. Leave them out, or --packed and --qonnx.")
     if depths is not None and not packed:
         raise SpecError("--depths is for packed networks. Add --packed.")
-    found = subject(what, recipe, calibration, n, pictures)
+    found = subject(what, recipe, calibration, n, data)
     if packed:
         told = packed_lines(export_packed(found, out, noises or (), limit, depths_of(depths)))
     elif qonnx:
