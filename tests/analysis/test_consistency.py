@@ -58,3 +58,22 @@ def test_other_samples_disagree():
 def test_contradictions_are_named(change, part):
     assert contradictions(CLEAN) == []
     assert any(part in said for said in contradictions(CLEAN.with_columns(**change)))
+
+
+def numbers(values, targets):
+    """Rows of a task whose answer is a number."""
+    off = (pl.Series(values) - pl.Series(targets)).abs()
+    rows = planted({"fp32": {"clean": 0.8}}, n=len(values))
+    return rows.with_columns(
+        value=pl.Series(values), target=pl.Series(targets), prediction=pl.Series(values).round().cast(pl.Int64),
+        label=pl.Series(targets).round().cast(pl.Int64), correct=off <= 0.5, margin=0.5 - off,
+    )  # fmt: skip
+
+
+def test_a_number_is_right_within_half_a_unit_wherever_it_is_rounded_to():
+    rows = numbers([2.6, 2.4, 3.6], [2.4, 3.4, 3.4])
+    assert contradictions(rows) == []
+    (fault,) = contradictions(rows.with_columns(value=pl.col("value") + 0.01))
+    assert fault.startswith("3 rows have a margin that is not")
+    assert agreement(numbers([2.4999999], [2.7]), numbers([2.5000001], [2.7]))[0] == []
+    assert agreement(numbers([2.0], [2.4]), numbers([1.8], [2.4]))[0] != []

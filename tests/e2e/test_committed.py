@@ -11,7 +11,9 @@ RUNS = sorted(path.parent for path in (Path(__file__).parents[2] / "results").gl
 
 
 def test_there_are_runs():
-    assert {"audit-cifar10", "kws", "noise-imagenet-sample", "ptq-imagenet-sample", "qat-cifar10"} <= {run.name for run in RUNS}
+    assert {"audit-cifar10", "kws", "noise-imagenet-sample", "ptq-imagenet-sample", "qat-cifar10", "text-glue"} <= {
+        run.name for run in RUNS
+    }
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)

@@ -12,6 +12,12 @@ from bitproof.analysis.intervals import wilson
 #: Nats. Floating point may move a clean prediction only where the margin is smaller.
 MARGIN = 1e-3
 
+#: What a margin of a number may differ by.
+_ROUNDING = 1e-9
+
+#: Rows of tasks whose answer is a number: right within half a unit, wherever rounding puts it.
+_NUMBER = pl.col("target").is_not_null()
+
 #: What all rows of a cell share.
 _SHARED = ("variant", "task", "model", "recipe", "noise", "name", "family", "severity", "gradient", "defense", "seed")
 
@@ -19,8 +25,10 @@ _SHARED = ("variant", "task", "model", "recipe", "noise", "name", "family", "sev
 def contradictions(rows: pl.DataFrame) -> list[str]:
     """Return what no run could have written in ``rows`` (columns of ``core.SampleRow``), a sentence a kind."""
     faults = {
-        "say 'correct' where prediction and label differ, or the other way round": pl.col("correct")
-        != (pl.col("prediction") == pl.col("label")),
+        "say 'correct' where prediction and label differ, or the other way round": _NUMBER.not_()
+        & (pl.col("correct") != (pl.col("prediction") == pl.col("label"))),
+        "have a margin that is not ½ − |value − target|": _NUMBER
+        & ((pl.col("margin") - 0.5 + (pl.col("value") - pl.col("target")).abs()).abs() > _ROUNDING),
         "have a margin whose sign contradicts 'correct'": ~pl.col("margin").is_nan()
         & (pl.col("margin") != 0)
         & ((pl.col("margin") > 0) != pl.col("correct")),
@@ -64,7 +72,10 @@ def agreement(told: pl.DataFrame, again: pl.DataFrame) -> tuple[list[str], str]:
     rest = f"{same} of {both.height} rows equal to the last bit, margins within {largest:.2g}"
     if told["success"].is_not_null().any():
         return _attacked(told, again), rest
-    moved = both.filter(pl.col("prediction") != pl.col("prediction_again"))
+    answer, answer_again = (
+        pl.when(_NUMBER).then(pl.col(f"correct{end}").cast(pl.Int64)).otherwise(f"prediction{end}") for end in ("", "_again")
+    )
+    moved = both.filter(answer != answer_again)
     wrong = moved.filter(pl.min_horizontal(pl.col("margin").abs(), pl.col("margin_again").abs()) >= MARGIN)
     if wrong.is_empty():
         return [], rest
