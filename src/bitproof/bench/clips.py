@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import cv2
@@ -18,13 +16,14 @@ from torch import Tensor, nn
 from bitproof.bench.cache import SampleCache
 from bitproof.bench.inputs import Inputs
 from bitproof.bench.pictures import draw
-from bitproof.core import Clip, DataError, ShapeError, SpecError, seed
+from bitproof.bench.ways import KeptSamples, Way
+from bitproof.core import Clip, DataError, ShapeError, seed
 from bitproof.models import Network, TorchVictim
 from bitproof.noises import noise
 from bitproof.tasks import Sample, Task
 
 if TYPE_CHECKING:
-    from bitproof.bench.plan import Plan
+    pass
 
 Wave = NDArray[np.float32]
 
@@ -33,14 +32,10 @@ DARK_DB, BRIGHT_DB, ZOOM = -80.0, 0.0, 5
 
 
 @dataclass(frozen=True)
-class ClipPipeline:
+class ClipPipeline(Way):
     """The occupants of a clip's sites for one cell; where it is ``attacked``, its way ends with the wave."""
 
-    task: Task
     form: Clip
-    noises: tuple[str, ...]
-    run_seed: int
-    cache: SampleCache
     attacked: bool = False
 
     dtype: ClassVar[torch.dtype] = torch.float32
@@ -54,15 +49,6 @@ class ClipPipeline:
     def size_bytes(self) -> int:
         """Bytes of a wave, which is kept, and of what is made of it."""
         return 4 * self.form.length + 4 * math.prod(self.shape)
-
-    @cached_property
-    def occupants(self) -> dict[str, str]:
-        """Site → spec: the clean occupants, replaced by the noises that stand at their site."""
-        return {**self.task.clean(self.form), **{noise(spec).site: spec for spec in self.noises}}
-
-    @cached_property
-    def _built(self) -> dict[str, Any]:
-        return {site: noise(spec) for site, spec in self.occupants.items()}
 
     def made(self, sample: Sample) -> NDArray[Any]:
         """Return float32: the wave, or its features. Raises DataError naming the sample that cannot be read."""
@@ -134,21 +120,12 @@ class ClipInputs(Inputs):
 
     augments = ("none", "wave")
 
-    def check(self, network: Network, plan: Plan) -> None:
-        """Refuse a form whose occupants do not stand at their sites, a first sample that cannot be read."""
-        form: Any = network.form
-        for site, spec in next(iter(plan.tasks.values())).clean(form).items():
-            if noise(spec).site != site:
-                raise SpecError(f"{network.spec!r}: {spec!r} stands at the site {noise(spec).site!r} and not at {site!r}.")
-        for task in plan.tasks.values():
-            self.pipeline(task, form, (), 0, SampleCache(0)).made(task.data.samples[0])
-
     def misfit(self, part: str, task: Task, network: Network) -> str | None:
         """Say whether the noise must fit the first sample: read it, and change something about it."""
+        if (why := super().misfit(part, task, network)) is not None:
+            return why
         built, form = noise(part), cast(Clip, network.form)
         clean = {site: noise(spec) for site, spec in task.clean(form).items()}
-        if built == clean.get(built.site):
-            return "It is the clean occupant, spelled out."
         if built.site == "decode":
             built(task.data.samples[0].read())
         if built.site == "resample" and not built.changes(recording := clean["decode"](task.data.samples[0].read()), form):
@@ -191,28 +168,12 @@ class ClipInputs(Inputs):
         return colours
 
 
-class TrainingClips(torch.utils.data.Dataset[tuple[Tensor, int]]):
+class TrainingClips(KeptSamples):
     """Clean training waves, kept where they fit into memory; ``finish`` takes their features."""
 
-    def __init__(self, pipeline: ClipPipeline, workers: int, limit_bytes: int = 8 << 30) -> None:
-        self.pipeline, self.pool = pipeline, ThreadPoolExecutor(max_workers=workers)
+    def __init__(self, pipeline: ClipPipeline, workers: int) -> None:
+        super().__init__(pipeline, workers, 4 * pipeline.form.length)
         self.front = noise(pipeline.form.features)
-        self.samples = pipeline.task.data.samples
-        self.y = torch.tensor([sample.label for sample in self.samples])
-        fits = len(self.samples) * 4 * pipeline.form.length <= limit_bytes
-        self.kept = self._made(self.samples) if fits else None
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        x, y = self.batch([index])
-        return x[0], int(y[0])
-
-    def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Return (waves N×L in [−1, 1], labels N) of ``indices``."""
-        rows = torch.as_tensor(indices)
-        return self._made([self.samples[i] for i in indices]) if self.kept is None else self.kept[rows], self.y[rows]
 
     def mixed(self, x: Tensor, spec: str, seeds: Sequence[int]) -> Tensor:
         """Return waves N×L of which each, by a chance of 1/2, is under the noise of the wave ``spec``."""
@@ -226,5 +187,6 @@ class TrainingClips(torch.utils.data.Dataset[tuple[Tensor, int]]):
         features: Tensor = self.front(x)
         return features
 
-    def _made(self, samples: Sequence[Sample]) -> Tensor:
+    def made(self, samples: Sequence[Sample]) -> Tensor:
+        """Return waves N×L in [−1, 1]."""
         return torch.from_numpy(np.stack(list(self.pool.map(self.pipeline.wave, samples))))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,13 +14,14 @@ from torch import Tensor
 from bitproof.bench.cache import SampleCache
 from bitproof.bench.inputs import Inputs
 from bitproof.bench.pictures import draw
-from bitproof.core import Cloud, DataError, ShapeError, SpecError, seed
+from bitproof.bench.ways import KeptSamples, Way
+from bitproof.core import Cloud, DataError, ShapeError, seed
 from bitproof.models import Network, TorchVictim
 from bitproof.noises import noise
 from bitproof.tasks import Sample, Task
 
 if TYPE_CHECKING:
-    from bitproof.bench.plan import Plan
+    pass
 
 Points = NDArray[np.float32]
 
@@ -31,14 +30,10 @@ SIDE_PX, POINT_PX, ASIDE, ABOVE = 160, 2, 40.0, 25.0
 
 
 @dataclass(frozen=True)
-class CloudPipeline:
+class CloudPipeline(Way):
     """The occupants of a shape's sites for one cell; attacked or not, its way ends with the framed cloud."""
 
-    task: Task
     form: Cloud
-    noises: tuple[str, ...]
-    run_seed: int
-    cache: SampleCache
 
     dtype: ClassVar[torch.dtype] = torch.float32
 
@@ -51,15 +46,6 @@ class CloudPipeline:
     def size_bytes(self) -> int:
         """Bytes of the drawn points, which are kept, and of what is made of them."""
         return 2 * 4 * 3 * self.form.points
-
-    @cached_property
-    def occupants(self) -> dict[str, str]:
-        """Site → spec: the clean occupants, replaced by the noises that stand at their site."""
-        return {**self.task.clean(self.form), **{noise(spec).site: spec for spec in self.noises}}
-
-    @cached_property
-    def _built(self) -> dict[str, Any]:
-        return {site: noise(spec) for site, spec in self.occupants.items()}
 
     def made(self, sample: Sample) -> Points:
         """Return float32 points×3. Raises DataError naming the sample that cannot be read."""
@@ -94,24 +80,12 @@ class CloudInputs(Inputs):
 
     augments = ("none", "points")
 
-    def check(self, network: Network, plan: Plan) -> None:
-        """Refuse a form whose occupants do not stand at their sites, a first sample that cannot be read."""
-        form: Any = network.form
-        for site, spec in next(iter(plan.tasks.values())).clean(form).items():
-            if noise(spec).site != site:
-                raise SpecError(f"{network.spec!r}: {spec!r} stands at the site {noise(spec).site!r} and not at {site!r}.")
-        for task in plan.tasks.values():
-            self.pipeline(task, form, (), 0, SampleCache(0)).made(task.data.samples[0])
-
     def misfit(self, part: str, task: Task, network: Network) -> str | None:
         """Say whether a noise is the clean occupant, or draws vertices of what has no others."""
-        built, form = noise(part), cast(Cloud, network.form)
-        clean = {site: noise(spec) for site, spec in task.clean(form).items()}
-        if built == clean.get(built.site):
-            return "It is the clean occupant, spelled out."
-        if built == noise("sample-vertices") and not len(clean["decode"](task.data.samples[0].read()).triangles):
+        why, shape = super().misfit(part, task, network), noise(task.clean(network.form)["decode"])
+        if why is None and noise(part) == noise("sample-vertices") and not len(shape(task.data.samples[0].read()).triangles):
             return "The first shape is a cloud: its vertices are all that there is."
-        return None
+        return why
 
     def pipeline(
         self, task: Task, form: Cloud, noises: Sequence[str], run_seed: int, cache: SampleCache, attacked: bool = False
@@ -152,32 +126,17 @@ def drawn_cloud(points: Points) -> NDArray[np.uint8]:
     return np.repeat(picture[..., None], 3, axis=2)
 
 
-class TrainingClouds(torch.utils.data.Dataset[tuple[Tensor, int]]):
+class TrainingClouds(KeptSamples):
     """Clean training clouds, kept where they fit into memory."""
 
-    def __init__(self, pipeline: CloudPipeline, workers: int, limit_bytes: int = 8 << 30) -> None:
-        self.pipeline, self.pool = pipeline, ThreadPoolExecutor(max_workers=workers)
-        self.samples = pipeline.task.data.samples
-        self.y = torch.tensor([sample.label for sample in self.samples])
-        fits = len(self.samples) * 12 * pipeline.form.points <= limit_bytes
-        self.kept = self._made(self.samples) if fits else None
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        x, y = self.batch([index])
-        return x[0], int(y[0])
-
-    def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Return (clouds N×3×P, labels N) of ``indices``."""
-        rows = torch.as_tensor(indices)
-        return self._made([self.samples[i] for i in indices]) if self.kept is None else self.kept[rows], self.y[rows]
+    def __init__(self, pipeline: CloudPipeline, workers: int) -> None:
+        super().__init__(pipeline, workers, 12 * pipeline.form.points)
 
     def finish(self, x: Tensor) -> Tensor:
         """N×3×P as it is."""
         return x
 
-    def _made(self, samples: Sequence[Sample]) -> Tensor:
+    def made(self, samples: Sequence[Sample]) -> Tensor:
+        """Return clouds N×3×P."""
         made = np.stack(list(self.pool.map(self.pipeline.made, samples)))
         return torch.from_numpy(made).transpose(1, 2).contiguous()

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from bitproof.bench.cache import SampleCache
 from bitproof.bench.specs import is_attacked, on_samples
-from bitproof.core import Form, Registry
+from bitproof.core import Form, Registry, SpecError
 from bitproof.models import Network, TorchVictim
+from bitproof.noises import noise
 from bitproof.tasks import Sample, Task
 from bitproof.training import Samples
 
@@ -86,13 +87,19 @@ class Inputs(ABC):
     def training(self, pipeline: Any, workers: int) -> Samples:
         """Return the clean samples of a pipeline, to be trained on."""
 
-    @abstractmethod
     def check(self, network: Network, plan: Plan) -> None:
-        """Raise SpecError or DataError where the plan asks what this network cannot."""
+        """Raise SpecError where the form's occupants do not stand at their sites, DataError for an unreadable first sample."""
+        for task in plan.tasks.values():
+            for site, spec in task.clean(network.form).items():
+                if noise(spec).site != site:
+                    raise SpecError(f"{network.spec!r}: {spec!r} stands at the site {noise(spec).site!r} and not at {site!r}.")
+            self.pipeline(task, network.form, (), 0, SampleCache(0)).made(task.data.samples[0])
 
     def misfit(self, part: str, task: Task, network: Network) -> str | None:
         """Return why a family leaves the noise ``part`` out here, or None."""
-        return None
+        built, clean = noise(part), task.clean(network.form)
+        same = built.site in clean and built == noise(clean[built.site])
+        return "It is the clean occupant, spelled out." if same else None
 
     def before(self, victim: TorchVictim, form: Any, noises: Sequence[str]) -> TorchVictim:
         """Return what an attack attacks: ``victim`` with all in front of it that lies behind the site ``tensor``."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
@@ -16,6 +15,7 @@ from bitproof.bench.cache import SampleCache
 from bitproof.bench.inputs import Inputs
 from bitproof.bench.inputs import Pipeline as AnyPipeline
 from bitproof.bench.preprocess import preprocess
+from bitproof.bench.ways import KeptSamples
 from bitproof.core import DataError, Framing, Geometry, ModelError, ShapeError, SpecError, seed
 from bitproof.models import Network
 from bitproof.noises import noise
@@ -202,29 +202,18 @@ def _is_clean(resizer: Framing, own: Geometry) -> bool:
     return named == noise(own.interpolation) and resizer.geometry(own) == own
 
 
-class TrainingPictures(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
+class TrainingPictures(KeptSamples):
     """Clean training pictures at the model's input size: decoded once and kept as uint8 where they fit, else at each use."""
 
-    def __init__(self, pipeline: Pipeline, workers: int, limit_bytes: int = 8 << 30) -> None:
-        self.pipeline, self.pool = pipeline, ThreadPoolExecutor(max_workers=workers)
-        self.samples = pipeline.task.data.samples
-        self.y = torch.tensor([sample.label for sample in self.samples])
-        fits = len(self.samples) * 3 * pipeline.geometry.size**2 <= limit_bytes
-        self.kept = self._made(self.samples) if fits else None
-
-    def __len__(self) -> int:
-        return len(self.samples)
+    def __init__(self, pipeline: Pipeline, workers: int) -> None:
+        super().__init__(pipeline, workers, 3 * pipeline.geometry.size**2)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
         x, y = self.batch([index])
         return x[0].float().div_(255), int(y[0])
 
-    def batch(self, indices: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return (uint8 N×3×S×S, labels N) of ``indices``: the fast path of the training loop."""
-        rows = torch.as_tensor(indices)
-        return self._made([self.samples[i] for i in indices]) if self.kept is None else self.kept[rows], self.y[rows]
-
-    def _made(self, samples: Sequence[Sample]) -> torch.Tensor:
+    def made(self, samples: Sequence[Sample]) -> torch.Tensor:
+        """Return pictures, uint8 N×3×S×S."""
         pictures = np.stack(list(self.pool.map(self.pipeline.made, samples)))
         return torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bitproof.bench.cache import SampleCache
 from bitproof.bench.inputs import Inputs
 from bitproof.bench.pictures import draw
+from bitproof.bench.ways import Way
 from bitproof.core import SpecError, Words, seed
 from bitproof.models import Network, TorchVictim, WordVictim
 from bitproof.noises import noise, tokenizer_json
@@ -36,14 +37,10 @@ _PROBE = (
 
 
 @dataclass(frozen=True)
-class TextPipeline:
+class TextPipeline(Way):
     """The occupants of a sentence's first two sites for one cell."""
 
-    task: Task
     form: Words
-    noises: Sequence[str]
-    run_seed: int
-    cache: SampleCache
 
     dtype: ClassVar[torch.dtype] = torch.int64
 
@@ -56,15 +53,6 @@ class TextPipeline:
     def size_bytes(self) -> int:
         """Bytes of a sample's tokens."""
         return 3 * 8 * self.form.length
-
-    @cached_property
-    def occupants(self) -> dict[str, str]:
-        """Site → spec: the model's tokenizer, and the noises that stand at their sites."""
-        return {**self.task.clean(self.form), **{noise(spec).site: spec for spec in self.noises}}
-
-    @cached_property
-    def _built(self) -> dict[str, Any]:
-        return {site: noise(spec) for site, spec in self.occupants.items()}
 
     def made(self, sample: Sample) -> Planes:
         """Return int64 3×length."""

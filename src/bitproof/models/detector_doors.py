@@ -11,7 +11,7 @@ from torchvision.ops import FrozenBatchNorm2d
 from bitproof.core import SpecError, UnknownName
 from bitproof.models.detector import Detector
 from bitproof.models.hub import built, classes_of
-from bitproof.models.python_file import from_factory
+from bitproof.models.python_file import check_factory, from_factory
 from bitproof.models.weights import load_weights, located, read_weights
 
 #: Networks whose published weights torchvision runs with ε = 0 in the norms. Source: torchvision, detection, ``overwrite_eps``.
@@ -82,9 +82,7 @@ class DetectorFile:
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        path, mark, factory = self.file.partition("#")
-        if not (path and mark and factory.isidentifier()):
-            raise SpecError(f"A detector of your own is written python:FILE.py#FACTORY; found {self.file!r}.")
+        check_factory(self.file, "A detector")
 
     def load(self, spec: str) -> Detector:
         """Run the file, call the factory, fill the module. Raises ModelError naming the file."""

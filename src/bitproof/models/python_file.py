@@ -39,9 +39,7 @@ class PythonFile:
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        path, mark, factory = self.file.partition("#")
-        if not (path and mark and factory.isidentifier()):
-            raise SpecError(f"A network of your own is written python:FILE.py#FACTORY,size=S; found {self.file!r}.")
+        check_factory(self.file, "A network", ",size=S")
         check_interpolation(self.interpolation)
 
     def load(self, spec: str) -> Network:
@@ -57,6 +55,13 @@ class PythonFile:
             spec=spec,
             code=code,
         )
+
+
+def check_factory(text: str, what: str, more: str = "") -> None:
+    """Raise SpecError unless ``text`` is FILE.py#FACTORY; ``more`` is what must stand behind it."""
+    path, mark, factory = text.partition("#")
+    if not (path and mark and factory.isidentifier()):
+        raise SpecError(f"{what} of your own is written python:FILE.py#FACTORY{more}; found {text!r}.")
 
 
 def taken(door: Any) -> dict[str, Any]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from bitproof.core import SITES, Geometry
-from bitproof.tasks.data import ImageData, Sample
+from bitproof.tasks.classes import OneClass
 from bitproof.tasks.scores import Score, scores
 
 
 @dataclass(frozen=True)
-class ImageTask:
+class ImageTask(OneClass):
     """Image classification, top-1: one label a picture.
 
     Source: RobustMQ (2308.02350). Differs from the paper: the geometry is the model's own, and each sample keeps its row.
@@ -23,19 +22,6 @@ class ImageTask:
     kind: ClassVar[str] = "image"
     sites: ClassVar[tuple[str, ...]] = SITES["image"]
     source: ClassVar[str] = "RobustMQ (arXiv 2308.02350): single-label classification, top-1"
-    version: ClassVar[int] = 1
-
-    spec: str
-    data: ImageData
-
-    @property
-    def rules(self) -> tuple[str, ...]:
-        """Nothing: the version says it all."""
-        return ()
-
-    def truth(self, sample: Sample) -> int:
-        """The sample's class."""
-        return sample.label
 
     def clean(self, geometry: Geometry) -> dict[str, str]:
         """Site → name of the occupant that stands there where no noise does; sites without one pass the picture on."""
@@ -44,7 +30,3 @@ class ImageTask:
     def score(self, logits: Any, label: int) -> Score:
         """Score the logits of one sample, an array of one dimension; see ``scores``. Raises ModelError."""
         return scores(np.asarray(logits, dtype=np.float64)[None], [label])[0]
-
-    def score_batch(self, logits: Any, labels: Sequence[int]) -> list[Score]:
-        """Score logits N×classes; see ``scores``. Raises ModelError."""
-        return scores(logits, labels)

@@ -18,8 +18,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bitproof.core import SpecError
 from bitproof.noises.points.shape import OfPoints, Points, check_cloud
+from bitproof.noises.severity import Graded
 
 #: Points of the clouds that the released constants are for.
 USUAL = 1024
@@ -67,18 +67,12 @@ def seen_from(cloud: Points, viewer: NDArray[np.float64], depth: float) -> NDArr
 
 
 @dataclass(frozen=True)
-class OnCloud(OfPoints, ABC):
+class OnCloud(Graded, OfPoints, ABC):
     """A noise at one severity. A subclass fills in ``changed``."""
-
-    severity: int
 
     site: ClassVar[str] = "cloud"
     family: ClassVar[str] = "natural"
     source: ClassVar[str] = "ModelNet40-C (arXiv 2201.12296); jiachens/ModelNet40-C@5e080bb"
-
-    def __post_init__(self) -> None:
-        if self.severity not in (1, 2, 3, 4, 5):
-            raise SpecError(f"Severity {self.severity} is out of range: 1, 2, 3, 4 or 5.")
 
     def __call__(self, cloud: Points, seed: int) -> Points:
         """Return a new, disturbed cloud that ``seed`` alone determines. Raises ShapeError for no cloud."""
@@ -87,10 +81,6 @@ class OnCloud(OfPoints, ABC):
     @abstractmethod
     def changed(self, x: Points, rng: Generator) -> Any:
         """Return what becomes of ``x``, N×3 → N×3."""
-
-    def of(self, constants: Sequence[float]) -> float:
-        """The constant of this severity."""
-        return constants[self.severity - 1]
 
 
 class PointJitter(OnCloud):

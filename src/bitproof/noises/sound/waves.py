@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bitproof.core import SpecError
+from bitproof.noises.severity import Graded
 from bitproof.noises.sound.recording import OfSound, Wave, check_wave, fitted
 
 #: Signal-to-noise ratio of added noise, dB, by severity.
@@ -61,20 +61,14 @@ def room(rng: np.random.Generator, rate: int, t60_s: float) -> Wave:
 
 
 @dataclass(frozen=True)
-class OnWave(OfSound, ABC):
+class OnWave(Graded, OfSound, ABC):
     """A noise at one severity. A subclass fills in ``changed``."""
-
-    severity: int
 
     site: ClassVar[str] = "wave"
     family: ClassVar[str] = "natural"
     source: ClassVar[str] = "bitproof"
     #: How many other recordings of the task's data it is handed.
     others: ClassVar[int] = 0
-
-    def __post_init__(self) -> None:
-        if self.severity not in (1, 2, 3, 4, 5):
-            raise SpecError(f"Severity {self.severity} is out of range: 1, 2, 3, 4 or 5.")
 
     def __call__(self, wave: Wave, rate: int, seed: int, others: Sequence[Wave] = ()) -> Wave:
         """Return a new, disturbed wave that ``seed`` and ``others`` alone determine. Raises ShapeError for no wave."""
@@ -84,10 +78,6 @@ class OnWave(OfSound, ABC):
     @abstractmethod
     def changed(self, x: Wave, rate: int, rng: np.random.Generator, others: Sequence[Wave]) -> Wave:
         """Return what becomes of ``x``."""
-
-    def of(self, constants: Sequence[float]) -> float:
-        """The constant of this severity."""
-        return constants[self.severity - 1]
 
 
 class WhiteNoise(OnWave):

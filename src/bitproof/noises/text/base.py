@@ -8,20 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bitproof.core import ShapeError, SpecError
+from bitproof.core import ShapeError
+from bitproof.noises.severity import Graded
 
 #: A word: letters, digits and what joins them inside.
 WORD = re.compile(r"\w+(?:['’]\w+)*", re.UNICODE)
 
 
 @dataclass(frozen=True)
-class TextCorruption:
+class TextCorruption(Graded):
     """A corruption: ``corrupt(text, draw, share)``, a pure function, at the share of one severity.
 
     ``shares`` says of the five severities how large a part of what can be hit is hit.
     """
-
-    severity: int
 
     site: ClassVar[str] = "text"
     family: ClassVar[str] = "natural"
@@ -32,16 +31,12 @@ class TextCorruption:
     shares: ClassVar[tuple[float, ...]]
     corrupt: ClassVar[Callable[..., str]]
 
-    def __post_init__(self) -> None:
-        if self.severity not in range(1, 6):
-            raise SpecError(f"Severity {self.severity} is out of range: 1, 2, 3, 4 and 5 are known.")
-
     def __call__(self, text: str, seed: int) -> str:
         """Return the corrupted text, which ``seed`` alone determines, and which is never empty. Raises ShapeError for no text."""
         if not isinstance(text, str):
             raise ShapeError(f"{type(self).__name__} takes a text and was given a {type(text).__name__}.")
         draw = random.Random(seed).random
-        return self.corrupt(text, draw, self.shares[self.severity - 1]) or text
+        return self.corrupt(text, draw, self.of(self.shares)) or text
 
 
 #: The next number in [0, 1).
