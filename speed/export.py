@@ -1,11 +1,11 @@
 """What int8 gains in onnxruntime: bitproof's files against the float file of the same network, one picture, one thread.
 
 EfficientNet-Lite0 and torchvision's ResNet-18 at 224² and ResNet-20 at 32², `minmax:w8a8` (U8S8, weights per channel), weights as
-they come or random: the time does not depend on them. "integer" multiplies all codes as integers, "fast"
-(`bitproof export --fast`, whose ratio has the target) only where onnxruntime has a fused kernel. Beside them onnxruntime's own
-quantizer, static, QDQ, per channel, which quantizes sums too and has no target. All are measured in turns in one run; the shortest
-processor time counts. The target of 1.3 times is for processors that multiply and add bytes in one instruction (VNNI and its
-like); on others the ratio is printed and no target stands.
+they come or random: the time does not depend on them. "integer" multiplies all codes as integers, "fast" (`bitproof export
+--fast`, whose ratio has the target) all but those of convs of more than a pixel without a fused kernel. Beside them onnxruntime's
+own quantizer, static, QDQ, per channel, which quantizes sums too and has no target. All are measured in turns in one run; the
+shortest processor time counts. The target of 1.3 times is for processors that multiply and add bytes in one instruction (VNNI and
+its like); on others the ratio is printed and no target stands.
 
 --quick repeats less. -o FILE keeps the output.
 """

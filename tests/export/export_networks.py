@@ -11,11 +11,12 @@ def pictures(n=6, size=12, seed=0):
     return torch.randn(n, 3, size, size, generator=torch.Generator().manual_seed(seed))
 
 
-def network(middle, activation=nn.ReLU, bias=True):
+def network(middle, activation=nn.ReLU, bias=True, window=1):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         first = [nn.Conv2d(3, 8, 3, padding=1, bias=bias), activation(), middle(8), activation()]
-        return nn.Sequential(*first, nn.Conv2d(8, 8, 1, bias=bias), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5)).eval()
+        rest = [nn.Conv2d(8, 8, window, padding=window // 2, bias=bias), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5)]
+        return nn.Sequential(*first, *rest).eval()
 
 
 @torch.no_grad()

@@ -48,10 +48,11 @@ def same_codes(found):
 @pytest.mark.parametrize(
     "recipe", ["minmax:w8a8", "minmax:w4a4,per=tensor,symmetric=true", "minmax:w2a3,symmetric=true", "minmax:w5a2"]
 )
-def test_exact_arithmetic_gives_the_same_codes_and_logits(middle, recipe):
-    model, x = exact(low_bit(network(MIDDLES[middle]), recipe)), pictures()
+@pytest.mark.parametrize(("window", "last"), [(1, "MatMulInteger"), (3, "ConvInteger")])
+def test_exact_arithmetic_gives_the_same_codes_and_logits(middle, recipe, window, last):
+    model, x = exact(low_bit(network(MIDDLES[middle], window=window), recipe)), pictures()
     exported = settled(to_onnx(model, x[:2]))
-    assert list(kernels(exported).values()) == ["QLinearConv", "QLinearConv", "ConvInteger", "MatMulInteger"]
+    assert list(kernels(exported).values()) == ["QLinearConv", "QLinearConv", last, "MatMulInteger"]
     found = gap(model, exported, x.split(2))
     assert same_codes(found) and found.flipped == 0 and found.n == len(x)
     torch.testing.assert_close(session(exported, x)(x), model(x).detach(), rtol=1e-6, atol=1e-6)
@@ -69,7 +70,7 @@ def test_signed_and_affine_inputs_at_every_width(bits, symmetric):
     for name, layer in low_bit_layers(model).items():
         codes = layer.weight_quantizer.codes(layer.layer.weight).numpy()
         found = stored.get(f"{name}.weight_codes", stored.get(f"{name}.weight_codes.turned"))
-        assert found.dtype == np.int8 and np.array_equal(found, codes if found.shape == codes.shape else codes.T)
+        assert found.dtype == np.int8 and np.array_equal(found, codes if found.shape == codes.shape else codes.squeeze().T)
 
 
 SEVERAL_BITS = [method for method in QUANTIZERS if 4 in QUANTIZERS.load(method).widths]
@@ -255,15 +256,52 @@ def test_only_a_low_bit_torch_network_is_deployed():
     torch.testing.assert_close(y, low(x).detach(), rtol=0.05, atol=0.05)
 
 
-def test_fast_keeps_what_is_fused_and_multiplies_the_other_codes_as_floats():
-    model = quantize(network(lambda channels: nn.Conv2d(channels, channels, 3, padding=1)), "minmax:w8a8", [pictures(8)]).model
+@pytest.mark.parametrize("window", [1, 3])
+def test_fast_has_no_convs_of_integers_without_a_fused_kernel(window):
+    model = quantize(network(MIDDLES["conv"], window=window), "minmax:w8a8,first=same,last=same", [pictures(8)]).model
     x = pictures(4, seed=3)
     plain, fast = to_onnx(model, x), to_onnx(model, x, fast=True)
-    assert {layer.kernel for layer in plain.layers} == {"QLinearConv", "ConvInteger", "MatMulInteger"}
-    assert {layer.kernel for layer in fast.layers} == {"QLinearConv", ""}
+    assert list(kernels(plain).values())[2:] == ["MatMulInteger" if window == 1 else "ConvInteger", "MatMulInteger"]
+    assert list(kernels(fast).values())[2:] == ["MatMulInteger" if window == 1 else "", "MatMulInteger"]
     assert all("quicker" in layer.reason for layer in fast.layers if not layer.kernel)
     for exported in (plain, fast):
         assert session(exported, x)(x).sub(model(x)).abs().max() < 0.05 * model(x).abs().max()
     torch.testing.assert_close(session(plain, x)(x), session(fast, x)(x), rtol=1e-4, atol=1e-4)
+
+
+MOVED = {
+    "strided": lambda c: nn.Conv2d(c, c, 1, stride=2),
+    "padded": lambda c: nn.Conv2d(c, c, 1, padding=1),
+    "grouped": lambda c: nn.Conv2d(c, c, 1, groups=2),
+}
+
+
+@pytest.mark.parametrize("middle", MOVED)
+def test_a_conv_of_one_pixel_that_moves_or_groups_is_no_matrix(middle):
+    model, x = exact(low_bit(network(MOVED[middle], nn.Softplus), "minmax:w8a8")), pictures()
+    exported = to_onnx(model, x[:2])
+    assert kernels(exported)["2"] == "ConvInteger"
+    torch.testing.assert_close(session(exported, x)(x), model(x).detach(), rtol=1e-4, atol=1e-4)
+
+
+def test_pixels_of_a_line_and_of_a_volume():
+    class Along(nn.Module):
+        def __init__(self, conv, size):
+            super().__init__()
+            self.first, self.second, self.size = conv(3, 6, 1), conv(6, 4, 1), size
+
+        def forward(self, x):
+            x = self.second(nn.functional.gelu(self.first(x.reshape(-1, 3, *self.size))))
+            return x.flatten(1)
+
+    for conv, size in ((nn.Conv1d, (144,)), (nn.Conv3d, (4, 6, 6))):
+        model, x = low_bit(Along(conv, size).eval(), "minmax:w8a8"), pictures()
+        exported = to_onnx(model, x[:2])
+        assert set(kernels(exported).values()) == {"MatMulInteger"}
+        torch.testing.assert_close(session(exported, x)(x), model(x).detach(), rtol=0.05, atol=0.05)
+
+
+def test_fast_needs_integers():
+    model, x = low_bit(network(MIDDLES["conv"]), "minmax:w8a8"), pictures(2)
     with pytest.raises(SpecError, match="no integers"):
         to_onnx(model, x, bias="float", fast=True)

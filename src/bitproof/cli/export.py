@@ -29,7 +29,10 @@ def command(
     ] = None,
     bias: Annotated[str, typer.Option("--bias", help="int32: rounded inside fused kernels; float: exact, and slower.")] = "int32",
     fast: Annotated[
-        bool, typer.Option("--fast", help="Integers only where onnxruntime has one fused kernel; the rest of the codes as floats.")
+        bool,
+        typer.Option(
+            "--fast", help="Convs of more than a pixel without a fused kernel in onnxruntime multiply their codes as floats."
+        ),
     ] = False,
     measure: Annotated[
         bool, typer.Option("--measure", help="Time the file beside that of the float network, in onnxruntime.")

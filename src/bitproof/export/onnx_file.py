@@ -17,9 +17,10 @@ def to_onnx(model: nn.Module, sample: Tensor, bias: str = "int32", fast: bool = 
 
     Weights are stored as the quantizer's own codes, int8; inputs pass QuantizeLinear (uint8 u = q − low), a Clip of the codes
     where they are fewer than 256, DequantizeLinear. A conv or linear layer whose output is quantized at once has the form that
-    onnxruntime fuses to one integer kernel, its bias rounded to int32 at scale s_x·s_w; any other is written with
-    ConvInteger or MatMulInteger and float scales behind, and so are all with ``bias="float"``, which rounds no bias. With
-    ``fast`` what is not fused multiplies the same codes as floats, its weight stored in float32: a larger file, and a faster one.
+    onnxruntime fuses to one integer kernel, its bias rounded to int32 at scale s_x·s_w; any other is written with MatMulInteger
+    (linear layers, 1×1 convs) or ConvInteger and float scales behind, and so are all with ``bias="float"``, which rounds no bias.
+    With ``fast`` a conv that would be a ConvInteger multiplies the same codes as floats, its weight in float32: a larger file, and
+    a faster one.
     Batch norms behind a conv go into its scale and bias.
     Shapes: ``sample`` float N×3×S×S, its values do not matter; the file takes any N.
     Raises SpecError for another ``bias`` and for ``fast`` with a float one, ModelError where torch cannot write the network or a
