@@ -20,33 +20,39 @@ def machine(tmp_path, monkeypatch):
     fsspec.filesystem("memory").store.clear()
 
 
-@pytest.fixture(params=["memory", "file", "s3"])
+@pytest.fixture(params=["memory", "file", "s3", "gs"])
 def url(request, tmp_path, machine):
-    if request.param == "s3":
-        pytest.importorskip("s3fs", reason="the extra s3 is not installed")
-        server = pytest.importorskip("moto.server", reason="moto is not installed")
-        pytest.importorskip("flask_cors", reason="moto's server is not installed")
-        return request.getfixturevalue("bucket")(server)
-    return {"memory": "memory://there/run", "file": f"file://{tmp_path}/there/run"}[request.param]
+    here = {"memory": "memory://there/run", "file": f"file://{tmp_path}/there/run"}
+    return here[request.param] if request.param in here else request.getfixturevalue(request.param)
 
 
 @pytest.fixture
-def bucket(monkeypatch):
+def s3(monkeypatch):
     """An S3 of this process."""
-    servers = []
+    pytest.importorskip("s3fs", reason="the extra s3 is not installed")
+    pytest.importorskip("flask_cors", reason="moto's server is not installed")
+    server = pytest.importorskip("moto.server", reason="moto is not installed").ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
+    fsspec.filesystem("s3").mkdir("bucket")
+    yield "s3://bucket/runs/first"
+    server.stop()
 
-    def start(server):
-        for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}.items():
-            monkeypatch.setenv(name, value)
-        servers.append(server.ThreadedMotoServer(port=0, verbose=False))
-        servers[0].start()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*servers[0].get_host_and_port()))
-        fsspec.filesystem("s3").mkdir("bucket")
-        return "s3://bucket/runs/first"
 
-    yield start
-    for each in servers:
-        each.stop()
+@pytest.fixture
+def gs(monkeypatch):
+    """A Google Cloud Storage of this process."""
+    gcsfs = pytest.importorskip("gcsfs", reason="the extra gcs is not installed")
+    emulator = pytest.importorskip("gcp_storage_emulator.server", reason="gcp-storage-emulator is not installed")
+    server = emulator.create_server("127.0.0.1", 0, in_memory=True, default_bucket="bucket")
+    server.start()
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server._api._httpd.server_port}")
+    gcsfs.GCSFileSystem.clear_instance_cache()
+    yield "gs://bucket/runs/first"
+    gcsfs.GCSFileSystem.clear_instance_cache()
+    server.stop()
 
 
 def fill(url):
