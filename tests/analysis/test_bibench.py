@@ -150,6 +150,16 @@ def test_numbers_are_scored_by_their_correlations():
     assert line["value"] == pytest.approx(score[1] / score[0], rel=1e-5) and line["low"] <= line["value"] <= line["high"]
 
 
+def test_a_network_that_always_answers_the_same_number_scores_nothing():
+    target = [0.0, 1, 2, 3, 4, 5]
+    rows = [
+        answers(recipe, "glue:stsb,F", [0] * 6, [0] * 6, value=values, target=target)
+        for recipe, values in (("float", target[::-1][::-1]), ("bireal:w1a1", [2.5] * 6))
+    ]
+    line = lines(rows)["task"]
+    assert line["value"] == 0 and "left out" not in line["lacks"]
+
+
 def test_corruptions_beyond_the_fifteen_do_not_enter():
     assert lines(both([8, 6], [6, 2], ["clean", "spatter:1"]))["robustness"]["status"] == "missing"
 
@@ -203,7 +213,7 @@ def test_the_published_order_stands_beside_known_methods():
     assert found["source"].str.contains("2301.11233").all() and found.height == 12
 
 
-def trained(right, seeds=(0,)):
+def trained(right, seeds=(0,), teacher_lr=False):
     """Rows and variants of recipes trained at several rates: recipe → rate → how many of 10 are right, and the seconds."""
     rows, made = [], []
     for recipe, rates in right.items():
@@ -211,7 +221,10 @@ def trained(right, seeds=(0,)):
             for seed in seeds:
                 one = cell(recipe, hits + seed, variant=f"{recipe[:5]}{rate}-{seed}", seed=seed)
                 told = f"version=1,batch_size=8,distill=0.0,lr={rate},match=hed:weight=0.1,optimizer=adamw,teacher=float"
-                told = told if recipe != "float" else told.replace(",match=hed:weight=0.1", "").replace(",teacher=float", "")
+                if teacher_lr:
+                    told = told.replace("lr=", "lr=9", 1) + f",teacher_lr={rate}"
+                if recipe == "float":
+                    told = f"version=1,batch_size=8,distill=0.0,lr={rate},optimizer=adamw"
                 made.append(costs(one, {recipe: seconds}, {}).with_columns(training=pl.lit(told)))
                 rows.append(one)
     return rows, pl.concat(made)
@@ -228,6 +241,12 @@ def test_sensitivity_is_the_spread_over_settings_beside_the_controls():
     assert line["status"] == "part" and "2 of BiBench's 8 settings" in line["lacks"]
     assert "time 0.500" in line["computed_from"] and "sensitivity 0.500, settings: 2, trainings: 2" in line["computed_from"]
     assert found["task"]["value"] == pytest.approx(7 / 8)  # at that setting, and no "several trainings"
+
+
+def test_a_setting_is_known_by_the_rate_of_its_control():
+    right = {"float": {0.1: (8, 30.0), 0.01: (6, 10.0)}, "bireal:w1a1": {0.1: (7, 60.0), 0.01: (3, 20.0)}}
+    alike, apart = (lines(*trained(right, teacher_lr=own))["training"] for own in (False, True))
+    assert apart["value"] == alike["value"] and "settings: 2" in apart["computed_from"]
 
 
 def test_sensitivity_takes_seeds_and_needs_two_settings():

@@ -59,11 +59,14 @@ def test_a_detector_with_masks_has_figures_of_both(root):
     assert [each.of for each in boxes.low] == ["boxes"] and boxes.n + boxes.left_out == 2
 
 
-def test_what_is_calibrated_on_is_not_evaluated(root):
+def test_what_is_calibrated_on_is_not_evaluated(root, tmp_path):
     found = quantize_detector(retina(root), "minmax:w8a8", f"coco:{root}", 1, None, f"coco:{root}")
     assert (found.n, found.left_out) == (3, 1)
     with pytest.raises(DataError, match="none is left"):
         quantize_detector(retina(root), "minmax:w8a8", f"coco:{root}", None, None, f"coco:{root}")
+    (tmp_path / "photos").symlink_to(root / "val2017")
+    found = quantize_detector(retina(root), "minmax:w8a8", f"imagefolder:{tmp_path}", 3, None, f"coco:{root}")
+    assert (found.n, found.left_out) == (1, 3)
 
 
 def test_ranges_may_be_set_on_any_pictures_and_nothing_need_be_evaluated(root, tmp_path):

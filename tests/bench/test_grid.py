@@ -63,6 +63,8 @@ def test_a_limit_may_be_one_number_or_one_a_family():
         (("tasks:", "seeds: [0, 0]\ntasks:"), 2, "different whole numbers"),
         (("tasks:", "seeds: [true]\ntasks:"), 2, "different whole numbers"),
         (("tasks:", "training: {epoch: 1}\ntasks:"), 2, "Did you mean 'epochs'?"),
+        (("tasks:", 'training: {epochs: 1, lr: 0.1, adversarial: ""}\ntasks:'), 2, "is not a spec"),
+        (("tasks:", 'training: {epochs: 1, lr: 0.1, mix: ""}\ntasks:'), 2, "is not a spec"),
         (("tasks:", "geometry: {interpolation: fog}\ntasks:"), 2, "fog"),
         (("tasks:", "defenses: [moat]\ntasks:"), 2, "Unknown defense 'moat'"),
     ],

@@ -89,6 +89,8 @@ def test_a_file_whose_norms_were_frozen_freezes_them(tmp_path, offline):
     torch.testing.assert_close(*heads, rtol=1e-3, atol=1e-4)  # the network's own ε was kept
     with pytest.raises(SpecError, match="Leave eps out"):
         load_detector(f"{SSD}:weights={tmp_path / 'counted.safetensors'},classes=5,eps=0")
+    with pytest.raises(SpecError, match="no weights=FILE"):
+        load_detector(f"{SSD}:pretrained=false,classes=5,eps=0")
 
 
 def test_a_frozen_norm_has_the_numbers_of_the_one_before_and_the_eps_that_is_asked():

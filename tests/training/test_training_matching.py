@@ -110,12 +110,16 @@ def test_a_match_moves_what_the_logits_alone_would_not():
         ({"depths": "8"}, "DEPTH=WEIGHT"),
         ({"depths": "8=1,8=2"}, "DEPTH=WEIGHT"),
         ({"depths": "8=0"}, "DEPTH=WEIGHT"),
-        ({"teacher": "float"}, "distill > 0 or a match"),
+        ({"teacher": "float"}, "distill > 0, a match or start"),
     ],
 )
 def test_what_makes_no_sense_is_refused(words, told):
     with pytest.raises((SpecError, UnknownName), match=told):
         Training(epochs=1, lr=0.1, **words)
+
+
+def test_a_teacher_may_be_a_start_alone():
+    assert not Training(epochs=1, lr=0.1, teacher="float", start="teacher").taught
 
 
 def test_what_the_network_lacks_is_told():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -13,25 +15,29 @@ from bitproof.training import Perturb
 
 def trained_against(text: str) -> str:
     """Return the attack of a training in its one form. Raises SpecError for what is none, or needs other networks."""
-    specs = expand(text)
-    built = noise(specs[0]) if len(specs) == 1 and "+" not in specs[0] and specs[0] != "clean" else None
+    spec, built = _one(text)
     if built is None or built.family != "adversarial" or isinstance(built, Comparing):
         raise SpecError(
             f"training.adversarial={text!r} is no attack on the network in training. Type for example 'pgd-linf:eps=8/255,steps=7'."
         )
-    return specs[0]
+    return spec
 
 
 def mixed_into(text: str) -> str:
     """Return the noise that is mixed into a training's waves in its one form. Raises SpecError for what cannot be."""
-    specs = expand(text)
-    built = noise(specs[0]) if len(specs) == 1 and "+" not in specs[0] and specs[0] != "clean" else None
+    spec, built = _one(text)
     if getattr(built, "site", None) != "wave" or getattr(built, "others", 0):
         raise SpecError(
             f"training.mix={text!r} is no noise of a wave that needs no other recordings. "
             "Type for example 'background:2,dir=DIR' or 'white_noise:2'."
         )
-    return specs[0]
+    return spec
+
+
+def _one(text: str) -> tuple[str, Any]:
+    """The one noise that ``text`` names in its one form, and what it builds: None for several, a sum, or clean."""
+    spec, *others = expand(text)
+    return spec, None if others or "+" in spec or spec == "clean" else noise(spec)
 
 
 def adversary(spec: str) -> Perturb:

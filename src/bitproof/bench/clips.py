@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import cv2
 import numpy as np
@@ -21,9 +21,6 @@ from bitproof.core import Clip, DataError, ShapeError, seed
 from bitproof.models import Network, TorchVictim
 from bitproof.noises import noise
 from bitproof.tasks import Sample, Task
-
-if TYPE_CHECKING:
-    pass
 
 Wave = NDArray[np.float32]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -19,9 +19,6 @@ from bitproof.core import Cloud, DataError, ShapeError, seed
 from bitproof.models import Network, TorchVictim
 from bitproof.noises import noise
 from bitproof.tasks import Sample, Task
-
-if TYPE_CHECKING:
-    pass
 
 Points = NDArray[np.float32]
 

@@ -19,7 +19,7 @@ from bitproof.convert import WEIGHTED, Recipe, Report
 from bitproof.core import DataError, ShapeError, SpecError
 from bitproof.models import PREDICTORS, Detector, load_detector
 from bitproof.noises import noise
-from bitproof.tasks import AveragePrecision, Precision, Scene, Scenes, coco, load, target
+from bitproof.tasks import AveragePrecision, Precision, Scene, Scenes, coco, is_coco, load, target
 
 #: The clean decoder.
 _DECODE = "decode-pil"
@@ -136,11 +136,11 @@ class _Contest:
 
 def _pictures(calibration: str, n: int | None) -> list[_Picture]:
     """Of COCO's format, or of any source of pictures."""
-    if calibration.partition(":")[0].strip() == "coco":
+    if is_coco(calibration):
         return [_Picture(str(scene.path), scene.read, scene.path) for scene in coco(calibration).load().drawn(n)]
     data = load(calibration).data
     samples = data.calibration(min(32, len(data)) if n is None else n, seed=0)
-    return [_Picture(sample.id, sample.read) for sample in samples]
+    return [_Picture(sample.id, sample.read, getattr(sample.read, "path", None)) for sample in samples]
 
 
 def _checked(scene: Scene) -> Tensor:

@@ -123,8 +123,9 @@ class Grid(BaseModel):
             training = validate(value)
             if training is None:
                 return training
-            against, mix = training.adversarial, training.mix
-            return replace(training, adversarial=against and trained_against(against), mix=mix and mixed_into(mix))
+            specs = {"adversarial": trained_against, "mix": mixed_into}
+            given = {name: of(text) for name, of in specs.items() if (text := getattr(training, name)) is not None}
+            return replace(training, **given)
         except BitproofError as error:
             raise ValueError(str(error)) from None
 

@@ -36,7 +36,9 @@ def command(
     """Make one low-bit variant and tell of every layer whether it changed, and if not, why."""
     if evaluate is None and device != "auto":
         raise SpecError(f"--device {device} says where --evaluate computes, and nothing is evaluated. Leave it out.")
-    if evaluate is not None or calibration.partition(":")[0].strip() == "coco":
+    from bitproof.tasks import is_coco
+
+    if evaluate is not None or is_coco(calibration):
         _detector(model, recipe, calibration, n, out, evaluate, device)
         return
     from bitproof.bench import quantize

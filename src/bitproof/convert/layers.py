@@ -111,7 +111,7 @@ class QuantLayer(nn.Module):
         gains = [gain for q in (weight_quantizer, input_quantizer) if q is not None and (gain := q.gain()) is not None]
         self.gain: Any = gains[0] if gains else None
         self.name = name
-        self.observing = self.float_weight = self._met = False
+        self.observing = self.float_weight = False
         self._cache: tuple[object, Tensor] | None = None
         # nn.TransformerEncoderLayer reads its layers' weights instead of calling them, unless a hook is attached
         self.register_forward_pre_hook(_called)
@@ -213,19 +213,19 @@ class QuantLayer(nn.Module):
             self.weight_quantizer.freeze()
 
     def _observe(self, x: Tensor) -> None:
-        self._met = self._met or bool(x.numel())
         if self.input_quantizer is not None and x.numel():  # a head of a detector is given no boxes where nothing was found
             self._about("input", self.input_quantizer.observe, x)
 
     def freeze_input(self) -> None:
         """Fix the input's range after the batches. Raises BitproofError where none brought a number."""
-        if self.input_quantizer is not None and not self._met:
+        if self.input_quantizer is None:
+            return
+        if not self.input_quantizer.seen:
             raise BitproofError(
                 f"Layer {self.name!r} was given nothing by any calibration batch, so its input has no range. "
                 "Hand in batches that reach it: to a detector, more pictures, in which it finds something."
             )
-        if self.input_quantizer is not None:
-            self._about("input", self.input_quantizer.freeze)
+        self._about("input", self.input_quantizer.freeze)
 
     def _about(self, what: str, action: Any, *args: Any) -> None:
         try:

@@ -84,10 +84,11 @@ class PackedFile:
     def _of_clouds(self, program: nn.Module, about: Mapping[str, Any], spec: str, code: bytes, weight: int) -> Network:
         try:
             form = Cloud(**{key: value for key, value in about.items() if key != "kind"})
-        except TypeError:
-            raise ModelError(
-                f"{self.file!r} does not say how a shape becomes its input; 'bitproof export --packed' does."
-            ) from None
+            whole = isinstance(form.points, int)
+        except (TypeError, SpecError):
+            whole = False
+        if not whole:
+            raise ModelError(f"{self.file!r} does not say how a shape becomes its input; 'bitproof export --packed' does.")
         probe = torch.linspace(-1, 1, 6 * form.points).view(2, 3, form.points)
         return of_form(program, form, probe, spec=spec, classes=self.classes, differentiable=False, code=code, size_bytes=weight)
 

@@ -44,6 +44,8 @@ class TorchVisionDetector:
         """Build the detector and fill it. Raises UnknownName, SpecError, or ModelError where its weights are out of reach."""
         from torchvision import models
 
+        if self.eps is not None and self.weights is None:
+            raise SpecError(f"eps={self.eps:g} is for a file of frozen norms, and no weights=FILE is given. Leave eps out.")
         known = models.list_models(module=models.detection)
         if self.name not in known:
             if self.name in models.list_models(module=models):
@@ -58,6 +60,8 @@ class TorchVisionDetector:
 
     def _filled(self, net: nn.Module, path: str) -> nn.Module:
         load_weights(net, path)
+        if self.eps is not None and not any(isinstance(module, nn.BatchNorm2d) for module in net.modules()):
+            raise SpecError(f"eps={self.eps:g} is for frozen norms, and {self.name} has none. Leave eps out.")
         if not any(name.endswith("num_batches_tracked") for name in read_weights(path)):
             return frozen_(net, 0.0 if self.eps is None and self.name in _WITHOUT_EPS else self.eps)
         if self.eps is not None:

@@ -182,6 +182,11 @@ class Quantizer(nn.Module, ABC):
         rows = x.movedim(self.axis, 0).reshape(self.channels, -1)
         return rows.amin(1).reshape(self.shape), rows.amax(1).reshape(self.shape)
 
+    @property
+    def seen(self) -> bool:
+        """Whether a batch was observed since the last ``freeze``."""
+        return self._bounds is not None
+
     @torch.no_grad()
     def freeze(self) -> None:
         """Fix the ranges from the statistics and drop those. Raises BitproofError without a batch."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from bitproof.core import Registry, Spec, SpecError, UnknownName, bind
 from bitproof.tasks.data import ImageData, Sample
-from bitproof.tasks.detection import AveragePrecision, Precision, Scene, Scenes, coco, target
+from bitproof.tasks.detection import AveragePrecision, Precision, Scene, Scenes, coco, is_coco, target
 from bitproof.tasks.image import ImageTask
 from bitproof.tasks.keyword import KeywordTask
 from bitproof.tasks.kind import Scored, Task
@@ -78,6 +78,7 @@ __all__ = [
     "Verdict",
     "VqaTask",
     "coco",
+    "is_coco",
     "judge_prompt",
     "load",
     "load_any",

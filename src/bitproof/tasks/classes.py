@@ -12,7 +12,7 @@ from bitproof.tasks.scores import Score, scores
 
 @dataclass(frozen=True)
 class OneClass:
-    """One class a sample, top-1. A subclass says what the samples are, and what stands at their sites."""
+    """One class a sample, top-1 unless a subclass scores otherwise; it says what the samples and the clean occupants are."""
 
     version: ClassVar[int] = 1
 

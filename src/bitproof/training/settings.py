@@ -106,7 +106,7 @@ class Training:
     def _without_effect(self) -> list[tuple[str, object, str]]:
         cases = [
             ("temperature", self.temperature != 1, self.distill > 0, "distill > 0"),
-            ("teacher", self.teacher != "fp32", self.taught, "distill > 0 or a match"),
+            ("teacher", self.teacher != "fp32", self.taught or self.start == "teacher", "distill > 0, a match or start='teacher'"),
             ("teacher_lr", self.teacher_lr is not None, self.teacher == "float", "teacher='float'"),
             ("start", self.start != "given", self.teacher == "float", "teacher='float'"),
             ("label_smoothing", self.label_smoothing > 0, self.distill < 1, "distill < 1"),

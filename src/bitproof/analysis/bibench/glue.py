@@ -47,7 +47,7 @@ def _scored(place: Place, recipe: str, clean: pl.DataFrame) -> Place:
     boot = Bootstrap(ours["sample"].n_unique(), "bibench", place.task, ours["sample"].n_unique())
     bi, fp = (np.mean([_draws(part, measure, boot) for measure in MEASURES[name]], axis=0) for part in (ours, theirs))
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(fp > 0, np.maximum(bi, 0) / fp, np.nan)
+        ratio = np.where(fp > 0, np.maximum(np.nan_to_num(bi), 0) / fp, np.nan)  # a constant answer has no correlation: 0
     return replace(place, accuracy=ratio, measure=" and ".join(MEASURES[name]))
 
 

@@ -10,6 +10,9 @@ import polars as pl
 #: What counts as a hyper-parameter: what a teacher, an attack or augmentation adds to a training does not.
 _HYPER = re.compile(r"(?:^|,)((?:batch_size|epochs|lr|min_lr|optimizer|schedule|warmup_epochs|warmup_lr|weight_decay)=[^,]*)")
 
+#: The rate of a low-bit network's float teacher, where that has its own.
+_TEACHER_LR = re.compile(r"(?:^|,)teacher_lr=([^,]*)")
+
 _NETWORK = ["task", "model", "recipe", "seed"]
 
 
@@ -23,8 +26,9 @@ class Spread:
 
 
 def hyper(training: str) -> str:
-    """The hyper-parameters among the settings of a training, as they are written there."""
-    return ",".join(_HYPER.findall(training))
+    """The hyper-parameters among the settings of a training, as they are written there; the rate is its float teacher's."""
+    taught = _TEACHER_LR.search(training)
+    return ",".join(f"lr={taught[1]}" if taught and each.startswith("lr=") else each for each in _HYPER.findall(training))
 
 
 def usual(rows: pl.DataFrame, variants: pl.DataFrame) -> pl.DataFrame:

@@ -49,8 +49,6 @@ def quadratic_mean(values: Array) -> Array:
 def sampled(draws: Array, n: int, parts: str, lacks: str) -> Outcome:
     """The outcome of ``draws``, the figure followed by its resamples: 95 % interval over samples, ``n`` the fewest in a ratio."""
     value = 100 * draws[0]
-    if not np.isfinite(value):
-        return Outcome(n=n, parts=parts, lacks="the control has no right prediction to compare with; look at its training")
     low, high = band(value, 100 * draws[1:], np.asarray(n), (0.0, np.inf))
     return Outcome(float(value / 100), float(low / 100), float(high / 100), n, parts, lacks)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,9 +125,10 @@ class Coco:
         if not chosen:
             raise DataError(f"{str(file.path)!r} names no pictures. {LAYOUT}")
         labels = self._labels(file)
-        things: dict[int, list[Thing]] = defaultdict(list)
+        things: dict[int, list[Thing]] = {image: [] for image in chosen}
         for each in file.annotations():
-            things[each.image].append(_thing(each, labels[each.category]))
+            if each.image in things:
+                things[each.image].append(_thing(each, labels[each.category]))
         scenes = tuple(_scene(file, image, things[image]) for image in chosen)
         names = {labels[category]: name for category, name in file.categories.items()}
         return Scenes(f"{str(root)!r} ({self.split})", scenes, names, self)
@@ -139,12 +139,16 @@ class Coco:
         return {category: category if start is None else start + i for i, category in enumerate(ordered)}
 
 
+def is_coco(spec: str) -> bool:
+    """Whether ``spec`` names data in COCO's format. Raises SpecError for what is no spec."""
+    return Spec.parse(spec).name == NAME
+
+
 def coco(spec: str) -> Coco:
     """Return the settings that ``coco:DIR…`` spells. Raises SpecError for other data: boxes are read of COCO's format alone."""
-    parsed = Spec.parse(spec)
-    if parsed.name != NAME:
+    if not is_coco(spec):
         raise SpecError(f"{spec!r}: a detector is evaluated on data in COCO's format. Type for example coco:DIR,split=val2017.")
-    return bind(parsed, Coco)
+    return bind(Spec.parse(spec), Coco)
 
 
 def _thing(each: Annotated, label: int) -> Thing:

@@ -7,35 +7,25 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bitproof.core import SITES
-from bitproof.tasks.data import Sample
+from bitproof.tasks.classes import OneClass
 from bitproof.tasks.scores import Score, number_scores, scores
 from bitproof.tasks.text.data import TextData
 
 
 @dataclass(frozen=True)
-class TextTask:
+class TextTask(OneClass):
     """One class, or one number, for a sentence or a pair of them.
 
-    A number is right within half a unit; its correlation is a figure of ``analysis``, made from the rows' ``value`` and ``target``.
+    A number is right within half a unit, and its class is the nearest whole one; its correlation is a figure of ``analysis``, made
+    from the rows' ``value`` and ``target``.
     Source: GLUE (arXiv 1804.07461).
     """
 
     kind: ClassVar[str] = "text"
     sites: ClassVar[tuple[str, ...]] = SITES["text"]
     source: ClassVar[str] = "GLUE (arXiv 1804.07461)"
-    version: ClassVar[int] = 1
 
-    spec: str
     data: TextData
-
-    @property
-    def rules(self) -> tuple[str, ...]:
-        """Nothing: the version says it all."""
-        return ()
-
-    def truth(self, sample: Sample) -> int:
-        """The sample's class; of a number the nearest whole one."""
-        return sample.label
 
     def clean(self, form: Any) -> dict[str, str]:
         """The model's own tokenizer."""
