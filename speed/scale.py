@@ -1,14 +1,18 @@
-"""What a large run costs beside its arithmetic: two Ray workers against one, the overhead of a cell, and 8,800 empty cells.
+"""What a run costs beside its arithmetic: two Ray workers against one, a cell on Ray, a run and a bare loop, 10,032 empty cells.
 
 The first two start a cluster of raylets on loopback and run the real thing; a machine that does other work spoils them. The third
-plans 8,800 cells, stores a few rows for each as a run does, then reads, sums up and draws them, and says seconds of the
-processor, memory and files; from its rows a run of 10,000 cells with 50,000 pictures each is worked out. --quick takes a
+is ResNet-18 at 224 px: seconds of the processor a picture, of a run against a loop of Pillow, torchvision's transforms and torch
+(channels last, as the run has it).
+The fourth plans 10,032 cells, stores a few rows for each as a run does, then reads, sums up and draws them, and says seconds of
+the processor, memory and files; from its rows a run of 10,000 cells with 50,000 pictures each is worked out. --quick takes a
 twentieth. Names of cases after the options choose some. -o FILE keeps the output.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
+import io
 import json
 import os
 import resource
@@ -22,6 +26,9 @@ from typing import Any, TypeVar
 import cv2
 import numpy as np
 import polars as pl
+import torch
+from PIL import Image
+from torchvision.transforms import v2
 
 import bitproof as bp
 from bitproof.bench import Plan, parse_grids
@@ -33,8 +40,8 @@ from bitproof.results.cells import encode
 
 T = TypeVar("T")
 
-#: Targets: times as fast with two workers, seconds a cell may cost beside its work.
-FASTER, OVERHEAD_S = 1.8, 0.05
+#: Targets: times as fast with two workers, seconds a cell may cost beside its work, and what a bare loop may save.
+FASTER, OVERHEAD_S, BARE = 1.8, 0.05, 1.1
 
 MODEL = """
 from torch import nn
@@ -51,6 +58,12 @@ def large():
 
 def small():
     return build(2)
+
+
+def resnet():
+    from torchvision.models import resnet18
+
+    return resnet18(num_classes=4)
 """
 
 GRID = """
@@ -153,6 +166,45 @@ def overhead(folder: Path, quick: bool, tell: Callable[[str], None]) -> dict[str
     return {"ours": more, "peer": OVERHEAD_S, "ratio": OVERHEAD_S / max(more, 1e-4), "target": 1.0}
 
 
+def loop(folder: Path, quick: bool, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Seconds of the processor that a picture takes in a run and in a bare loop, ResNet-18 at 224 px."""
+    few, many, batch = 32, 96 if quick else 352, 32
+    write_data(folder, many, 256)
+    limits = {"noises": "[clean]", "recipes": "[fp32]", "model": "resnet", "size": 224, "seeds": [0], "batch": batch}
+    grids = {n: GRID.format(folder=folder, limit=n, **limits) + "cache_mb: 0\n" for n in (few, many)}
+    net = bp.model(f"python:{folder}/net.py#resnet,size=224,classes=4")
+    files = pl.read_parquet(folder / "pictures.parquet")
+    best = {"run": float("inf"), "loop": float("inf")}
+    for turn in range(1 if quick else 3):
+        took = {n: processor(bp.run, grids[n], folder / f"loop{n}-{turn}", device="cpu") for n in grids}
+        each = {"run": (took[many] - took[few]) / (many - few), "loop": processor(bare, net, files, batch) / many}
+        best = {name: min(best[name], each[name]) for name in best}
+    ratio = best["run"] / best["loop"]
+    tell(f"a picture takes {1e3 * best['run']:.1f} ms in a run, {ratio:.3f} times those of a bare loop (at most {BARE})")
+    return {"ours": best["run"], "peer": best["loop"], "ratio": 1 / ratio, "target": 1 / BARE}
+
+
+def processor(call: Callable[..., Any], *given: Any, **named: Any) -> float:
+    """Seconds of the processor that a call takes, those of all threads."""
+    begun = time.process_time()
+    call(*given, **named)
+    return time.process_time() - begun
+
+
+def bare(net: Any, files: pl.DataFrame, batch: int) -> float:
+    """The share of right answers, as one would write it down for once."""
+    module = copy.deepcopy(net.module).to(memory_format=torch.channels_last)
+    bytes_of, labels, right = files["image"].to_list(), torch.tensor(files["label"].to_list()), 0
+    seen = v2.Compose(
+        [v2.Resize(net.geometry.resize), v2.CenterCrop(net.geometry.size), v2.ToImage(), v2.ToDtype(torch.float32, True)]
+    )
+    with torch.inference_mode():
+        for i in range(0, len(labels), batch):
+            x = torch.stack([seen(Image.open(io.BytesIO(data)).convert("RGB")) for data in bytes_of[i : i + batch]])
+            right += int((module(x.contiguous(memory_format=torch.channels_last)).argmax(1) == labels[i : i + batch]).sum())
+    return right / len(labels)
+
+
 def seconds_each(meter: Meter, first: int) -> float:
     """Seconds of a cell after the ``first`` ones."""
     return (meter.found[-1][0] - meter.found[first][0]) / (len(meter.found) - first - 1)
@@ -207,9 +259,10 @@ class Account:
 
 
 def empty(folder: Path, quick: bool, tell: Callable[[str], None]) -> dict[str, Any]:
-    """8,800 cells without arithmetic: planned, run, resumed, read, summed up, drawn."""
+    """10,032 cells without arithmetic: planned, run, resumed, read, summed up, drawn."""
     write_data(folder, 64, 32)
-    recipes = ["fp32", *(f"mse:w{w}a{a}" for w in range(2, 9) for a in range(2, 9))]
+    bits = range(2, 9)
+    recipes = ["fp32", *(f"mse:w{w}a{a}" for w in bits for a in bits), *(f"minmax:w{w}a8" for w in bits)]
     text = GRID.format(
         folder=folder, model="small", size=32, recipes=json.dumps(recipes), noises="[clean, corruptions, system]", limit=4, batch=4,
         seeds=[0, 1],
@@ -259,7 +312,7 @@ def large(plan: Plan, tell: Callable[[str], None], samples: int = 50_000, cells:
     )
 
 
-CASES = {"workers": workers, "overhead": overhead, "empty": empty}
+CASES = {"workers": workers, "overhead": overhead, "loop": loop, "empty": empty}
 
 
 def main() -> None:
