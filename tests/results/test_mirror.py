@@ -30,7 +30,7 @@ def url(request, tmp_path, machine):
 def s3(monkeypatch):
     """An S3 of this process."""
     pytest.importorskip("s3fs", reason="the extra s3 is not installed")
-    pytest.importorskip("flask_cors", reason="moto's server is not installed")
+    pytest.importorskip("flask_cors", reason="moto's server is not installed (pip install 'moto[s3]' flask-cors)")
     server = pytest.importorskip("moto.server", reason="moto is not installed").ThreadedMotoServer(port=0, verbose=False)
     server.start()
     for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}.items():
