@@ -11,9 +11,15 @@ RUNS = sorted(path.parent for path in (Path(__file__).parents[2] / "results").gl
 
 
 def test_there_are_runs():
-    assert {"audit-cifar10", "kws", "noise-imagenet-sample", "ptq-imagenet-sample", "qat-cifar10", "text-glue"} <= {
-        run.name for run in RUNS
-    }
+    assert {
+        "audit-cifar10",
+        "kws",
+        "noise-imagenet-sample",
+        "patch-cifar10",
+        "ptq-imagenet-sample",
+        "qat-cifar10",
+        "text-glue",
+    } <= {run.name for run in RUNS}
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
@@ -22,6 +28,6 @@ def test_a_committed_run_is_whole(run):
     assert store.failures() == []
     assert parse_grids(store.grid())
     assert set(rows["variant"]) <= set(bp.results.variants(run)["variant"])  # a teacher may have no rows
-    clean = bp.analysis.accuracy(rows).filter(noise="clean")
+    clean = bp.analysis.accuracy(rows).filter(noise="clean", defense="none")
     assert clean.height == rows.select("task", "model", "recipe").n_unique()  # seeds are pooled
     assert (run / "README.md").read_text().count("bitproof run") >= 1
