@@ -1,8 +1,11 @@
+import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from results_rows import files, rows, variant
 
 from bitproof.core import StoreError
 from bitproof.results import Store, compact, load, variants
+from bitproof.results.compact import SINGLE
 from bitproof.results.files import write_json
 
 PNG = b"\x89PNG\r\n\x1a\n picture"
@@ -23,7 +26,8 @@ def source(tmp_path):
 
 
 def same(a, b):
-    assert load(a.path).equals(load(b.path)) and variants(a.path).equals(variants(b.path))
+    assert_frame_equal(load(a.path), load(b.path), rel_tol=2**-24, abs_tol=0)
+    assert variants(a.path).equals(variants(b.path))
     assert a.done() == b.done() and a.failures() == b.failures() and a.reports() == b.reports()
     assert a.grid() == b.grid() and a.environment() == b.environment()
     assert a.grids() == b.grids() == ["a: 0\n"] and a.environments() == b.environments() == [{"cpu": "a: 0\n"}]
@@ -37,6 +41,13 @@ def test_the_compact_form_reads_the_same(source, tmp_path):
         *("store.json", "rows.parquet", "variants.json", "failures.json", "gallery.json"),
         *("grid.yaml", "grids.json", "environment.json", "environments.json"),
     }
+
+
+def test_an_answers_figures_are_rounded_to_float32_and_nothing_else(source, tmp_path):
+    told = load(source.path)
+    kept = load(compact(source.path, tmp_path / "small").path)
+    assert kept.drop(SINGLE).equals(told.drop(SINGLE))
+    assert kept.select(SINGLE).equals(told.select(pl.col(SINGLE).cast(pl.Float32).cast(pl.Float64)))
 
 
 def test_pictures_can_stay_behind(source, tmp_path):
