@@ -30,9 +30,10 @@ def defended(rows: pl.DataFrame) -> pl.DataFrame:
     A line whose ``noise`` is ``mean`` is over all cells of its family. On the ``n`` samples that met both, %:
     ``without`` accuracy behind no defense, ``value`` behind this one, ``gain`` their difference in points, paired by sample.
     ``label``: ``known`` to whoever applies the defense, or ``free``. Of a defense that knows it: ``gain_free``, without the label
-    (all patches tried, the one that its class likes best wins); ``gain_random``, of a random pattern of the same place and energy,
-    and ``over_random``, what the patch gains over that; ``wrong``, accuracy with another class's patch, and ``pulled``, how often
-    the answer is then the patch's class; ``alone``, on clean lines: how often the patch on grey, without a picture, is its class.
+    (each class tried with its own patch, if it has one; the likeliest is the answer); ``gain_random``, of a random pattern of the
+    same place and energy, and ``over_random``, what the patch gains over that; ``wrong``, accuracy with another class's patch, and
+    ``pulled``, how often the answer is then the patch's class; ``alone``, on clean lines: how often the patch on grey, without a
+    picture, is its class.
     All with 95 % intervals, those of controls on the run's ``limit.controls`` samples, which may be fewer than ``n``. Where a
     control is missing on clean pictures nothing is given, and ``note`` names it.
     ``verdict``: of the masking audit behind the defense, for attacks.

@@ -78,9 +78,11 @@ class NetworkCosts:
         return len(self.plan.samples(cell)) * self._tries(cell) * (1.0 + work) * low_bit * self.forward_s[cell.variant.model]
 
     def _tries(self, cell: Cell) -> int:
-        """How often a sample is shown: without its label each class's patch is tried."""
+        """How often a sample is shown: without its label each class's patch is tried, and none where a class has none."""
         fit = self.plan.fit(cell)
-        return len(fit.labels) if fit and parted(cell.defense)[1] == "argmax" else 1
+        if fit is None or parted(cell.defense)[1] != "argmax":
+            return 1
+        return len(fit.labels) + (len(fit.labels) < self.plan.networks[cell.variant.model].classes)
 
     def fit_s(self, fit: Fit) -> float:
         """Seconds to fit a defense; the networks that it is fitted on come before."""

@@ -75,6 +75,8 @@ class Defending:
         if text != "none":
             fit = self.fit(text, variant)
             yield f"defense {fit.id if fit else defense(parted(text)[0]).version}"
+            if fit and parted(text)[1] == "argmax" and len(fit.labels) < self.plan.networks[variant.model].classes:
+                yield "among all classes"  # once it was among those that have patches
 
 
 def _controls(spec: str) -> Iterator[str]:

@@ -10,9 +10,6 @@ from torch import Tensor
 from bitproof.models import TorchVictim
 from bitproof.tasks import Sample
 
-#: Log-probability of a class that has no patch.
-NEVER = -1e4
-
 Batched = Iterable[tuple[list[Sample], Tensor]]
 
 
@@ -28,22 +25,27 @@ class Answered:
 
 
 def answers(
-    victim: TorchVictim, labels: Sequence[int], shown: Callable[[int], Batched], classes: int
+    victim: TorchVictim, labels: Sequence[int], shown: Callable[[int | None], Batched], classes: int
 ) -> Iterator[tuple[list[Sample], Tensor]]:
-    """Yield (samples, N×classes): z_c = log p_c(x ⊕ P_c) for each class c of ``labels``, else ``NEVER``.
+    """Yield (samples, N×classes): z_c = log p_c(x ⊕ P_c) for each class c of ``labels``, log p_c(x) for a class without a patch.
 
-    ``shown`` returns the batches of the cell with the patch of a class. Source: arXiv 2206.13891 (C-AVP), its rule at test time.
+    ``shown`` returns the batches of the cell with the patch of a class, and of None without any. So the answer is among all
+    classes, as a bare network's is. Source: arXiv 2206.13891 (C-AVP), its rule at test time, where every class has a patch.
     """
     chunks: list[list[Sample]] = []
-    columns = []
-    for label in labels:
-        chunks, found = [], []
+
+    def asked(label: int | None) -> Tensor:
+        chunks.clear()
+        found = []
         for chunk, x in shown(label):
             with torch.inference_mode():
-                found.append(victim.logits(x.to(victim.device)).float().cpu().log_softmax(dim=1)[:, label].clone())
+                z = victim.logits(x.to(victim.device)).float().cpu().log_softmax(dim=1)
+            found.append((z if label is None else z[:, label]).clone())
             chunks.append(chunk)
-        columns.append(torch.cat(found))
-    count = sum(map(len, chunks))
-    z = torch.full((count, classes), NEVER)
-    z[:, list(labels)] = torch.stack(columns, dim=1)
+        return torch.cat(found)
+
+    columns = {label: asked(label) for label in labels}
+    z = asked(None) if len(labels) < classes else torch.empty(len(columns[labels[0]]), classes)
+    for label, column in columns.items():
+        z[:, label] = column
     yield from zip(chunks, torch.split(z, [len(chunk) for chunk in chunks]), strict=True)

@@ -185,13 +185,13 @@ class NetworkEvaluator:
         return cast(Strike, self.victims.attack(cell, behind))
 
     def _answers(self, cell: Cell, worn: Worn, victim: TorchVictim, span: tuple[int, int | None], times: Times) -> Batched:
-        """The cell's samples with each class's patch in turn."""
+        """The cell's samples with each class's patch in turn, and without any where some class has none."""
         fit = self.plan.fit(cell)
 
-        def shown(label: int) -> Batched:
-            each = worn.told(label)
+        def shown(label: int | None) -> Batched:
+            each = None if label is None else worn.told(label)
             batches = self._ahead.batches(self._pictures(cell, each, *span), times)
-            return each.on_batches(batches) if worn.at == "after" else batches
+            return each.on_batches(batches) if each and worn.at == "after" else batches
 
         return answers(victim, fit.labels if fit else (), shown, self.plan.networks[cell.variant.model].classes)
 

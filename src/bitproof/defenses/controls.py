@@ -13,7 +13,7 @@ from bitproof.core import seed as seed_of
 from bitproof.defenses.geometry import paste
 from bitproof.defenses.patch import Patches
 
-#: Controls by name: what each shows. ``argmax`` is no other patch: all are tried, and the class that its own patch likes best wins.
+#: Controls by name: what each shows. ``argmax`` is no other patch: each class is tried with its own, if any; the likeliest wins.
 CONTROLS = {
     "wrong": "the patch of another class: does the patch decide, whatever the object?",
     "random": "a random pattern of the same place and energy: is it the pattern, or that there is one?",

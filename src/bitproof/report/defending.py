@@ -10,7 +10,7 @@ from bitproof.report.words import SIGNS, change, duration, interval, number
 
 _HINTS = {
     "gain": "Points over no defense on the same pictures, with the 95 % interval",
-    "gain_free": "The same where nobody knows the class: all patches are tried, and the class that its own patch likes best wins",
+    "gain_free": "The same where nobody knows the class: each is tried with its own patch, if any, and the likeliest is the answer",
     "over_random": "Points that the patch gains over a random pattern of the same place and energy",
     "wrong": "Accuracy, %, with the patch of another class on the picture",
     "pulled": "How often, %, the answer is then the class of the patch",
