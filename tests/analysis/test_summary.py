@@ -216,3 +216,26 @@ def test_a_low_bit_network_may_be_the_control_where_there_is_no_float_one():
     assert set(frame["control"]) == {"given:w8a8"} and figure(frame, "clean", "bnn:w1a1")["delta"] is not None
     with_float = summary(make(CLEAN | SYSTEM, recipes=("fp32", "given:w8a8", "bnn:w1a1")))
     assert set(with_float["control"]) == {"fp32"}
+
+
+def test_any_recipe_may_stand_in_the_controls_place():
+    rows = make(CLEAN | SYSTEM, recipes=("fp32", "lsq:w4a4", "pact:w4a4"), missing=0.2)
+    usual, other = summary(rows), summary(rows, against="pact:w4a4")
+    assert set(other["control"]) == {"pact:w4a4"}
+    one, swapped = figure(other, "clean"), figure(summary(rows, against="lsq:w4a4"), "clean", "pact:w4a4")
+    clean = (
+        rows.filter(noise="clean")
+        .pivot(on="recipe", index="sample", values="correct", aggregate_function="mean")
+        .drop_nulls(["lsq:w4a4", "pact:w4a4"])
+    )
+    assert one["delta"] == pytest.approx(100 * (clean["lsq:w4a4"].cast(float) - clean["pact:w4a4"].cast(float)).mean())
+    assert (one["delta"], one["delta_low"], one["delta_high"]) == pytest.approx(
+        (-swapped["delta"], -swapped["delta_high"], -swapped["delta_low"])
+    )
+    assert figure(other, "clean", "pact:w4a4")["delta"] is None and figure(other, "clean", "fp32")["delta"] is not None
+    assert other["value"].equals(usual["value"]), "a figure of one recipe stands whatever it is compared with"
+    assert accuracy(rows, against="pact:w4a4").filter(recipe="lsq:w4a4", noise="clean")["delta"].item() == one["delta"]
+
+
+def test_where_the_rival_was_not_run_nothing_is_compared():
+    assert summary(make(CLEAN, recipes=("fp32", "lsq:w4a4")), against="mse:w8a8")["delta"].null_count() == 2 * 3

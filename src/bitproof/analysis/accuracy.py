@@ -29,12 +29,13 @@ COLUMNS = pl.Schema(
 )
 
 
-def accuracy(rows: pl.DataFrame) -> pl.DataFrame:
+def accuracy(rows: pl.DataFrame, *, against: str | None = None) -> pl.DataFrame:
     """Return one line for each cell of ``rows`` (columns of ``core.SampleRow``), with ``COLUMNS``; what is undefined is null.
 
     ``label``: ``known`` to whoever applies the defense, or ``free``. ``n`` samples; ``value`` [``low``, ``high``] accuracy, %.
-    ``control``: the recipe compared with (``float``, else ``fp32``); ``pairs``: samples in common with it; ``delta``: accuracy
-    minus the control's on those, points; ``mcnemar_p``: exact test of that difference (several seeds: a sign test over samples).
+    ``control``: the recipe compared with (``against``, else ``float``, else ``fp32``); ``pairs``: samples in common with it;
+    ``delta``: accuracy minus the control's on those, points; ``mcnemar_p``: exact test of that difference (several seeds: a sign
+    test over samples).
     ``drop``: clean minus noisy accuracy on the same samples, points.
     ``excess``: drop minus the control's drop: what low bits lose to this noise beyond what the noise takes from everybody.
     ``churn``: predictions that differ from the same network's clean prediction, %; ``churn_control``: the control's, on the
@@ -45,18 +46,23 @@ def accuracy(rows: pl.DataFrame) -> pl.DataFrame:
     Source: ``ece`` Guo et al., arXiv 1706.04599, eq. 3; ``mcnemar_p`` McNemar (1947); ``excess`` is a difference in differences.
     Differs from the paper: nothing.
     """
-    lines = [line for block, told in audited(rows) for recipe in block.recipes for line in _lines(block, recipe, told[recipe])]
+    lines = [
+        line
+        for block, told in audited(rows)
+        for recipe in block.recipes
+        for line in _lines(block, recipe, told[recipe], block.rival(against))
+    ]
     return pl.DataFrame(lines, schema=COLUMNS).with_columns(pl.col(pl.Float64).fill_nan(None))
 
 
-def _lines(block: Block, recipe: str, told: Mapping[Ball, Finding]) -> list[dict[str, Any]]:
+def _lines(block: Block, recipe: str, told: Mapping[Ball, Finding], rival: str | None) -> list[dict[str, Any]]:
     cells = block.recipes[recipe]
     columns = np.flatnonzero(cells.seen.any(axis=(0, 2))).tolist()
     head = {"task": block.task, "model": block.model, "recipe": recipe, "defense": block.defense, "label": block.label}
-    head |= {"control": block.control}
+    head |= {"control": rival}
     figures = _own(block, cells, columns)
-    if block.control and block.control != recipe:
-        figures |= _compared(block, cells, block.recipes[block.control], columns)
+    if rival and rival != recipe:
+        figures |= _compared(block, cells, block.recipes[rival], columns)
     return [
         head
         | block.noises[column]._asdict()

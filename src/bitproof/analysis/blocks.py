@@ -81,6 +81,10 @@ class Block:
         given = (name for name in self.recipes if name.startswith(GIVEN))
         return next((name for name in CONTROLS if name in self.recipes), next(given, None))
 
+    def rival(self, against: str | None) -> str | None:
+        """The recipe that figures are compared with: ``against``, or the control where none is named; None where it was not run."""
+        return self.control if against is None else against if against in self.recipes else None
+
     @property
     def label(self) -> str | None:
         """Whether the class is ``known`` to whoever applies the defense, or ``free``; None where there is no defense."""

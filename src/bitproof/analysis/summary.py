@@ -37,12 +37,12 @@ COLUMNS = pl.Schema(
 )
 
 
-def summary(rows: pl.DataFrame, *, imagenet: Collection[str] | None = None) -> pl.DataFrame:
+def summary(rows: pl.DataFrame, *, imagenet: Collection[str] | None = None, against: str | None = None) -> pl.DataFrame:
     """Return the figures of ``FIGURES`` for every recipe of ``rows`` (columns of ``core.SampleRow``), with ``COLUMNS``.
 
     ``value`` [``low``, ``high``] with 95 % interval, from ``n`` samples; ``delta``: the difference to the recipe ``control`` on the
-    ``pairs`` samples in common, over the cells in common, null on the control's own lines. A figure that cannot be given has
-    null and a ``note`` that says why. ``verdict``: ``audit``'s, for figures under attack.
+    ``pairs`` samples in common, over the cells in common, null on the control's own lines; ``against``: a recipe in its place. A
+    figure that cannot be given has null and a ``note`` that says why. ``verdict``: ``audit``'s, for figures under attack.
     ``label``: whether the class is ``known`` to whoever applies the defense, or ``free``.
     ``imagenet``: the tasks that are 1000-class ImageNet, where mCE is defined; by default those whose data source
     is called ``imagenet``.
@@ -51,7 +51,9 @@ def summary(rows: pl.DataFrame, *, imagenet: Collection[str] | None = None) -> p
     for block, told in audited(rows):
         known = is_imagenet(block.task) if imagenet is None else block.task in imagenet
         for recipe, cells in block.recipes.items():
-            lines += (_line(block, recipe, measure) for measure in measures_of(block, cells, known, told[recipe]))
+            lines += (
+                _line(block, recipe, measure, block.rival(against)) for measure in measures_of(block, cells, known, told[recipe])
+            )
     return pl.DataFrame(lines, schema=COLUMNS).with_columns(pl.col(pl.Float64).fill_nan(None))
 
 
@@ -70,8 +72,8 @@ def measures_of(block: Block, cells: Cells, imagenet: bool, told: Mapping[Ball, 
     )
 
 
-def _line(block: Block, recipe: str, measure: Measure) -> dict[str, Any]:
-    head = {"task": block.task, "model": block.model, "recipe": recipe, "defense": block.defense, "control": block.control}
+def _line(block: Block, recipe: str, measure: Measure, rival: str | None) -> dict[str, Any]:
+    head = {"task": block.task, "model": block.model, "recipe": recipe, "defense": block.defense, "control": rival}
     line = head | {"label": block.label, "figure": measure.figure, "n": 0, "verdict": measure.verdict, "note": measure.note}
     if measure.tally is None:
         return line
@@ -81,8 +83,8 @@ def _line(block: Block, recipe: str, measure: Measure) -> dict[str, Any]:
         return line | {"note": "; ".join(filter(None, ["no sample", measure.note]))}
     own = level(ours.columns(ours.filled), measure.reduction, block.bootstrap)
     line |= {name: value.item() for name, value in own._asdict().items()} | {"note": _runs(measure.note, ours, block)}
-    if measure.paired and block.control and block.control != recipe:
-        line |= delta_of(block, measure, ours, measure.tally(block.recipes[block.control]))
+    if measure.paired and rival and rival != recipe:
+        line |= delta_of(block, measure, ours, measure.tally(block.recipes[rival]))
     return line
 
 

@@ -41,14 +41,17 @@ def command(
             help="One line a figure, a cell, a variant, a sample, a measure of GLUE, a defense; of vqa, a scenario, a reply.",
         ),
     ] = What.summary,
+    against: Annotated[
+        str | None, typer.Option(help="Compare the others with this recipe in place of the control.", metavar="RECIPE")
+    ] = None,
     as_csv: AsCsv = False,
     as_json: AsJson = False,
 ) -> None:
     """Print the figures of a run, each with its 95 % interval and its n."""
     check_forms(as_csv, as_json)
-    frame = _frame(path, what)
+    frame = _frame(path, what, against)
     if not printed(frame, as_csv, as_json):
-        _print(frame, what)
+        _print(frame, what, against)
     _warn(path)
 
 
@@ -62,25 +65,38 @@ def _warn(path: Path) -> None:
         typer.secho(f"failed: {name}: {failure['error']}", fg="red", err=True)
 
 
-def _frame(path: Path, what: What) -> pl.DataFrame:
+def _frame(path: Path, what: What, against: str | None) -> pl.DataFrame:
     from bitproof import analysis, results
 
+    if against is not None and what not in (What.summary, What.cells):
+        raise typer.BadParameter("it compares figures (--what summary) and cells (--what cells)", param_hint="--against")
     if what is What.variants:
         return results.variants(path)
     if what in (What.scenarios, What.replies):
         said = results.replies(path)
         return analysis.questions(said) if what is What.scenarios else said
     rows = results.load(path)
-    if what is What.samples:
-        return rows
-    if what is What.defenses:
-        return analysis.defended(rows)
-    if what is What.metrics:
-        return analysis.metrics(rows)
-    return analysis.accuracy(rows) if what is What.cells else analysis.summary(rows, imagenet=results.imagenet(path))
+    _check_ran(rows, against)
+    tables: dict[What, Callable[[pl.DataFrame], pl.DataFrame]] = {
+        What.samples: lambda rows: rows,
+        What.defenses: analysis.defended,
+        What.metrics: analysis.metrics,
+        What.cells: partial(analysis.accuracy, against=against),
+        What.summary: partial(analysis.summary, imagenet=results.imagenet(path), against=against),
+    }
+    return tables[what](rows)
 
 
-def _print(frame: pl.DataFrame, what: What) -> None:
+def _check_ran(rows: pl.DataFrame, recipe: str | None) -> None:
+    """Raise UnknownName for a recipe that the run does not hold."""
+    from bitproof.core import UnknownName
+
+    known = sorted(rows["recipe"].unique())
+    if recipe is not None and recipe not in known:
+        raise UnknownName("recipe", recipe, known, f"The run holds {', '.join(known)}.")
+
+
+def _print(frame: pl.DataFrame, what: What, against: str | None = None) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -90,7 +106,7 @@ def _print(frame: pl.DataFrame, what: What) -> None:
     keys = ["task", "model", "defense"] if "defense" in frame.columns and what is not What.defenses else ["task", "model"]
     told = [*keys, "label"] if what in (What.summary, What.cells) else keys
     for part in frame.partition_by(keys, maintain_order=True):
-        columns = SHOWN[what]
+        columns = {f"vs {against}" if against and name == "vs_control" else name: read for name, read in SHOWN[what].items()}
         title = placed(part.select(told).row(0, named=True))
         table = Table(*columns, title=escape(title), title_justify="left", box=None, header_style="bold")
         for row in part.iter_rows(named=True):
