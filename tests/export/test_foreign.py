@@ -1,5 +1,7 @@
 """Checkpoints of binary networks in other people's formats: the same predictions in simulation and on packed bits."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -141,3 +143,42 @@ def test_float_weights_are_told_from_signs():
     assert "float" in str(bp.deploy(adopt(Vgg(False), state), X).report)
     with pytest.raises(ModelError, match="±α"):
         adopt(nn.Linear(2, 2), nn.Linear(2, 2).state_dict())
+
+
+class LeNet(nn.Module):
+    """The networks of larq/train.py: Keras's epsilon, and its order of positions before channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 12, 5, bias=False), nn.Conv2d(12, 24, 5, padding=2, bias=False)
+        self.fc1, self.fc2, self.fc3 = nn.Linear(24 * 36, 120, bias=False), nn.Linear(120, 84, bias=False), nn.Linear(84, 10)
+        self.norm1, self.norm2 = nn.BatchNorm2d(12, 1e-3), nn.BatchNorm2d(24, 1e-3)
+        self.norm3, self.norm4 = nn.BatchNorm1d(120, 1e-3), nn.BatchNorm1d(84, 1e-3)
+
+    def forward(self, x):
+        x = self.norm1(F.max_pool2d(self.conv1(x), 2))
+        x = self.norm2(F.max_pool2d(self.conv2(x), 2))
+        x = self.norm3(self.fc1(x.permute(0, 2, 3, 1).flatten(1)))
+        return self.fc3(self.norm4(self.fc2(x)))
+
+
+KERAS = {
+    **{"kernel": "weight", "kernel.alpha": "alpha", "gamma": "weight", "beta": "bias", "bias": "bias"},
+    **{"moving_mean": "running_mean", "moving_variance": "running_var"},
+}
+
+
+@pytest.mark.parametrize(("name", "pad"), [("zero", 0), ("minus-one", -1)])
+def test_networks_that_larq_trained_answer_as_in_larq(name, pad):
+    """Oracle: TensorFlow's own answers, kept beside the weights."""
+    kept = dict(np.load(Path(__file__).parent / "larq" / f"lenet-{name}.npz"))
+    pictures, expected = kept.pop("pictures"), torch.from_numpy(kept.pop("logits"))
+    x = torch.from_numpy((pictures[:, None] / 127.5 - 1).astype(np.float32))
+    names = {key: f"{key.split('/')[0]}.{KERAS[key.split('/')[1]]}" for key in kept}
+    model = adopt(LeNet(), kept, layout="hwio", pad=pad, names=names)
+    deployed = bp.deploy(model, x)
+    assert deployed.report.packed == 3
+    with torch.no_grad():
+        for found in (model(x), deployed.model(x)):
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+            assert torch.equal(found.argmax(1), expected.argmax(1))
