@@ -10,7 +10,16 @@ import polars as pl
 from bitproof.core import Spec
 from bitproof.results.schema import SAMPLES, completed
 
-FAMILY = {"pil": "system", "cv": "system", "decode": "system", "pgd": "adversarial"}
+FAMILY = {"pil": "system", "cv": "system", "decode": "system"} | dict.fromkeys(("pgd", "square", "transfer"), "adversarial")
+
+#: What a masking audit asks for in one ball, and room for everything.
+AT = "linf:eps=2/255"
+SUITE = (
+    *(f"pgd-{AT}{more}" for more in ("", ",loss=margin", ",grad=ste-full", ",steps=40", ",steps=100")),
+    f"square-{AT},queries=1000",
+    f"transfer-{AT}",
+)
+FREE = "pgd-linf:eps=1"
 
 
 def family(noise: str) -> str:
@@ -47,13 +56,35 @@ def flipping(flips: Mapping[str, Mapping[str, float]], n: int = 300, frames: int
     return pl.concat(parts)
 
 
+def attacked(standing: Mapping[str, float], n: int = 500, beaten: Mapping[str, float] | None = None) -> pl.DataFrame:
+    """Rows of recipe → share that stands under every attack of the suite, the same pictures under each, with evidence cells.
+
+    ``beaten``: recipe → share that stands under the black box, where that finds more than the gradients did.
+    """
+    shares = {recipe: {"clean": 0.95, **dict.fromkeys(SUITE, level), FREE: 0.0} for recipe, level in standing.items()}
+    for recipe, level in (beaten or {}).items():
+        shares[recipe][SUITE[5]] = level
+    rows = planted(shares, n, share=1.0)
+    low_bit = pl.col("recipe") != "fp32"
+    told = rows.filter(family="clean").with_columns(
+        *(pl.lit("evidence").alias(name) for name in ("noise", "name", "family")),
+        pl.concat_str("recipe", pl.lit(" evidence")).alias("cell"),
+        low_bit.alias("zero_exact"),
+        pl.lit(False).alias("zero_ste"),
+        pl.lit(1.0).alias("logit_norm"),
+        pl.lit(0.5).alias("cosine"),
+    )
+    return pl.concat([rows, told.cast(rows.schema)])
+
+
 def _part(recipe: str, noise: str, correct: np.ndarray, prediction: np.ndarray, label: np.ndarray, model: str) -> pl.DataFrame:
     spec, n = Spec.parse(noise), len(label)
     kind = family(noise)
+    gradient = spec.options.get("grad", "ste") if spec.name.startswith("pgd") else None
     columns = {
         "cell": f"{model} {recipe} {noise}", "variant": f"{model} {recipe}", "task": "parquet:x", "model": model, "recipe": recipe,
         "noise": noise, "name": spec.name, "family": kind, "severity": int(spec.values[0]) if kind == "natural" else None,
-        "gradient": "ste" if kind == "adversarial" else None, "defense": "none", "seed": 0,
+        "gradient": gradient, "defense": "none", "seed": 0,
         "sample": [f"s{i:04}" for i in range(n)],
         "label": label, "prediction": prediction, "correct": correct, "margin": np.where(correct, 1.0, -1.0), "loss": 1.0,
         "confidence": 0.7, "success": None, "queries": None, "gradients": None,

@@ -3,9 +3,9 @@
 import numpy as np
 import polars as pl
 import pytest
-from statements_rows import flipping, planted
+from statements_rows import attacked, flipping, planted
 
-from bitproof.analysis import findings
+from bitproof.analysis import audit, findings
 from bitproof.analysis.permutation import FLIPS, one_sided
 from bitproof.analysis.statements import STATEMENTS
 from bitproof.analysis.statements.published import published
@@ -76,6 +76,44 @@ def test_nothing_under_attack_is_decided_without_an_audit_that_holds():
     found = line(planted(shares), "F1")
     assert found["status"] == "undecided" and found["verdict"] == "undecided" and found["p_for"] < 0.05
     assert "bitproof audit" in found["why"]
+
+
+STANDING = {"fp32": 0.2, "lsq:w8a8": 0.35, "lsq:w4a4": 0.5, "lsq:w2a2": 0.65}
+UNDER_ATTACK = ("F1", "F1w", "F2", "F2w")
+
+
+def test_under_attack_the_published_order_is_supported_where_the_audit_holds():
+    rows = attacked(STANDING)
+    assert set(audit(rows)["verdict"]) == {"holds"}, audit(rows)["why"].to_list()
+    found = status(rows)
+    assert [found[key] for key in UNDER_ATTACK] == ["supported"] * 4
+    first, worst = line(rows, "F1"), line(rows, "F1w")
+    assert (first["verdict"], first["comparisons"], worst["comparisons"]) == ("holds", 21, 3)  # three recipes, seven attacks
+    assert first["effect"] == pytest.approx(100 * (0.5 - 0.2) / 0.95, abs=4) and first["low"] > 20
+    assert line(rows, "F2w")["effect"] == pytest.approx(100 * 0.15 / 0.95, abs=3)
+
+
+def test_under_attack_the_opposite_order_is_contradicted_where_the_audit_holds():
+    rows = attacked(dict(zip(STANDING, reversed(STANDING.values()), strict=True)))
+    assert set(audit(rows)["verdict"]) == {"holds"}
+    found = status(rows)
+    assert [found[key] for key in UNDER_ATTACK] == ["contradicted"] * 4
+    assert line(rows, "F1")["why"].startswith("against it: lsq:w2a2 against fp32") and line(rows, "F1")["agree"] == 0
+
+
+def test_under_attack_bits_and_control_are_two_statements():
+    """All low bits above the control, but the more bits the more robust: F1 holds and F2 does not."""
+    found = status(attacked({"fp32": 0.2, "lsq:w8a8": 0.65, "lsq:w4a4": 0.5, "lsq:w2a2": 0.35}))
+    assert [found[key] for key in UNDER_ATTACK] == ["supported", "supported", "contradicted", "contradicted"]
+
+
+def test_one_masked_network_leaves_all_that_rests_on_it_undecided():
+    rows = attacked(STANDING, beaten={"lsq:w2a2": 0.25})
+    assert dict(audit(rows).select("recipe", "verdict").iter_rows())["lsq:w2a2"] == "masked"
+    for key in UNDER_ATTACK:
+        found = line(rows, key)
+        assert (found["status"], found["verdict"]) == ("undecided", "masked") and "masked" in found["why"]
+    assert line(rows, "F1w")["p_for"] < 0.05  # the rows alone would have decided
 
 
 def test_where_nothing_stands_there_is_nothing_to_compare():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bitproof.quantizers import QUANTIZERS
+from bitproof.quantizers import OPERANDS, QUANTIZERS
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "quantizers.json"
 CASES = {
@@ -19,10 +19,22 @@ CASES = {
     if bits in QUANTIZERS.load(name).at_width(bits).widths and (name, bits) != ("bifsmnv2", 2)  # two planes, of inputs alone
     for role, words in (("weight", {"role": "weight", "channels": 3, "axis": -2}), ("activation", {"role": "activation"}))
 }
+CASES |= {
+    f"{name}:{operand},{bits}": (name, bits, {"operand": operand, "role": "activation", "symmetric": method.defaults["symmetric"]})
+    for name in QUANTIZERS
+    for bits in (1, 2, 4, 8)
+    if bits in (method := QUANTIZERS.load(name).at_width(bits)).widths
+    for operand in OPERANDS
+    if method.at_operand(operand) is not method  # a form of its own
+}
 
 
 def measure(name, bits, words, x, g):
     method = QUANTIZERS.load(name).at_width(bits)
+    if operand := words.get("operand"):  # three heads of 3×3; a map lies in [0, 1], unless it is of scores
+        method, words = method.at_operand(operand), {word: value for word, value in words.items() if word != "operand"}
+        x, g = x.view(3, 3, 3), g.view(3, 3, 3)
+        x = x.softmax(-1) if operand == "map" and not method.of_scores else x
     if method.per_input_channel:
         words = {"channels": 3, "axis": -2, **words}
     quantizer = method(bits=bits, **words)
