@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, get_args, get_type_hints
+from itertools import pairwise
+from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from bitproof.core import SpecError
 from bitproof.training.matching import matching
@@ -15,7 +16,8 @@ RUN_TIME = frozenset({"checkpoint_every_s"})
 
 #: Fields that came later: at their default they are left out of ``identity``, so that trainings from before keep theirs.
 LATER = frozenset(
-    {"adversarial", "depths", "jitter", "match", "mix", "processes", "start", "teacher", "teacher_lr", "trades", "two_stage"}
+    {"adversarial", "decay", "depths", "jitter", "match", "milestones", "mix", "processes", "start", "teacher", "teacher_lr"}
+    | {"trades", "two_stage"}
 )
 
 
@@ -24,7 +26,8 @@ class Training:
     """How a network is trained; ``lr`` is the peak, reached after the warm-up.
 
     One optimizer step takes ``batch_size · accumulate`` samples. SGD has Nesterov momentum 0.9. The rate rises linearly from
-    ``warmup_lr`` during ``warmup_epochs``, then follows half a cosine down to ``min_lr``, or stays. ``weight_decay`` holds for
+    ``warmup_lr`` during ``warmup_epochs``, then follows half a cosine or a line down to ``min_lr``, or stays (``constant``), or is
+    multiplied by ``decay`` at each of the ``milestones``, epochs of the whole training (``step``). ``weight_decay`` holds for
     weights and biases, with ``decay_norm`` for normalisation layers too, and never for quantizers' scales. ``distill`` is the
     share of the loss that a float teacher gives at ``temperature``: ``teacher`` fp32 is the network as given, float what the
     recipe float makes of it in the same training (without a teacher, in one stage), at the rate ``teacher_lr`` where that is given:
@@ -58,8 +61,10 @@ class Training:
     optimizer: Literal["sgd", "adamw"] = "sgd"
     weight_decay: float = 1e-4
     decay_norm: bool = True
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Literal["cosine", "linear", "step", "constant"] = "cosine"
     min_lr: float = 0.0
+    milestones: tuple[float, ...] = ()
+    decay: float = 0.1
     warmup_epochs: float = 0.0
     warmup_lr: float = 0.0
     label_smoothing: float = 0.0
@@ -95,6 +100,8 @@ class Training:
                 f"Training: two_stage={self.two_stage!r} must leave both of its stages at least an epoch and their warm-up: "
                 f"epochs={self.epochs!r}, warmup_epochs={self.warmup_epochs!r}."
             )
+        if self.schedule == "step":
+            self._check_milestones()
         if self.match is not None:
             matching(self.match)
         self.at_depths()
@@ -110,12 +117,27 @@ class Training:
             ("teacher_lr", self.teacher_lr is not None, self.teacher == "float", "teacher='float'"),
             ("start", self.start != "given", self.teacher == "float", "teacher='float'"),
             ("label_smoothing", self.label_smoothing > 0, self.distill < 1, "distill < 1"),
-            ("min_lr", self.min_lr > 0, self.schedule == "cosine", "schedule='cosine'"),
+            ("min_lr", self.min_lr > 0, self.schedule in ("cosine", "linear"), "schedule='cosine' or schedule='linear'"),
+            ("milestones", bool(self.milestones), self.schedule == "step", "schedule='step'"),
+            ("decay", self.decay != 0.1, self.schedule == "step", "schedule='step'"),
             ("warmup_lr", self.warmup_lr > 0, self.warmup_epochs > 0, "warmup_epochs > 0"),
             ("trades", self.trades > 0, self.adversarial is not None, "adversarial='pgd-linf:eps=8/255,steps=7'"),
             ("decay_norm", not self.decay_norm, self.weight_decay > 0, "weight_decay > 0"),
         ]
         return [(name, getattr(self, name), needs) for name, changed, used, needs in cases if changed and not used]
+
+    def _check_milestones(self) -> None:
+        ends = (0.0, *self.milestones, float(self.epochs))
+        if not self.milestones or not all(a < b for a, b in pairwise(ends)) or self.milestones[0] < self.warmup_epochs:
+            raise SpecError(
+                f"Training: schedule='step' needs milestones that rise, from warmup_epochs={self.warmup_epochs!r} to below "
+                f"epochs={self.epochs!r}; found {list(self.milestones)!r}. Type for example milestones: [100, 150] with 200 epochs."
+            )
+        if self.two_stage:
+            raise SpecError(
+                f"Training: two_stage={self.two_stage!r} has a schedule for each stage, and milestones are epochs of the whole "
+                "training. Take schedule='cosine', 'linear' or 'constant'."
+            )
 
     @property
     def taught(self) -> bool:
@@ -163,6 +185,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "teacher_lr": (math.ulp(0.0), math.inf),
     "weight_decay": (0, math.inf),
     "min_lr": (0, math.inf),
+    "decay": (math.ulp(0.0), 1),
     "warmup_epochs": (0, math.inf),
     "warmup_lr": (0, math.inf),
     "label_smoothing": (0, 1),
@@ -178,6 +201,12 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 
 def _check_type(name: str, value: object, hint: Any) -> None:
+    if get_origin(hint) is tuple:
+        if not isinstance(value, tuple):
+            raise SpecError(f"Training: {name}={value!r} must be a tuple of numbers, in a grid a list.")
+        for each in value:
+            _check_type(name, each, get_args(hint)[0])
+        return
     if names := [option for option in get_args(hint) if isinstance(option, str)]:
         if value not in names:
             raise SpecError(f"Training: {name}={value!r} is not known; allowed are {', '.join(map(repr, names))}.")
@@ -199,5 +228,7 @@ def _check_range(name: str, value: float | None, low: float, high: float) -> Non
 
 
 def _canonical(value: object, hint: Any) -> str:
+    if isinstance(value, tuple):
+        return ";".join(_canonical(each, get_args(hint)[0]) for each in value)
     number = float in (hint, *get_args(hint)) and isinstance(value, int | float)
     return repr(float(value)) if number else str(value)  # type: ignore[arg-type]

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import polars as pl
 
 #: What counts as a hyper-parameter: what a teacher, an attack or augmentation adds to a training does not.
-_HYPER = re.compile(r"(?:^|,)((?:batch_size|epochs|lr|min_lr|optimizer|schedule|warmup_epochs|warmup_lr|weight_decay)=[^,]*)")
+_HYPER = re.compile(
+    r"(?:^|,)((?:batch_size|decay|epochs|lr|milestones|min_lr|optimizer|schedule|warmup_epochs|warmup_lr|weight_decay)=[^,]*)"
+)
 
 #: The rate of a low-bit network's float teacher, where that has its own.
 _TEACHER_LR = re.compile(r"(?:^|,)teacher_lr=([^,]*)")
