@@ -21,6 +21,7 @@ from bitproof.bench.packing import Packed, export_packed
 from bitproof.bench.plan import Plan
 from bitproof.bench.printing import print_patches
 from bitproof.bench.qonnx import ExportedQonnx, export_qonnx
+from bitproof.bench.remeasuring import remeasure
 from bitproof.bench.reporter import Reporter
 from bitproof.bench.runner import Outcome, run
 from bitproof.bench.subjects import Subject, subject
@@ -74,6 +75,7 @@ __all__ = [
     "print_patches",
     "quantize",
     "quantize_detector",
+    "remeasure",
     "run",
     "schema",
     "sensitivity",

@@ -85,7 +85,7 @@ def _made_now(model: str, text: str, calibration: str | None, n: int) -> Subject
 
 def _out_of_run(path: Path, asked: str | None) -> Subject:
     store = Store.open(path)
-    found = {variant.id: (variants, variant) for variants, variant in _variants(store) if _is_asked(variant, asked)}
+    found = {variant.id: (variants, variant) for variants, variant in on_disk(store) if _is_asked(variant, asked)}
     if not found:
         wanted = f"variant {asked!r}" if asked else "variant"
         raise StoreError(
@@ -106,7 +106,7 @@ def _out_of_run(path: Path, asked: str | None) -> Subject:
     return Subject(network, str(variant.recipe), module, left, task, held_out, variant.seed)
 
 
-def _variants(store: Store) -> Iterator[tuple[Variants, Variant]]:
+def on_disk(store: Store) -> Iterator[tuple[Variants, Variant]]:
     """The variants of every request of a run that are on disk."""
     for text in [store.grid(), *store.grids()]:
         for grid in parse_grids(text, str(store.path)):

@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -156,11 +157,15 @@ class Variants:
             self._training = {key: inputs.training(pipeline, self.plan.threads)}
         return self._training[key]
 
+    def remeasure(self, variant: Variant, row: VariantRow) -> VariantRow:
+        """Return ``row`` with latency and packed form as they are here and now."""
+        network = self.plan.networks[variant.model]
+        torch.set_num_threads(self.plan.threads)
+        return replace(row, **self._measured(network, self.victim(variant).module))
+
     def _row(self, variant: Variant, network: Network, converted: Converted, time_s: float) -> VariantRow:
         report = converted.report
         changed = sum(layer.changed for layer in report.layers)
-        like, evaluated = probe_of(network), as_evaluated(network, converted.model).module
-        (latency,) = latencies([evaluated], torch.zeros_like(like[:1]))
         return VariantRow(
             variant=variant.id,
             task=variant.task,
@@ -170,18 +175,22 @@ class Variants:
             settings=report.defaults,
             size_bytes=report.size_bytes if network.size_bytes is None else network.size_bytes,
             float_bytes=report.float_bytes,
-            latency_ms=latency,
-            threads=self.plan.threads,
             time_s=time_s,
             layers_low_bit=changed,
             layers_float=len(report.layers) - changed,
             differentiable=network.differentiable,
             training=self.plan.training_of(variant.recipe).identity() if variant.recipe.trains else None,
-            **(self._work(network, evaluated, like) if not network.finished else {}),
+            **self._measured(network, as_evaluated(network, converted.model).module),
         )
 
+    def _measured(self, network: Network, model: nn.Module) -> dict[str, Any]:
+        """How long an answer takes, what the network multiplies, and where it has binary layers, what it is on packed kernels."""
+        like = probe_of(network)
+        (latency,) = latencies([model], torch.zeros_like(like[:1]))
+        found = {"latency_ms": latency, "threads": self.plan.threads}
+        return found if network.finished else found | self._work(network, model, like)
+
     def _work(self, network: Network, model: nn.Module, like: torch.Tensor) -> dict[str, Any]:
-        """What the network multiplies, and where it has binary layers, what it is on packed kernels."""
         work = work_of(model, like)
         found: dict[str, Any] = {**vars(work), "weights": sum(p.numel() for p in network.module.parameters())}
         packed = packed_of(model, as_evaluated(network, network.module).module, like) if work.macs_binary else None
