@@ -5,7 +5,8 @@ import dataclasses
 import polars as pl
 import pytest
 
-from bitproof.analysis import accuracy, audit, defended, pareto, summary
+from bitproof.analysis import accuracy, audit, defended, knowing, metrics, pareto, regressions, summary
+from bitproof.analysis.defended import fitted_on
 from bitproof.core import SampleRow
 from bitproof.results.schema import SAMPLES, VARIANTS
 
@@ -13,7 +14,7 @@ PATCH = "defensive-patch:on=float"
 N = 40
 
 
-def rows(defense, right, noise="clean", recipe="float", prediction=None, shown=None, family=None):
+def rows(defense, right, noise="clean", recipe="float", prediction=None, shown=None, family=None, queries=None):
     """One cell: sample i is right where ``right(i)``; its class is i % 4."""
     found = []
     for i in range(N):
@@ -30,7 +31,7 @@ def rows(defense, right, noise="clean", recipe="float", prediction=None, shown=N
                 loss=0.5,
                 confidence=0.7,
                 success=None,
-                queries=None,
+                queries=queries,
                 gradients=None,
                 cell=f"{recipe} {noise} {defense}",
                 recipe=recipe,
@@ -98,9 +99,73 @@ def test_without_a_control_no_number_of_the_patch_is_given_anywhere(left_out):
     assert left_out in line["note"]
     assert line["value"] is None
     assert line["gain"] is None
-    for made in (accuracy, summary):
-        assert set(made(lacking)["defense"]) == {"none"}
-    assert set(accuracy(frame(run())).select("defense", "label").unique().iter_rows()) == {("none", None), (PATCH, "known")}
+
+
+@pytest.mark.parametrize("control", ["wrong", "random", "argmax"])
+def test_a_noise_whose_own_control_failed_has_no_figure_and_no_mean(control):
+    both = run() + run("fog:3", alone=False) + run("snow:2", alone=False)
+    lacking = frame([each for each in both if (each.noise, each.defense) != ("fog:3", f"{PATCH},control={control}")])
+    lines = {line["noise"]: line for line in defended(lacking).to_dicts()}
+    assert lines["fog:3"]["note"] == f"not shown without its controls: {control}"
+    assert lines["mean"]["note"] == "not shown without the controls of fog:3"
+    for noise in ("fog:3", "mean"):
+        assert all(lines[noise][name] is None for name in ("value", "gain", "gain_free", "over_random", "wrong", "without", "n"))
+    assert (lines["snow:2"]["gain"], lines["clean"]["gain"]) == (pytest.approx(25), pytest.approx(25))
+
+
+def attacked(controls):
+    shown = {"wrong": lambda i: (i + 2) % 4, "": lambda i: i % 4}
+    name = "pgd-linf:eps=2/255"
+    found = rows("none", lambda i: i < 2, name, family="adversarial", queries=20)
+    for control in ("", *controls):
+        defense, family = (f"{PATCH},control={control}", "evidence") if control else (PATCH, "adversarial")
+        found += rows(defense, lambda i: i < 10, name, shown=shown.get(control), family=family, queries=20)
+    return found
+
+
+def test_under_attack_nobody_tries_all_patches_so_that_control_is_not_asked_for():
+    lines = {line["noise"]: line for line in defended(frame(run() + attacked(("wrong", "random")))).to_dicts()}
+    assert lines["pgd-linf:eps=2/255"]["gain"] == pytest.approx(20)
+    lines = {line["noise"]: line for line in defended(frame(run() + attacked(("wrong",)))).to_dicts()}
+    assert (lines["pgd-linf:eps=2/255"]["gain"], lines["pgd-linf:eps=2/255"]["verdict"]) == (None, None)
+    assert lines["pgd-linf:eps=2/255"]["note"] == "not shown without its controls: random"
+
+
+def test_frames_of_a_sequence_have_no_controls_and_so_no_figure():
+    frames = rows("none", lambda i: i < 20, "translate:frame=1", family="perturbation")
+    frames += rows(PATCH, lambda i: i < 30, "translate:frame=1", family="perturbation", shown=lambda i: i % 4)
+    lines = {line["noise"]: line for line in defended(frame(run() + frames)).to_dicts()}
+    assert lines["translate:frame=1"]["value"] is None and "wrong" in lines["translate:frame=1"]["note"]
+
+
+def test_figures_without_room_for_controls_leave_out_whoever_knows_the_label():
+    both = frame(run() + attacked(("wrong", "random")) + rows("jpeg", lambda i: i < 10))
+    assert knowing(both) == [PATCH]
+    for made in (accuracy, summary, metrics):
+        assert set(made(both)["defense"]) == {"none", "jpeg"}
+    assert set(regressions(both, both)[0]["defense"]) == set(regressions(both, both, cells=True)[0]["defense"]) == {"none", "jpeg"}
+    judged = audit(both).filter(defense=PATCH).to_dicts()
+    assert [(line["label"], line["n"]) for line in judged] == [("known", N)]
+    assert judged[0]["verdict"] and not any(judged[0][name] for name in ("worst", "ste", "gap", "excess"))
+    assert audit(both).filter(defense="none")["worst"].null_count() == 0
+
+
+def test_how_many_samples_the_controls_have_stands_beside_them():
+    fewer = [each for each in run() if "control" not in each.defense or each.sample < "s15"]
+    (line,) = defended(frame(fewer)).to_dicts()
+    assert (line["n"], line["n_controls"]) == (N, 15)
+
+
+@pytest.mark.parametrize(
+    ("defense", "networks"),
+    [
+        (PATCH, "m float"),
+        ("defensive-patch", "m mse:w4a4"),
+        ("defensive-patch:on=float+mse:w4a4,models=own+vgg", "m float + m mse:w4a4 + vgg:width=1 float + vgg:width=1 mse:w4a4"),
+    ],
+)
+def test_own_says_which_network_a_patch_was_fitted_on(defense, networks):
+    assert fitted_on(defense, "m", "mse:w4a4", ["m", "vgg:width=1"]) == networks
 
 
 def test_controls_of_one_recipe_do_not_stand_for_another():
@@ -123,9 +188,8 @@ def test_without_a_defense_there_is_nothing_to_tell():
     assert defended(frame(rows("none", lambda i: True))).is_empty()
 
 
-def test_a_choice_is_made_behind_each_defense():
+def test_a_choice_is_made_behind_each_defense_that_needs_no_label():
     both = run() + run(recipe="mse:w4a4") + run("fog:3", alone=False) + run("fog:3", "mse:w4a4", alone=False)
     variants = pl.DataFrame(schema=VARIANTS)
-    assert [choice.defense for choice in pareto(frame(both), variants)] == [PATCH, "none"]
-    lacking = frame([each for each in both if "control=wrong" not in each.defense])
-    assert [choice.defense for choice in pareto(lacking, variants)] == ["none"]
+    both += rows("jpeg", lambda i: i < 10) + rows("jpeg", lambda i: i < 10, recipe="mse:w4a4")
+    assert [choice.defense for choice in pareto(frame(both), variants)] == ["jpeg", "none"]

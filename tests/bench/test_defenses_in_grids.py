@@ -51,6 +51,16 @@ def test_a_patch_brings_its_controls_and_a_purification_does_not(text):
     assert "none" in {c.defense for c in cells}
 
 
+def test_a_patch_meets_no_sequence_and_where_noises_meet_an_attack_it_brings_its_controls(text):
+    more = text.replace('clean, "pixelate:2", ', 'clean, "translate_p:3", "pixelate:2+pgd-linf:eps=8/255,steps=3", ')
+    made = plan(behind(more, PATCH, "jpeg"))
+    assert {c.defense for c in made.cells if c.family == "perturbation"} == {"none", "jpeg"}
+    assert list(made.left_out) == [f"perturbation sequences behind {PATCH}"]
+    mixed = {c.defense.removeprefix(PATCH) for c in made.cells if "+" in c.noise and c.defense.startswith(PATCH)}
+    assert mixed == {"", ",control=wrong", ",control=random"}
+    assert plan(behind(text, PATCH)).left_out == {}
+
+
 def test_what_a_patch_is_fitted_on_is_in_its_cells_id_and_in_no_other(text):
     def ids(spec):
         return {(c.noise, str(c.variant.recipe)): c.id for c in plan(behind(text, spec)).cells if c.defense != "none"}

@@ -3,6 +3,7 @@
 import json
 import time
 import warnings
+from dataclasses import replace
 
 import pytest
 
@@ -72,6 +73,13 @@ def test_each_cell_is_told_with_its_figures(store, fake):
     assert found["accuracy/timm/net/fp32/cv-area_fog_3"] == 100
     assert found["network_s/timm/net/fp32/cv-area_fog_3"] == 1.5
     assert fake.runs[0].settings["grid"] == "tasks: [x]\n"
+
+
+def test_what_knows_the_label_is_not_told_without_its_controls(store, fake):
+    patched = [replace(CELLS[0], defense=text) for text in ("defensive-patch", "defensive-patch:control=random", "jpeg")]
+    track(store, "fake", cells=[*CELLS, *patched], done=[CELLS[0], *patched])
+    names = [name for _, found in fake.told[:-1] for name in found if name.startswith("accuracy/")]
+    assert names == ["accuracy/timm/net/mse_w4a4/fog_3/none", "accuracy/timm/net/mse_w4a4/fog_3/jpeg"]
 
 
 def test_names_tell_apart_what_a_grid_has_several_of(store, fake):

@@ -6,7 +6,7 @@ from bitproof.analysis.bibench import bibench
 from bitproof.analysis.blocks import GIVEN
 from bitproof.analysis.budgets import Budget, budget, free
 from bitproof.analysis.consistency import agreement, contradictions
-from bitproof.analysis.controlled import parted
+from bitproof.analysis.controlled import knowing, needed, parted
 from bitproof.analysis.defended import defended
 from bitproof.analysis.fidelity import LIMIT as FIDELITY_LIMIT
 from bitproof.analysis.fidelity import apart, features
@@ -46,7 +46,9 @@ __all__ = [
     "fidelity_lines",
     "findings",
     "free",
+    "knowing",
     "metrics",
+    "needed",
     "pareto",
     "parsed",
     "parted",

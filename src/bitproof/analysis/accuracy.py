@@ -15,7 +15,7 @@ from bitproof.analysis.calibration import calibration_error
 from bitproof.analysis.estimates import EACH, EACH_SIGNED, Level, Tally, difference, level
 from bitproof.analysis.intervals import Array, mcnemar
 
-_TEXT = ("task", "model", "recipe", "defense", "label", "noise", "name", "family")
+_TEXT = ("task", "model", "recipe", "defense", "noise", "name", "family")
 _FIGURES = (
     *("n", "value", "low", "high", "control", "pairs", "delta", "delta_low", "delta_high"),
     *("drop", "drop_low", "drop_high", "excess", "excess_low", "excess_high"),
@@ -32,7 +32,7 @@ COLUMNS = pl.Schema(
 def accuracy(rows: pl.DataFrame, *, against: str | None = None) -> pl.DataFrame:
     """Return one line for each cell of ``rows`` (columns of ``core.SampleRow``), with ``COLUMNS``; what is undefined is null.
 
-    ``label``: ``known`` to whoever applies the defense, or ``free``. ``n`` samples; ``value`` [``low``, ``high``] accuracy, %.
+    ``n`` samples; ``value`` [``low``, ``high``] accuracy, %. Cells behind a defense that knows the label are told by ``defended``.
     ``control``: the recipe compared with (``against``, else ``float``, else ``fp32``); ``pairs``: samples in common with it;
     ``delta``: accuracy minus the control's on those, points; ``mcnemar_p``: exact test of that difference (several seeds: a sign
     test over samples).
@@ -58,8 +58,7 @@ def accuracy(rows: pl.DataFrame, *, against: str | None = None) -> pl.DataFrame:
 def _lines(block: Block, recipe: str, told: Mapping[Ball, Finding], rival: str | None) -> list[dict[str, Any]]:
     cells = block.recipes[recipe]
     columns = np.flatnonzero(cells.seen.any(axis=(0, 2))).tolist()
-    head = {"task": block.task, "model": block.model, "recipe": recipe, "defense": block.defense, "label": block.label}
-    head |= {"control": rival}
+    head = {"task": block.task, "model": block.model, "recipe": recipe, "defense": block.defense, "control": rival}
     figures = _own(block, cells, columns)
     if rival and rival != recipe:
         figures |= _compared(block, cells, block.recipes[rival], columns)

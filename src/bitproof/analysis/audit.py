@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from bitproof.analysis import tallies
-from bitproof.analysis.blocks import Block, Cells, blocks
+from bitproof.analysis.blocks import KNOWN, Block, Cells, blocks
 from bitproof.analysis.budgets import Budget, budget, free
 from bitproof.analysis.checks import CHECKS, FAILED, MISSING, SATURATED, Case, Check, checked, fallen, mean
 from bitproof.analysis.estimates import EACH, EACH_SIGNED, difference, level
@@ -81,14 +81,15 @@ def audit(rows: pl.DataFrame) -> pl.DataFrame:
     ``cosine`` with the control's gradient (means). ``check_NAME``: ok, failed or missing (see ``analysis.checks``). ``verdict``:
     ``masked`` where a check failed, ``undecided`` where one is missing, else, and where nothing stands under the gradient attack,
     ``holds``; ``why`` gives the reasons, ``next`` what to paste into a grid's noises.
+    Behind a defense that knows the label (``label``) no accuracy is given: ``defended`` gives it with its controls.
     """
-    lines = [_line(finding) for _, found in audited(rows) for told in found.values() for finding in told.values()]
+    lines = [_line(finding) for _, found in audited(rows, known=True) for told in found.values() for finding in told.values()]
     return pl.DataFrame(lines, schema=COLUMNS)
 
 
-def audited(rows: pl.DataFrame) -> Iterator[tuple[Block, Findings]]:
-    """Yield the blocks of ``rows``, each with what an audit finds in it."""
-    return ((block, findings(block)) for block in blocks(rows))
+def audited(rows: pl.DataFrame, *, known: bool = False) -> Iterator[tuple[Block, Findings]]:
+    """Yield the blocks of ``rows``, each with what an audit finds in it; ``known``: also those whose defense knows the label."""
+    return ((block, findings(block)) for block in blocks(rows, known=known))
 
 
 def findings(block: Block) -> Findings:
@@ -168,12 +169,10 @@ def _line(finding: Finding) -> dict[str, Any]:
         "control": block.control if case.control is not None else None,
         "n": worst.n.item(),
         "attacks": len(case.all),
-        "worst": worst.value.item(),
-        "worst_low": worst.low.item(),
-        "worst_high": worst.high.item(),
     }
     checks = {f"check_{check.name}": check.state for check in finding.checks}
-    return line | _gap(case) | _told(case.evidence) | checks
+    figures = {} if block.label == KNOWN else _spread("worst", worst) | _gap(case)
+    return line | figures | _told(case.evidence) | checks
 
 
 def quoted(specs: Iterable[str]) -> str:

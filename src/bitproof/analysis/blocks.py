@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from bitproof.analysis.controlled import controlled
+from bitproof.analysis.controlled import unlabelled
 from bitproof.analysis.intervals import Array, Bootstrap
 from bitproof.analysis.selection import select
 
@@ -107,12 +107,12 @@ class Block:
         return Bootstrap(self.samples, self.task, self.model, self.defense, self.samples)
 
 
-def blocks(rows: pl.DataFrame) -> Iterator[Block]:
+def blocks(rows: pl.DataFrame, *, known: bool = False) -> Iterator[Block]:
     """Yield the blocks of ``rows`` (columns of ``core.SampleRow``, in any order) by task, model and defense; evidence apart.
 
-    What stands behind a defense whose controls are missing is left out (``controlled``).
+    What stands behind a defense that knows the label is left out unless ``known``, since its figures are not told without controls.
     """
-    chosen = controlled(select(rows))
+    chosen = select(rows) if known else unlabelled(select(rows))
     told = chosen.filter(family="evidence", name="evidence").partition_by("task", "model", "defense", as_dict=True)
     parts = chosen.filter(pl.col("family") != "evidence").partition_by("task", "model", "defense", as_dict=True)
     for task, model, defense in sorted(parts, key=lambda place: (*place[:2], place[2] != "none", place[2])):

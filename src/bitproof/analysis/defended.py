@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,14 +12,18 @@ import polars as pl
 from bitproof.analysis import tallies
 from bitproof.analysis.audit import Ball, Finding, audited, verdict_on
 from bitproof.analysis.blocks import FREE, KNOWN, Block, Cells, blocks
-from bitproof.analysis.controlled import parted, uncontrolled
+from bitproof.analysis.controlled import Place, knowing, parted, uncontrolled
 from bitproof.analysis.estimates import EACH, MEAN, Level, Reduction, Tally, difference, level
+from bitproof.analysis.intervals import Array
 from bitproof.analysis.selection import select
+from bitproof.core import Spec
+
+_NOT_SHOWN = "not shown without"
 
 _SPREAD = ("without", "value", "gain", "gain_free", "gain_random", "over_random", "wrong", "pulled", "alone")
 COLUMNS = pl.Schema(
     {name: pl.String() for name in ("task", "model", "recipe", "defense", "label", "noise", "family")}
-    | {"severity": pl.Int64(), "n": pl.Int64()}
+    | {"fitted_on": pl.String(), "severity": pl.Int64(), "n": pl.Int64(), "n_controls": pl.Int64()}
     | {f"{name}{end}": pl.Float64() for name in _SPREAD for end in ("", "_low", "_high")}
     | {"verdict": pl.String(), "note": pl.String()}
 )
@@ -34,16 +39,17 @@ def defended(rows: pl.DataFrame) -> pl.DataFrame:
     same place and energy, and ``over_random``, what the patch gains over that; ``wrong``, accuracy with another class's patch, and
     ``pulled``, how often the answer is then the patch's class; ``alone``, on clean lines: how often the patch on grey, without a
     picture, is its class.
-    All with 95 % intervals, those of controls on the run's ``limit.controls`` samples, which may be fewer than ``n``. Where a
-    control is missing on clean pictures nothing is given, and ``note`` names it.
+    ``fitted_on``: model and recipe of the networks that it was fitted on, joined by `` + ``.
+    All with 95 % intervals, those of controls on the run's ``n_controls`` samples, which may be fewer than ``n``. Where a control
+    is missing under a noise nothing is given of that, where one is missing on clean pictures nothing at all; ``note`` names it.
     ``verdict``: of the masking audit behind the defense, for attacks.
     """
     chosen = select(rows)
     if chosen.is_empty() or chosen["defense"].n_unique() < 2:
         return pl.DataFrame(schema=COLUMNS)
     missing = uncontrolled(chosen)
-    told = {(block.task, block.model, block.defense): found for block, found in audited(rows)}
-    known = {str(name) for name in chosen.filter(pl.col("shown").is_not_null())["defense"].unique()}
+    told = {(block.task, block.model, block.defense): found for block, found in audited(rows, known=True)}
+    known, models = knowing(chosen), chosen.select("task", "model").unique().rows()
     lines: list[dict[str, Any]] = []
     for block in blocks(_together(chosen)):
         for name in block.recipes:
@@ -52,20 +58,38 @@ def defended(rows: pl.DataFrame) -> pl.DataFrame:
                 continue
             head = {"task": block.task, "model": block.model, "recipe": recipe, "defense": defense}
             head["label"] = KNOWN if defense in known else FREE
-            lacking = [
-                each
-                for (task, model, r, _, d), names in missing.items()
-                for each in names
-                if (task, model, r, d) == (block.task, block.model, recipe, defense)
-            ]
-            if lacking:
-                lines.append(
-                    head | {"noise": "mean", "note": f"not shown without its controls: {', '.join(dict.fromkeys(lacking))}"}
-                )
+            if head["label"] == KNOWN:
+                names = [model for task, model in models if task == block.task]
+                head["fitted_on"] = fitted_on(defense, block.model, recipe, names)
+            lacking = _lacking(missing, (block.task, block.model, recipe, defense))
+            if "clean" in lacking:
+                lines.append(head | {"noise": "mean", "note": f"{_NOT_SHOWN} its controls: {', '.join(lacking['clean'])}"})
             else:
                 verdicts = told.get((block.task, block.model, defense), {}).get(recipe, {})
-                lines += (head | line for line in _Case(block, recipe, defense).lines(verdicts))
+                lines += (head | line for line in _Case(block, recipe, defense).lines(verdicts, lacking))
     return pl.DataFrame(lines, schema=COLUMNS).with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def fitted_on(defense: str, model: str, recipe: str, models: Sequence[str]) -> str:
+    """The networks that a defense names; ``own`` is what it is applied to, a short name is resolved among ``models``."""
+    said = Spec.parse(defense).options
+    recipes = [recipe if name == "own" else name for name in said.get("on", "own").split("+")]
+    named = [model if name == "own" else _full(name, models) for name in said.get("models", "own").split("+")]
+    return " + ".join(f"{each} {how}" for each in named for how in recipes)
+
+
+def _full(name: str, models: Sequence[str]) -> str:
+    return next((model for model in models if name in (model, model.partition(":")[0])), name)
+
+
+def _lacking(missing: Mapping[Place, Mapping[str, list[str]]], wanted: tuple[str, str, str, str]) -> dict[str, list[str]]:
+    """Noise → the controls that some seed lacks under it."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for (task, model, recipe, _, defense), noises in missing.items():
+        if (task, model, recipe, defense) == wanted:
+            for noise, names in noises.items():
+                found[noise] |= dict.fromkeys(names)
+    return {noise: list(names) for noise, names in found.items()}
 
 
 def _together(rows: pl.DataFrame) -> pl.DataFrame:
@@ -93,20 +117,25 @@ class _Case:
             if control and base == defense
         }
 
-    def lines(self, verdicts: Mapping[Ball, Finding]) -> Iterator[dict[str, Any]]:
-        """A line a noise, and one a family that has several."""
+    def lines(self, verdicts: Mapping[Ball, Finding], lacking: Mapping[str, list[str]]) -> Iterator[dict[str, Any]]:
+        """A line a noise, and one a family that has several; without figures where a noise is ``lacking`` controls."""
         seen = [i for i in range(len(self.block.noises)) if self.ours.seen[:, i].any()]
         families: dict[str, list[int]] = {}
         for i in seen:
             families.setdefault(self.block.noises[i].family, []).append(i)
         for family, columns in families.items():
             if len(columns) > 1 and family != "adversarial":
-                yield {"noise": "mean", "family": family} | self._figures(columns, MEAN)
+                without = [name for i in columns if (name := self.block.noises[i].noise) in lacking]
+                said = {"note": f"{_NOT_SHOWN} the controls of {', '.join(without)}"} if without else self._figures(columns, MEAN)
+                yield {"noise": "mean", "family": family} | said
         for i in seen:
             noise = self.block.noises[i]
             attacked = noise.family == "adversarial"
             head = {"noise": noise.noise, "family": noise.family, "severity": noise.severity}
-            yield head | self._figures([i], EACH) | {"verdict": verdict_on(verdicts, [noise.noise]) if attacked else None}
+            if noise.noise in lacking:
+                yield head | {"note": f"{_NOT_SHOWN} its controls: {', '.join(lacking[noise.noise])}"}
+            else:
+                yield head | self._figures([i], EACH) | {"verdict": verdict_on(verdicts, [noise.noise]) if attacked else None}
 
     def _figures(self, columns: Sequence[int], reduction: Reduction) -> dict[str, Any]:
         ours = tallies.hits(self.ours, columns)
@@ -126,7 +155,8 @@ class _Case:
         found |= self._level("pulled", self._pulled(columns), reduction) | self._level(
             "alone", self._hits("alone", columns), reduction
         )
-        return found | {"n": int(ours.seen.any(axis=(1, 2)).sum())}
+        compared = [n for cells in self.controls.values() if (n := _samples(cells.seen[:, columns]))]
+        return found | {"n": _samples(ours.seen), "n_controls": min(compared, default=None)}
 
     def _hits(self, control: str, columns: Sequence[int]) -> Tally | None:
         cells = self.controls.get(control)
@@ -151,6 +181,11 @@ class _Case:
         if not common.all():
             return {}
         return _named(name, difference(ours, theirs, reduction, self.block.bootstrap))
+
+
+def _samples(seen: Array) -> int:
+    """How many samples have a row, of sample × noise × seed."""
+    return int(seen.any(axis=(1, 2)).sum())
 
 
 def _named(name: str, figure: Level) -> dict[str, float]:

@@ -29,7 +29,7 @@ FIGURES: dict[str, Figure] = {
 }
 
 COLUMNS = pl.Schema(
-    {name: pl.String() for name in ("task", "model", "recipe", "defense", "label", "figure")}
+    {name: pl.String() for name in ("task", "model", "recipe", "defense", "figure")}
     | {name: pl.Float64() for name in ("value", "low", "high")}
     | {"n": pl.Int64(), "control": pl.String(), "pairs": pl.Int64()}
     | {name: pl.Float64() for name in ("delta", "delta_low", "delta_high")}
@@ -43,7 +43,7 @@ def summary(rows: pl.DataFrame, *, imagenet: Collection[str] | None = None, agai
     ``value`` [``low``, ``high``] with 95 % interval, from ``n`` samples; ``delta``: the difference to the recipe ``control`` on the
     ``pairs`` samples in common, over the cells in common, null on the control's own lines; ``against``: a recipe in its place. A
     figure that cannot be given has null and a ``note`` that says why. ``verdict``: ``audit``'s, for figures under attack.
-    ``label``: whether the class is ``known`` to whoever applies the defense, or ``free``.
+    What stands behind a defense that knows the label is told by ``defended`` alone, with its controls.
     ``imagenet``: the tasks that are 1000-class ImageNet, where mCE is defined; by default those whose data source
     is called ``imagenet``.
     """
@@ -74,7 +74,7 @@ def measures_of(block: Block, cells: Cells, imagenet: bool, told: Mapping[Ball, 
 
 def _line(block: Block, recipe: str, measure: Measure, rival: str | None) -> dict[str, Any]:
     head = {"task": block.task, "model": block.model, "recipe": recipe, "defense": block.defense, "control": rival}
-    line = head | {"label": block.label, "figure": measure.figure, "n": 0, "verdict": measure.verdict, "note": measure.note}
+    line = head | {"figure": measure.figure, "n": 0, "verdict": measure.verdict, "note": measure.note}
     if measure.tally is None:
         return line
     cells = block.recipes[recipe]

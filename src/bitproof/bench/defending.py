@@ -6,17 +6,21 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from bitproof.analysis import parted
-from bitproof.bench.fits import Fit, fit_of, pictures_of, with_control
+from bitproof.analysis import needed, parted
+from bitproof.bench.fits import Fit, fit_of, knows_label, pictures_of, with_control
 from bitproof.bench.ids import Variant
-from bitproof.bench.specs import family_of, standing
+from bitproof.bench.specs import family_of, is_attacked
 from bitproof.core import SpecError
-from bitproof.defenses import CONTROLS, defense
+from bitproof.defenses import defense
 from bitproof.noises import expand
 from bitproof.tasks import Task
 
 if TYPE_CHECKING:
     from bitproof.bench.plan import Plan
+
+
+#: The family of the frames of perturbation sequences.
+FRAMES = "perturbation"
 
 
 class Defending:
@@ -64,11 +68,21 @@ class Defending:
         return self._fits[key]
 
     def met(self, spec: str) -> Iterator[str]:
-        """The defenses that a noise meets; each patch with the controls that there are under it."""
+        """The defenses that a noise meets; each patch with its controls. It meets no perturbation sequence, which has none."""
+        family = family_of(spec)
         for text in self.names:
-            yield text
-            if text != "none" and defense(text).knows_label:
-                yield from (with_control(text, control) for control in _controls(spec))
+            known = knows_label(text)
+            if not (known and family == FRAMES):
+                yield text
+                if known and family != "evidence":
+                    yield from (with_control(text, control) for control in needed(spec, is_attacked(spec)))
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """What a patch does not meet of the grid → why."""
+        framed = any(cell.family == FRAMES for cell in self.plan.cells)
+        why = "Frames have no controls, and without them no number of a patch is told"
+        return {f"perturbation sequences behind {text}": why for text in self.names if framed and knows_label(text)}
 
     def facts(self, text: str, variant: Variant) -> Iterator[str]:
         """What the numbers of a cell depend on beside its defense's spec; nothing where there is none."""
@@ -77,12 +91,3 @@ class Defending:
             yield f"defense {fit.id if fit else defense(parted(text)[0]).version}"
             if fit and parted(text)[1] == "argmax" and len(fit.labels) < self.plan.networks[variant.model].classes:
                 yield "among all classes"  # once it was among those that have patches
-
-
-def _controls(spec: str) -> Iterator[str]:
-    """What is compared under a noise: on clean pictures all; not ``argmax`` under attack, as nobody attacks all patches at once."""
-    family = family_of(spec)
-    attacked = "tensor" in standing(spec)
-    if family == "perturbation" or (attacked and family != "adversarial"):
-        return
-    yield from (name for name in CONTROLS if (name != "alone" or spec == "clean") and not (name == "argmax" and attacked))

@@ -59,6 +59,11 @@ def at_model(text: str) -> bool:
     return text != "none" and defense(parted(text)[0]).site == "model"
 
 
+def knows_label(text: str) -> bool:
+    """Whether the defense of a cell is told the class."""
+    return text != "none" and bool(defense(parted(text)[0]).knows_label)
+
+
 def recipes_of(texts: tuple[str, ...]) -> list[Recipe]:
     """The recipes that defenses name to be fitted on."""
     built = [defense(text) for text in texts if text != "none"]

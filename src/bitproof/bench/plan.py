@@ -267,7 +267,8 @@ class Plan:
     @property
     def left_out(self) -> dict[str, str]:
         """Members of families that mean nothing for a model on a task, with the reason: ``NOISE: MODEL on TASK`` → why."""
-        return {f"{part}: {model} on {task}": why for (part, task, model), why in self._misfits.items() if why}
+        found = {f"{part}: {model} on {task}": why for (part, task, model), why in self._misfits.items() if why}
+        return found | self.defending.left_out
 
     def _fits(self, spec: str, task: str, network: Network | Endpoint) -> bool:
         """Whether all noises of a family's member change something for ``network`` on ``task``."""

@@ -41,8 +41,11 @@ def command(
     """Say what became worse from one run to another; exit code 1 where something did."""
     check_forms(as_csv, as_json)
     from bitproof import analysis, results
+    from bitproof.cli.console import say_left_out
 
-    frame, notes = analysis.regressions(results.load(before), results.load(after), cells=what is What.cells, tolerance=tolerance)
+    old, new = results.load(before), results.load(after)
+    say_left_out(new, after)
+    frame, notes = analysis.regressions(old, new, cells=what is What.cells, tolerance=tolerance)
     if not printed(frame, as_csv, as_json):
         _print(frame, tolerance)
     for note in notes:

@@ -35,9 +35,12 @@ def command(
     import polars as pl
 
     from bitproof import analysis, results
+    from bitproof.cli.console import say_left_out
 
     wishes = analysis.Wishes(max_ms, max_mb, min_clean, min_worst, dict(map(_bound, least or ())), by)
-    choices = analysis.pareto(results.load(path), results.variants(path), wishes)
+    rows = results.load(path)
+    say_left_out(rows, path)
+    choices = analysis.pareto(rows, results.variants(path), wishes)
     if not printed(pl.concat([choice.candidates for choice in choices]) if choices else pl.DataFrame(), as_csv, as_json):
         for choice in choices:
             _print(choice)

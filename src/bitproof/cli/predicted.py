@@ -43,7 +43,7 @@ def _print(plan: Plan, prediction: Prediction) -> None:
         shown = sum(len(plan.samples(cell)) for cell in controls)
         typer.echo(f"  and {len(controls)} cells, {shown} samples, of what patches are compared with (limit: {{controls: …}})")
     for what, why in plan.left_out.items():
-        typer.echo(f"Left out of its family: {what}. {why}")
+        typer.echo(f"Left out: {what}. {why}")
     if prediction.searches:
         typer.echo(
             "Ranges chosen by the loss, priced by a short search on a few samples; one whose round changes nothing ends early"

@@ -67,6 +67,7 @@ def _warn(path: Path) -> None:
 
 def _frame(path: Path, what: What, against: str | None) -> pl.DataFrame:
     from bitproof import analysis, results
+    from bitproof.cli.console import say_left_out
 
     if against is not None and what not in (What.summary, What.cells):
         raise typer.BadParameter("it compares figures (--what summary) and cells (--what cells)", param_hint="--against")
@@ -77,6 +78,8 @@ def _frame(path: Path, what: What, against: str | None) -> pl.DataFrame:
         return analysis.questions(said) if what is What.scenarios else said
     rows = results.load(path)
     _check_ran(rows, against)
+    if what in (What.summary, What.cells, What.metrics):
+        say_left_out(rows, path)
     tables: dict[What, Callable[[pl.DataFrame], pl.DataFrame]] = {
         What.samples: lambda rows: rows,
         What.defenses: analysis.defended,
@@ -104,10 +107,9 @@ def _print(frame: pl.DataFrame, what: What, against: str | None = None) -> None:
 
     console = wide()
     keys = ["task", "model", "defense"] if "defense" in frame.columns and what is not What.defenses else ["task", "model"]
-    told = [*keys, "label"] if what in (What.summary, What.cells) else keys
     for part in frame.partition_by(keys, maintain_order=True):
         columns = {f"vs {against}" if against and name == "vs_control" else name: read for name, read in SHOWN[what].items()}
-        title = placed(part.select(told).row(0, named=True))
+        title = placed(part.select(keys).row(0, named=True))
         table = Table(*columns, title=escape(title), title_justify="left", box=None, header_style="bold")
         for row in part.iter_rows(named=True):
             table.add_row(*(escape(read(row)) for read in columns.values()))
@@ -150,10 +152,11 @@ SHOWN: dict[What, dict[str, Callable[[dict[str, Any]], str]]] = {
     },
     What.replies: _columns("recipe", "noise", "sample", "trial", "answer", "status", "value", "reply"),
     What.defenses: {
-        **_columns("recipe", "defense", "label", "noise", "n", "without", "value"),
+        **_columns("recipe", "defense", "label", "noise", "n", "n_controls", "without", "value"),
         **_columns(gain=("gain", "gain_low", "gain_high"), label_free=("gain_free", "gain_free_low", "gain_free_high")),
         **_columns(over_random=("over_random", "over_random_low", "over_random_high")),
-        **_columns("wrong", "pulled", "alone", "verdict", "note"),
+        **_columns(**{name: (name, f"{name}_low", f"{name}_high") for name in ("wrong", "pulled", "alone")}),
+        **_columns("verdict", "note"),
     },
     What.samples: _columns("recipe", "noise", "sample", "label", "prediction", "correct", "margin"),
 }

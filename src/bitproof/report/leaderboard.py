@@ -55,7 +55,8 @@ def write_leaderboard(runs: Sequence[str | Path], out: str | Path) -> Path:
     entries = [Entry(read(path), _file(i, path)) for i, path in enumerate(paths, 1)]
     for entry in entries:
         page.put_run(entry.run, out / entry.file)
-    shown = {"runs": entries, "boards": list(boards(entries)), "list": overview(entries)}
+    patched = any(row["label"] == "known" for entry in entries for row in entry.run.defended)
+    shown = {"runs": entries, "boards": list(boards(entries)), "list": overview(entries), "patched": patched}
     page.put(out / INDEX, page.templates().get_template("leaderboard.html.j2").render(shown))
     return out / INDEX
 
@@ -86,7 +87,7 @@ def _place(name: str) -> tuple[int, str]:
 def _line(entry: Entry, section: Section, recipe: str, names: Sequence[str]) -> tuple[Cell, ...]:
     made: Row = section.made_as(recipe) or {}
     notes = ["control"] if recipe == section.control else []
-    notes += [] if section.defense == "none" else [f"behind {section.defense}{', label known' if section.knows_label else ''}"]
+    notes += [] if section.defense == "none" else [f"behind {section.defense}"]
     figures = (judged(section.figure(recipe, name), better=described(name).better) for name in names)
     return (
         text(recipe, " · ".join(notes)),

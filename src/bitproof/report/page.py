@@ -143,8 +143,7 @@ def _section(section: Section) -> dict[str, Any]:
 
 
 def _title(section: Section) -> str:
-    known = " (label known)" if section.knows_label else ""
-    behind = "" if section.defense == "none" else f" behind {section.defense}{known}"
+    behind = "" if section.defense == "none" else f" behind {section.defense}"
     return f"{section.model} on {section.task}{behind}"
 
 

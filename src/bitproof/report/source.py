@@ -57,11 +57,6 @@ class Section:
     things: str = "pictures"
     note: str = ""
 
-    @property
-    def knows_label(self) -> bool:
-        """Whether whoever applies the defense knows the class."""
-        return any(cell["label"] == "known" for cell in self.cells)
-
     @cached_property
     def control(self) -> str | None:
         """The recipe that every other one is compared with."""

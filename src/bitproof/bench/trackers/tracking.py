@@ -12,6 +12,7 @@ from typing import Any
 import bitproof
 from bitproof.analysis import wilson
 from bitproof.bench.ahead import Times
+from bitproof.bench.fits import knows_label
 from bitproof.bench.ids import Cell
 from bitproof.bench.trackers.tracker import TRACKERS, Log, Tracked, Tracker
 from bitproof.core import BitproofError, SampleRow, SpecError, UnknownName
@@ -61,8 +62,8 @@ class Tracking:
             self._try(each, each.log.close)
 
     def __call__(self, cell: Cell, rows: Sequence[SampleRow], times: Times) -> None:
-        """Log the figures of a cell that is done."""
-        if not self._begun:
+        """Log the figures of a cell that is done; none behind a defense that knows the label: its controls are other cells."""
+        if not self._begun or knows_label(cell.defense):
             return
         found = figures(rows, times)
         place = "/".join(_FOREIGN.sub("_", _PARTS[name](cell)) for name in self._named)
