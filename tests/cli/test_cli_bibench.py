@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "analysis"))
 
-from bibench_rows import both, costs
+from bibench_rows import both, cell, costs
 
 from bitproof.cli import app
 from bitproof.core import SpecError, VariantRow
@@ -47,6 +47,22 @@ def test_it_prints_six_tracks_and_how_to_read_them(run):
         "--family MODEL",
     )
     assert all(word in said.output for word in words)
+
+
+def test_two_methods_are_ranked_beside_the_published_order(tmp_path, run):
+    assert "Beside the published order" not in call(run).output  # one method has no order
+    store = Store.create(tmp_path / "run")
+    for rows in [cell("float", 8), cell("bnn:w1a1", 6), cell("bireal:w1a1", 4)]:
+        store.write_cell(rows["cell"][0], rows)
+        for row in costs(rows, {}, {}).iter_rows(named=True):
+            store.write_variant(VariantRow(**row), {})
+    said = call(store.path)
+    assert "1 of 2" in said.output and "bnn > bireal" in said.output and "0 of 1 that the figure tells apart" in said.output
+    lines = [line for line in json.loads(call(store.path, "--json").output) if line["track"] == "task"]
+    assert {line["method"]: (line["rank"], line["radar_rank"], line["tau_b"]) for line in lines} == {
+        "bireal": (2, 1, -1.0),
+        "bnn": (1, 2, -1.0),
+    }
 
 
 def test_every_column_as_json_and_csv(run):

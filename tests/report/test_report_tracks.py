@@ -10,7 +10,7 @@ from report_runs import fill
 
 from bitproof.report import write
 from bitproof.report.source import read
-from bitproof.report.tracks import tracks
+from bitproof.report.tracks import orders, tracks
 from bitproof.results import Store
 
 
@@ -34,6 +34,20 @@ def test_a_binarized_recipe_has_its_radar_and_table(binarized: Path) -> None:
     assert "[" in lines["task"][1].text and lines["hardware"][1].text == "–" and lines["hardware"][3].text != "–"
 
 
+def test_methods_are_ranked_beside_the_published_order(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "run")
+    recipes = ("float", "bireal:w1a1", "bnn:w1a1")
+    fill(store, "folder:a", "resnet20", recipes=recipes, noises=("clean",), samples=20)
+    run = read(store.path)
+    found = orders(run)
+    task = {row[0].text: row for row in found.rows}["task"]
+    assert {"bireal", "bnn"} <= set(task[1].text.split()) and task[2].text.endswith("of 1")
+    for part in tracks(run):
+        lines = {row[0].text: row for row in part.table.rows}
+        assert lines["task"][5].text.endswith("of 2") and lines["hardware"][5].text == "–"
+    assert "Beside the published order" in write(store.path).read_text()
+
+
 def test_the_page_shows_it_and_only_where_something_is_binarized(binarized: Path, results: Path) -> None:
     assert "six tracks" in write(binarized).read_text()
-    assert tracks(read(results)) == []
+    assert tracks(read(results)) == [] and not orders(read(results)).rows

@@ -54,12 +54,32 @@ def _print(frame: pl.DataFrame) -> None:
         for row in rows:
             table.add_row(*map(escape, row.values()))
         wide().print(table)
+    _print_orders(frame)
     typer.echo(
         "Ratios to the float control: 1 = as it, more is better; 95 % intervals over samples where a track is made of samples. A "
         "part is no overall metric of BiBench. Radar: read off the published figure (± 0.03 of the disc, its scale unknown), so "
-        "compare orders of methods, never values. A network at chance has no gap to lose: read robustness beside task. "
+        "compare orders of methods, never values: readings within 0.06 are ties. A network at chance has no gap to lose: read "
+        "robustness beside task. "
         f"Formulas: --json. Source: {frame['source'][0]}."
     )
+
+
+def _print_orders(frame: pl.DataFrame) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from bitproof.cli.console import wide
+
+    found = frame.drop_nulls("order").unique(["track", "order"], keep="first", maintain_order=True)
+    if found.is_empty():
+        return
+    heads = ("track", "order here, best first", "pairs in the published order", "Kendall's tau-b")
+    table = Table(*heads, title="Beside the published order", title_justify="left", box=None, header_style="bold")
+    for row in found.iter_rows(named=True):
+        tau = "–" if row["tau_b"] is None else f"{row['tau_b']:.2f}"
+        pairs = f"{row['pairs_agree']} of {row['pairs_apart']} that the figure tells apart"
+        table.add_row(row["track"], escape(row["order"]), pairs, tau)
+    wide().print(table)
 
 
 def _shown(row: dict[str, Any]) -> dict[str, str]:
@@ -68,7 +88,9 @@ def _shown(row: dict[str, Any]) -> dict[str, str]:
         "status": row["status"],
         "value": _value(row),
         "n": "–" if row["n"] is None else str(row["n"]),
+        "rank": "–" if row["rank"] is None else f"{row['rank']} of {row['ranked']}",
         "radar": "–" if row["radar"] is None else f"{row['radar']:.2f}",
+        "its rank": "–" if row["radar_rank"] is None else str(row["radar_rank"]),
         "computed from": row["computed_from"] or "–",
         "lacks": row["lacks"] or "–",
     }

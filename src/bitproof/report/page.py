@@ -21,7 +21,7 @@ from bitproof.report.heatmaps import decoder_maps, heatmaps
 from bitproof.report.plots import attack_plots, bits_plots, confidence_plot, dot_plot
 from bitproof.report.recipes import cards
 from bitproof.report.source import FAMILIES, Run, Section, read
-from bitproof.report.tracks import tracks
+from bitproof.report.tracks import orders, tracks
 from bitproof.report.verdict import verdict
 from bitproof.results import located
 
@@ -101,6 +101,7 @@ def context(run: Run) -> dict[str, Any]:
         "choosing": choosing(run),
         "defending": defending(run),
         "tracks": tracks(run),
+        "orders": orders(run),
         "recipes": cards(run),
         "servers": questions.servers(run.replies),
         "opinion": questions.second_opinion(run.judgement),

@@ -16,6 +16,16 @@ _COLUMNS = (
     Column(
         "Published", "Read off the published figure, ± 0.03 of the disc, its scale unknown: for the order of methods alone", True
     ),
+    Column(
+        "Rank here; published", "Of the methods of the figure on the same tasks and models; readings within 0.06 are ties", True
+    ),
+)
+
+_ORDERS = (
+    Column("Track"),
+    Column("Order here, best first", "Of the methods of the published figure that were evaluated on the same tasks and models"),
+    Column("Pairs in its order", "Of the pairs that the figure tells apart: readings that differ by more than 0.06", True),
+    Column("τ_b", "Kendall's rank correlation; – where the figure tells no pair apart, or this run none", True),
 )
 
 
@@ -39,6 +49,18 @@ def tracks(run: Run) -> list[Tracks]:
     return [
         Tracks(recipe, [_radar(rows, best)], Table(_COLUMNS, tuple(_line(row) for row in rows))) for recipe, rows in parts.items()
     ]
+
+
+def orders(run: Run) -> Table:
+    """How the methods of each track are ordered here, and how far that is the published order; without rows where none can be."""
+    found = {(row["track"], row["order"]): row for row in run.tracks if row["order"] is not None}
+    return Table(_ORDERS, tuple(_order(row) for row in found.values()))
+
+
+def _order(row: Row) -> tuple[Cell, ...]:
+    tau = Cell("–" if row["tau_b"] is None else f"{row['tau_b']:.2f}", sort=row["tau_b"], numeric=True)
+    agree = Cell(f"{row['pairs_agree']} of {row['pairs_apart']}", sort=row["pairs_agree"], numeric=True)
+    return text(row["track"]), text(row["order"]), agree, tau
 
 
 def _radar(rows: list[Row], best: dict[str, float]) -> Plot:
@@ -89,4 +111,6 @@ def _line(row: Row) -> tuple[Cell, ...]:
         else Cell(_value(row), row["status"], row["value"], "", True)
     )
     published = Cell("–" if row["radar"] is None else f"{row['radar']:.2f}", sort=row["radar"], numeric=True)
-    return text(row["track"]), value, text(row["computed_from"] or "–"), text(row["lacks"] or "–"), published
+    ranked = "–" if row["rank"] is None else f"{row['rank']}; {row['radar_rank']} of {row['ranked']}"
+    rank = Cell(ranked, sort=row["rank"], numeric=True)
+    return text(row["track"]), value, text(row["computed_from"] or "–"), text(row["lacks"] or "–"), published, rank

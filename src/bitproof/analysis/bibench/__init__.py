@@ -10,6 +10,7 @@ import polars as pl
 from bitproof.analysis.bibench import accuracy, efficiency
 from bitproof.analysis.bibench.families import checked
 from bitproof.analysis.bibench.glue import scored
+from bitproof.analysis.bibench.order import ordered
 from bitproof.analysis.bibench.places import Place, places
 from bitproof.analysis.bibench.radar import radar
 from bitproof.analysis.bibench.settings import Spread, spread, usual
@@ -23,6 +24,8 @@ COLUMNS = pl.Schema(
     {name: pl.String() for name in ("recipe", "method", "track", "status")}
     | {name: pl.Float64() for name in ("value", "low", "high")}
     | {"n": pl.Int64(), "computed_from": pl.String(), "lacks": pl.String(), "radar": pl.Float64()}
+    | {name: pl.Int64() for name in ("rank", "radar_rank", "ranked", "pairs_apart", "pairs_agree")}
+    | {"tau_b": pl.Float64(), "order": pl.String()}
     | {"formula": pl.String(), "source": pl.String()}
 )
 
@@ -39,7 +42,9 @@ def bibench(rows: pl.DataFrame, variants: pl.DataFrame, families: Mapping[str, s
 
     ``value`` is a ratio, 1 = as the control, more is better, over the parts that are there (``status`` whole, part or missing;
     ``lacks`` says what to run); ``low`` and ``high`` are its 95 % interval over samples, null where a track is not made of samples.
-    ``n``: the fewest samples behind one of its ratios. ``radar``: the published figure, read off, for orders alone.
+    ``n``: the fewest samples behind one of its ratios. ``radar``: the published figure, read off, for orders alone: ``rank`` and
+    ``radar_rank`` are those of the ``ranked`` recipes that have both and stand on the same tasks and models, ``order`` names them,
+    best first; of ``pairs_apart`` pairs that the figure tells apart ``pairs_agree`` stand in its order; ``tau_b`` is Kendall's.
 
     Raises SpecError.
     """
@@ -60,7 +65,7 @@ def bibench(rows: pl.DataFrame, variants: pl.DataFrame, families: Mapping[str, s
             recipe, scored(found_at[recipe], recipe, rows), networks, said, spread(recipe, every, variants)
         ).items()
     ]
-    return pl.DataFrame(lines, schema=COLUMNS)
+    return pl.DataFrame(ordered(lines, _grounds(networks)), schema=COLUMNS)
 
 
 def _outcomes(
@@ -75,6 +80,14 @@ def _outcomes(
         "complexity": efficiency.complexity(recipe, networks),
         "hardware": efficiency.hardware(recipe, networks),
     }
+
+
+def _grounds(networks: pl.DataFrame) -> dict[str, set[tuple[str, str]]]:
+    """Recipe → the tasks and models that it was evaluated on."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for recipe, task, model in networks.select("recipe", "task", "model").iter_rows():
+        found.setdefault(recipe, set()).add((task, model))
+    return found
 
 
 def _uncontrolled(networks: pl.DataFrame) -> str:
