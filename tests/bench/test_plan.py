@@ -75,6 +75,25 @@ def test_a_new_version_of_a_method_makes_its_variants_again(text, monkeypatch):
     assert before["mse:w4a4"] != after["mse:w4a4"]
 
 
+def test_only_networks_with_an_opened_attention_hold_its_version(text, tmp_path, monkeypatch):
+    from bitproof.convert import attention
+
+    def found():
+        return {(v.model, str(v.recipe)): v.id for v in plan(asked).variants}
+
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n\n\ndef build():\n    layer = nn.TransformerEncoderLayer(8, 2, 8, batch_first=True)\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(192, 8), nn.Unflatten(1, (1, 8)), layer, nn.Flatten(), nn.Linear(8, 4))\n"
+    )
+    start, _, rest = text.partition("models: [")
+    asked = f'{start}models: ["python:{tmp_path}/net.py#build,mean=0.5,std=0.5,size=8", {rest}'
+    before = found()
+    monkeypatch.setattr(attention, "VERSION", 99)
+    after = found()
+    moved = {key for key in before if before[key] != after[key]}
+    assert len(before) == 4 and [("net.py" in model, recipe) for model, recipe in moved] == [(True, "mse:w4a4")]
+
+
 def test_the_variants_of_a_task_meet_a_noise_one_after_the_other(text):
     noises = [c.noise for c in plan(text).cells]
     assert noises == sorted(noises, key=noises.index)

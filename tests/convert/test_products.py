@@ -177,10 +177,17 @@ class Bare(nn.Module):
         return self.out(((q @ k.mT).softmax(-1) @ v).mean(1))
 
 
+class Own(nn.MultiheadAttention):
+    """A forward of its own, so that it stays whole."""
+
+    def forward(self, *args, **kwargs):
+        return super().forward(*args, **kwargs)
+
+
 class Closed(nn.Module):
     def __init__(self):
         super().__init__()
-        self.attention, self.out = nn.MultiheadAttention(8, 2, batch_first=True), nn.Linear(8, 3)
+        self.attention, self.out = Own(8, 2, batch_first=True), nn.Linear(8, 3)
 
     def forward(self, x):
         return self.out(self.attention(x, x, x)[0].mean(1))

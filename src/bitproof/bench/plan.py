@@ -16,7 +16,7 @@ from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.kind import kind_of
 from bitproof.bench.preprocess import preprocess_digest
 from bitproof.bench.specs import check_gradient, deploys, family_of, own_facts, parts, standing
-from bitproof.convert import Recipe
+from bitproof.convert import Recipe, versions
 from bitproof.core import Comparing, Form, Framing, Spec, SpecError
 from bitproof.models import Endpoint, Network
 from bitproof.models import load_any as load_model
@@ -199,6 +199,7 @@ class Plan:
         if recipe.bits is not None or recipe.trains:
             identity += [f"batch {self.grid.batch_size}", f"threads {self.threads}", *self._clean(task, network.form)]
         if recipe.bits is not None:
+            identity += self._rewritten.get(model, ())
             identity += ["calibration", str(self.grid.calibration.n), self.calibration_of(task).data.digest]
         if recipe.trains and self.grid.training is not None and self.train_source is not None:
             settings = self.training_of(recipe)
@@ -208,6 +209,11 @@ class Plan:
             if (taught := self._teacher(task, model, recipe, seed)) is not None:
                 identity += ["teacher", taught.id]
         return Variant(task, model, recipe, seed, tuple(identity), self._told(model))
+
+    @cached_property
+    def _rewritten(self) -> dict[str, tuple[str, ...]]:
+        """Of each network, the versions of what a recipe rewrites in it beforehand."""
+        return {name: versions(network.module) for name, network in self.networks.items()}
 
     def _told(self, model: str) -> tuple[str, str] | None:
         """What rows call a network that came low-bit and is compared with another, or others with it; None: its own names."""

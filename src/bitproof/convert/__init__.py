@@ -1,5 +1,6 @@
 """A float model → a low-bit model: which layer gets what, folding, calibration, and a report of every decision."""
 
+from bitproof.convert.attention import OpenAttention, versions
 from bitproof.convert.blocks import AT_ONCE
 from bitproof.convert.conversion import Converted, calibrate, insert, quantize
 from bitproof.convert.depths import at_depth, thin_, thinnable
@@ -17,6 +18,7 @@ __all__ = [
     "WEIGHTED",
     "Converted",
     "LayerReport",
+    "OpenAttention",
     "ProductReport",
     "QuantAttention",
     "QuantLayer",
@@ -43,5 +45,6 @@ __all__ = [
     "switches",
     "thin_",
     "thinnable",
+    "versions",
     "with_own",
 ]

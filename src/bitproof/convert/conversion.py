@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from bitproof.convert.attention import open_
 from bitproof.convert.flow import BATCH, Flow, is_batch_norm, registered, run, trace, watch
 from bitproof.convert.fold import fold_
 from bitproof.convert.guide import guide, guided, quantizers_of
@@ -75,6 +76,8 @@ def insert(model: nn.Module, recipe: str | Recipe, sample: Any = None) -> Conver
             f"{type(model).__name__} is low-bit already; {str(recipe)!r} needs the float network that it was made from."
         )
     result = copy.deepcopy(model).eval()
+    if recipe.bits is not None:
+        result = open_(result)
     if recipe.product_bits is not None:
         one_door_(result)
     sizes = {name: _bytes(held) for name, held in _held(result.named_modules()).items()}

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from bitproof.convert.attention import PROJECTIONS, OpenAttention
 from bitproof.convert.layers import WEIGHTED
 from bitproof.convert.seen import Product, ProductWatch
 from bitproof.core import BitproofError, ModelError
@@ -113,7 +114,7 @@ class _Watcher:
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, WEIGHTED) or is_batch_norm(m) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, (*WEIGHTED, OpenAttention)) or is_batch_norm(m) or super().is_leaf_module(m, module_qualified_name)
 
 
 def trace(model: nn.Module) -> Flow | None:
@@ -125,13 +126,19 @@ def trace(model: nn.Module) -> Flow | None:
     modules = dict(model.named_modules())
     nodes = [n for n in graph.nodes if n.op == "call_module"]
     targets = [str(n.target) for n in nodes]
-    flow = Flow(list(dict.fromkeys(t for t in targets if isinstance(modules[t], WEIGHTED))), where="in the model's graph")
+    flow = Flow(list(dict.fromkeys(n for t in targets for n in _weighted(t, modules[t]))), where="in the model's graph")
     for node in nodes:
         giver = node.args[0] if is_batch_norm(modules[str(node.target)]) and node.args else None
         if isinstance(giver, fx.Node) and giver.target in flow.order and len(giver.users) == 1:
             if targets.count(str(giver.target)) == targets.count(str(node.target)) == 1:
                 flow.pairs[str(giver.target)] = str(node.target)
     return flow
+
+
+def _weighted(name: str, leaf: nn.Module) -> list[str]:
+    if isinstance(leaf, OpenAttention):  # its arguments steer its Python, so it is no graph
+        return [f"{name}.{each}".lstrip(".") for each in PROJECTIONS]
+    return [name] if isinstance(leaf, WEIGHTED) else []
 
 
 def registered(model: nn.Module) -> Flow:

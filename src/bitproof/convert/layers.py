@@ -6,6 +6,7 @@ import math
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -42,7 +43,13 @@ def replace_(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
 
 
 def hardtanh_for_relu_(model: nn.Module) -> tuple[str, ...]:
-    """Put nn.Hardtanh wherever nn.ReLU or nn.ReLU6 stands, and return where: a sign needs inputs of both signs."""
+    """Put nn.Hardtanh wherever nn.ReLU or nn.ReLU6 stands, and return where: a sign needs inputs of both signs.
+
+    The function relu of torch's own transformer layers counts as one.
+    """
+    for module in model.modules():
+        if isinstance(module, (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)) and module.activation is F.relu:
+            module.activation = nn.ReLU()
     found = {module: name for name, module in model.named_modules() if isinstance(module, (nn.ReLU, nn.ReLU6))}
     for relu in found:
         replace_(model, relu, nn.Hardtanh(inplace=relu.inplace))

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
+from bitproof.convert.attention import closed
 from bitproof.convert.flow import Flow
 from bitproof.convert.layers import WEIGHTED
 from bitproof.convert.recipe import WHOLE, Recipe
@@ -55,12 +56,13 @@ def decide(model: nn.Module, recipe: Recipe, flow: Flow) -> list[Decision]:
         if not any(re.search(pattern, name) for name in named):
             raise SpecError(f"{where} is found in no layer's name. Layers: {', '.join(named)}.")
     names = Counter(id(module) for _, module in model.named_modules(remove_duplicate=False))
-    tied = _tied(model)
+    tied, whole = _tied(model), closed(model)
     decisions = []
     for name, module in model.named_modules():
         if next(module.parameters(recurse=False), None) is None and not isinstance(module, WEIGHTED):
             continue
         bits, reason = _embedding(name, module, recipe, vocabulary) or _one(name, module, recipe, flow)
+        reason = f"{reason}: {whole[module]}" if module in whole else reason
         notes = [reason] if reason else []
         if bits and names[id(module)] > 1:
             notes.append(f"shared by {names[id(module)]} names")

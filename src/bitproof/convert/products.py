@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from bitproof.convert.attention import with_map
 from bitproof.core import BitproofError, ModelError
 from bitproof.quantizers import OPERANDS, Quantizer
 
@@ -85,7 +86,7 @@ class QuantAttention(nn.Module):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Return the module's output."""
-        with Instead(self.attend):
+        with Instead({F.scaled_dot_product_attention: self.attend, with_map: self.attend_with_map}):
             return self.layer(*args, **kwargs)
 
     def attend(
@@ -102,7 +103,19 @@ class QuantAttention(nn.Module):
         """Stand in the place of ``torch.nn.functional.scaled_dot_product_attention``."""
         if enable_gqa:
             raise ModelError(f"{self.name!r} groups its queries, which low-bit products cannot do. Keep it: keep={self.name!r}.")
-        keep, bias = _read(causal(query, key) if is_causal else attn_mask)
+        return self.attend_with_map(query, key, value, causal(query, key) if is_causal else attn_mask, dropout_p, scale)[0]
+
+    def attend_with_map(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+        dropout_p: float = 0.0,
+        scale: float | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Stand in the place of ``with_map``: return the product and the map that it was made of."""
+        keep, bias = _read(attn_mask)
         query, key, value, keep = self.operands(query, key, value, keep)
         scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
         if self.observing:
@@ -117,9 +130,11 @@ class QuantAttention(nn.Module):
             m = m if quantizer is None else quantizer(m)
         m = F.dropout(m, dropout_p) if dropout_p else m
         right = self.context.right
-        return m @ (value if right is None else right(value))
+        return m @ (value if right is None else right(value)), m
 
-    def _observe(self, q: Tensor, k: Tensor, v: Tensor, keep: Tensor | None, bias: Tensor | None, scale: float) -> Tensor:
+    def _observe(
+        self, q: Tensor, k: Tensor, v: Tensor, keep: Tensor | None, bias: Tensor | None, scale: float
+    ) -> tuple[Tensor, Tensor]:
         scores = q @ k.transpose(-2, -1)
         logits = scores * scale if bias is None else scores * scale + bias
         m = softmax(logits, keep)
@@ -131,7 +146,7 @@ class QuantAttention(nn.Module):
         y = m @ v
         if self.heard is not None:
             self.heard(q, k, m, v, scores, y)
-        return y
+        return y, m
 
     def quantizers(self) -> dict[str, Quantizer | None]:
         """Operand → its quantizer, in the order in which they are met."""
@@ -168,16 +183,16 @@ def float_names(model: nn.Module) -> dict[str, nn.Module]:
 
 
 class Instead(TorchFunctionMode):
-    """While it is entered, ``attend`` is called in the place of ``scaled_dot_product_attention``."""
+    """While it is entered, other functions are called in the place of torch's: those of ``others``."""
 
-    def __init__(self, attend: Callable[..., Tensor]) -> None:
+    def __init__(self, others: Mapping[Callable[..., Any], Callable[..., Any]]) -> None:
         super().__init__()
-        self.attend = attend
+        self.others = others
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        return (self.attend if func is F.scaled_dot_product_attention else func)(*args, **(kwargs or {}))
+        return self.others.get(func, func)(*args, **(kwargs or {}))
 
 
 def softmax(logits: Tensor, keep: Tensor | None) -> Tensor:

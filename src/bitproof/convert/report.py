@@ -36,7 +36,7 @@ class LayerReport:
 class ProductReport:
     """Products of two activations in one module: ``bits`` of their operands, or None where they stay float, and why.
 
-    ``kind``: attention (queries·keys and map·values), closed (one inside nn.MultiheadAttention) or matmul (a bare product).
+    ``kind``: attention (queries·keys and map·values), closed (one inside an nn.MultiheadAttention) or matmul (a bare product).
     """
 
     name: str

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from bitproof.convert.attention import with_map
 from bitproof.convert.depths import thin_, thinnable
 from bitproof.core import ModelError, SpecError
 from bitproof.models import Normalized
@@ -20,7 +21,7 @@ from bitproof.quantizers import Quantizer
 _SUMS: set[Callable[..., Any]] = {
     *(torch.conv1d, torch.conv2d, torch.conv3d, torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
     *(F.linear, torch.matmul, torch.bmm, torch.Tensor.matmul, torch.Tensor.bmm, torch.Tensor.__matmul__),
-    F.scaled_dot_product_attention,
+    *(F.scaled_dot_product_attention, with_map),
 }
 
 
@@ -196,8 +197,8 @@ class _SumInFloat32(TorchFunctionMode):
         kwargs = kwargs or {}
         if func not in _SUMS:
             return func(*args, **kwargs)
-        result: Tensor = func(*map(_wide, args), **{key: _wide(value) for key, value in kwargs.items()})
-        return result.to(self.dtype)
+        result = func(*map(_wide, args), **{key: _wide(value) for key, value in kwargs.items()})
+        return tuple(y.to(self.dtype) for y in result) if isinstance(result, tuple) else result.to(self.dtype)
 
 
 def _wide(value: Any) -> Any:

@@ -12,9 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from bitproof.convert.attention import with_map
+
 #: What computes an attention as a whole, and whether its products can be met one by one.
 _ATTENTIONS = {
     F.scaled_dot_product_attention: True,
+    with_map: True,
     F.multi_head_attention_forward: False,
     torch._native_multi_head_attention: False,
 }
@@ -24,7 +27,7 @@ _PRODUCTS = {torch.matmul, Tensor.matmul, Tensor.__matmul__, Tensor.__rmatmul__,
 
 @dataclass(frozen=True)
 class Product:
-    """Products in one module. ``kind``: attention, which can be made low-bit; closed, of torch's own module; or matmul, a bare one.
+    """Products in one module. ``kind``: attention, which can be made low-bit; closed, of torch's own module; or matmul, bare.
 
     ``count``: how many operations of that kind ran, an attention being one.
     """
