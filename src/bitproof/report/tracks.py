@@ -23,7 +23,10 @@ _COLUMNS = (
 
 _ORDERS = (
     Column("Track"),
-    Column("Order here, best first", "Of the methods of the published figure that were evaluated on the same tasks and models"),
+    Column(
+        "Order here, best first",
+        "Of the figure's methods on the same tasks and models; where intervals overlap the order may be chance",
+    ),
     Column("Pairs in its order", "Of the pairs that the figure tells apart: readings that differ by more than 0.06", True),
     Column("τ_b", "Kendall's rank correlation; – where the figure tells no pair apart, or this run none", True),
 )
@@ -58,7 +61,7 @@ def orders(run: Run) -> Table:
 
 
 def _order(row: Row) -> tuple[Cell, ...]:
-    tau = Cell("–" if row["tau_b"] is None else f"{row['tau_b']:.2f}", sort=row["tau_b"], numeric=True)
+    tau = Cell("–" if row["tau_b"] is None else f"{row['tau_b']:.2f}".replace("-", "−"), sort=row["tau_b"], numeric=True)
     agree = Cell(f"{row['pairs_agree']} of {row['pairs_apart']}", sort=row["pairs_agree"], numeric=True)
     return text(row["track"]), text(row["order"]), agree, tau
 
