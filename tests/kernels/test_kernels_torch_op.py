@@ -1,5 +1,7 @@
 """The op of torch: its fake kernel tells the truth, and the compilers of torch keep it."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -48,3 +50,15 @@ def test_a_compiled_and_an_exported_network_keep_it():
     exported = torch.export.export(net, (x,))
     assert "bitproof.sign_conv2d" in str(exported.graph)
     assert torch.equal(exported.module()(x), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="torch's default compiler needs a C++ compiler")
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_torchs_default_compiler_keeps_it(dynamic):
+    """Inductor writes loops for what stands around the op; another batch size goes through as well."""
+    x, *rest = arguments(LAYER)
+    net = Net(tuple(rest))
+    compiled = torch.compile(net, fullgraph=True, dynamic=dynamic)
+    for each in (x, torch.cat([x, -x])):
+        assert torch.equal(compiled(each), net(each))
