@@ -76,6 +76,17 @@ def test_only_what_stands_at_the_same_places_is_ordered():
     assert missing["value"] is None and missing["rank"] is None and missing["order"] is None
 
 
+def test_detectors_are_places_of_the_learning_tasks_alone():
+    detector = {"task": "coco:here", "model": "ssd", "recipe": "xnor:w1a1", "of": "boxes", "n": 3, "ap_float": 40.0, "ap": 4.0}
+    lines = bibench(pl.concat(planted({"bnn": 50, "xnor": 60})), NOTHING, None, pl.DataFrame([detector]))
+    ranks = {(line["recipe"], line["track"]): line["rank"] for line in lines.iter_rows(named=True)}
+    assert ranks["xnor:w1a1", "task"] is ranks["bnn:w1a1", "task"] is None
+    assert ranks["xnor:w1a1", "architecture"] == 1
+    both = [detector, detector | {"recipe": "bnn:w1a1", "ap": 20.0}]
+    lines = bibench(pl.concat(planted({"bnn": 50, "xnor": 60})), NOTHING, None, pl.DataFrame(both)).filter(track="task")
+    assert lines["order"].unique().to_list() == ["bnn > xnor"]
+
+
 def test_recipes_of_one_method_are_named_in_full():
     rows = [*planted({"bnn": 50}), cell("bnn:w1a1,first=same", 60, 100)]
     line = track(rows)["bnn:w1a1"]

@@ -14,6 +14,7 @@ from bitproof.bench.detecting import answering
 from bitproof.convert import WEIGHTED, Recipe
 from bitproof.core import DataError, ModelError, SpecError, UnknownName
 from bitproof.models import Detector
+from bitproof.results import precision
 
 FILE = Path(tiny_coco.__file__)
 
@@ -42,6 +43,16 @@ def test_eight_bits_keep_the_precision_of_a_detector_that_learned_its_pictures(r
     assert written["n"] == 4 and written["low"][0]["ap"] == low.ap and "report" not in written
     assert json.loads((tmp_path / "report.json").read_text())["recipe"] == found.report.recipe
     assert load_file(tmp_path / "model.safetensors")
+
+
+def test_a_binarized_detector_leaves_what_bibench_reads(root, tmp_path):
+    found = quantize_detector(retina(root), "bireal:w1a1", f"coco:{root},split=train2017", None, tmp_path, f"coco:{root},first=2")
+    bits = {(layer.w_bits, layer.a_bits) for layer in found.report.layers if layer.changed}
+    assert bits == {(1, 1)} and all(layer.reason for layer in found.report.layers if not layer.changed)
+    (row,) = precision(tmp_path).iter_rows(named=True)
+    assert row["model"].startswith("python:") and (row["recipe"], row["task"]) == ("bireal:w1a1", f"coco:{root},first=2")
+    assert (row["of"], row["n"], row["ap_float"], row["ap"]) == ("boxes", 2, found.full[0].ap, found.low[0].ap)
+    assert row["ap_float"] > row["ap"] >= 0
 
 
 def test_two_bits_lose_it(root):

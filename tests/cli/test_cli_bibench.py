@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "analysis"))
 from bibench_rows import both, cell, costs
 
 from bitproof.cli import app
-from bitproof.core import SpecError, VariantRow
+from bitproof.core import SpecError, StoreError, VariantRow
 from bitproof.results import Store
 
 
@@ -70,6 +71,47 @@ def test_every_column_as_json_and_csv(run):
     assert tracks["architecture"]["value"] == pytest.approx(0.75) and tracks["complexity"]["value"] == pytest.approx(20)
     table = list(csv.DictReader(io.StringIO(call(run, "--csv").output)))
     assert [line["track"] for line in table] == list(tracks) and table[0]["formula"]
+
+
+def precision(folder, recipe="bireal:w1a1", full=40.0, low=10.0, **more):
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = {key: [{"of": of, "ap": ap} for of in ("boxes", "masks")] for key, ap in (("full", full), ("low", low))}
+    said = {"model": f"torchvision/{folder.name}", "recipe": recipe, "data": "coco:here", "n": 7, "left_out": 0, **rows, **more}
+    (folder / "precision.json").write_text(json.dumps(said))
+    return folder
+
+
+def track(*arguments):
+    return next(line for line in json.loads(call(*arguments, "--json").output) if line["track"] == "task")
+
+
+def test_detectors_are_one_data_set_of_the_task_track(run, tmp_path):
+    alone = track(run)
+    one, two = precision(tmp_path / "one"), precision(tmp_path / "two", full=20.0, low=8.0)
+    other = precision(tmp_path / "other", "bnn:w1a1"), precision(tmp_path / "eight", "mse:w8a8")
+    found = track(run, one, two, *other)
+    assert found["value"] == pytest.approx(math.sqrt((alone["value"] ** 2 + (0.25 / 2 + 0.4 / 2) ** 2) / 2))
+    assert "detection 0.325" in found["computed_from"] and "AP of boxes" in found["computed_from"] and found["n"] == 7
+    assert found["low"] is found["high"] is None and "no interval" in found["lacks"] and found["status"] == "part"
+    assert "2 of BiBench's 9 data sets" in found["lacks"]
+    lines = json.loads(call(run, *other, "--json").output)
+    assert [line["value"] for line in lines if (line["recipe"], line["track"]) == ("bnn:w1a1", "task")] == [pytest.approx(0.25)]
+    nothing = track(run, precision(tmp_path / "blind", full=0.0, low=0.0))
+    assert nothing["value"] == alone["value"] and "detection (torchvision/blind)" in nothing["lacks"]
+
+
+def test_a_detector_without_a_run_and_files_that_say_too_little(run, tmp_path):
+    assert "Name a run beside it" in str(call(precision(tmp_path / "one")).exception)
+    path = precision(tmp_path / "old", model=None)
+    for text in (
+        "{",
+        '{"n": 3, "full": [], "low": []}',
+        "[]",
+        '{"n": "x", "model": 1, "recipe": 2, "data": 3, "full": [3], "low": [4]}',
+    ):
+        (path / "precision.json").write_text(text)
+        found = call(run, path).exception
+        assert isinstance(found, StoreError) and "make it anew" in str(found), text
 
 
 def test_bad_input(run, tmp_path):

@@ -19,6 +19,7 @@ from bitproof.convert import WEIGHTED, Recipe, Report
 from bitproof.core import DataError, ShapeError, SpecError
 from bitproof.models import PREDICTORS, Detector, load_detector
 from bitproof.noises import noise
+from bitproof.results import PRECISION
 from bitproof.tasks import AveragePrecision, Precision, Scene, Scenes, coco, is_coco, load, target
 
 #: The clean decoder.
@@ -79,7 +80,8 @@ def quantize_detector(
         return Detected(made.report)
     found = contest.run(cast(Detector, made.model), made.report, tell or Silent(), where)
     if out is not None:
-        write_json(out / "precision.json", {key: value for key, value in asdict(found).items() if key != "report"})
+        figures = {key: value for key, value in asdict(found).items() if key != "report"}
+        write_json(out / PRECISION, {"model": detector.spec, "recipe": str(asked), "data": evaluate} | figures)
     return found
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bitproof.cli.forms import AsCsv, AsJson, check_forms, printed
+from bitproof.core import SpecError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -16,7 +17,12 @@ NAME = "bibench"
 
 
 def command(
-    paths: Annotated[list[Path], typer.Argument(help="Results directories, read as one.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Results directories, read as one; also what 'bitproof quantize --evaluate … -o DIR' wrote of a detector."
+        ),
+    ],
     family: Annotated[
         list[str] | None, typer.Option("--family", help="MODEL=cnn|transformer|mlp, where the model's name does not tell.")
     ] = None,
@@ -29,8 +35,13 @@ def command(
 
     from bitproof import analysis, results
 
-    rows, variants = (pl.concat([read(path) for path in paths]) for read in (results.load, results.variants))
-    frame = analysis.bibench(rows, variants, dict(map(_family, family or ())))
+    detectors = [path for path in paths if results.is_precision(path)]
+    runs = [path for path in paths if path not in detectors]
+    if not runs:
+        raise SpecError(f"{detectors[0]} holds a detector alone. Name a run beside it: bitproof bibench RUN {detectors[0]}")
+    rows, variants = (pl.concat(map(read, runs)) for read in (results.load, results.variants))
+    precisions = pl.concat(map(results.precision, detectors)) if detectors else None
+    frame = analysis.bibench(rows, variants, dict(map(_family, family or ())), precisions)
     if not printed(frame, as_csv, as_json):
         _print(frame)
 

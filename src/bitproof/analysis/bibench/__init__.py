@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from bitproof.analysis.bibench import accuracy, efficiency
+from bitproof.analysis.bibench.detection import detected
 from bitproof.analysis.bibench.families import checked
 from bitproof.analysis.bibench.glue import scored
 from bitproof.analysis.bibench.order import ordered
@@ -32,13 +33,19 @@ COLUMNS = pl.Schema(
 _IDENTITY = ["task", "model", "recipe", "seed", "variant"]
 
 
-def bibench(rows: pl.DataFrame, variants: pl.DataFrame, families: Mapping[str, str] | None = None) -> pl.DataFrame:
+def bibench(
+    rows: pl.DataFrame,
+    variants: pl.DataFrame,
+    families: Mapping[str, str] | None = None,
+    precisions: pl.DataFrame | None = None,
+) -> pl.DataFrame:
     """Return one line a binarized recipe and track, with ``COLUMNS``.
 
     ``rows`` have the columns of ``core.SampleRow``, ``variants`` those of ``core.VariantRow``; both may hold several runs.
     ``families``: model → cnn, transformer or mlp, where its name does not tell. A recipe of w1a1 counts as binarized; its control
     is ``float``, else ``fp32``, of the same task and model. Rows behind a defense do not enter. Where a network was trained under
     several settings, the spread over them enters ``training``, and the other tracks take the setting with the most rows.
+    ``precisions``: what detectors reached, as ``results.precision`` reads it.
 
     ``value`` is a ratio, 1 = as the control, more is better, over the parts that are there (``status`` whole, part or missing;
     ``lacks`` says what to run); ``low`` and ``high`` are its 95 % interval over samples, null where a track is not made of samples.
@@ -50,9 +57,10 @@ def bibench(rows: pl.DataFrame, variants: pl.DataFrame, families: Mapping[str, s
     """
     every = rows.filter(defense="none").unique(["cell", "sample", "trial"], keep="first", maintain_order=True)
     rows = select(usual(every, variants))
-    recipes = sorted(recipe for recipe in rows["recipe"].unique() if recipe_bits(recipe) == (1, 1))
+    names = {*rows["recipe"].unique(), *(() if precisions is None else precisions["recipe"].unique())}
+    recipes = sorted(recipe for recipe in names if recipe_bits(recipe) == (1, 1))
     if not recipes:
-        found = ", ".join(sorted(rows["recipe"].unique())) or "no rows"
+        found = ", ".join(sorted(names)) or "no rows"
         raise SpecError(f"No binarized recipe to evaluate: found {found}. Add one to recipes of the grid, such as bireal:w1a1.")
     said = checked(families or {}, rows["model"].unique())
     measured = variants.unique("variant", keep="first").drop("task", "model", "recipe", "seed")
@@ -62,18 +70,22 @@ def bibench(rows: pl.DataFrame, variants: pl.DataFrame, families: Mapping[str, s
         _line(recipe, *each)
         for recipe in recipes
         for each in _outcomes(
-            recipe, scored(found_at[recipe], recipe, rows), networks, said, spread(recipe, every, variants)
+            (recipe, networks, said),
+            scored(found_at[recipe], recipe, rows),
+            detected(recipe, precisions),
+            spread(recipe, every, variants),
         ).items()
     ]
-    return pl.DataFrame(ordered(lines, _grounds(networks)), schema=COLUMNS)
+    return pl.DataFrame(ordered(lines, _grounds(recipes, networks, precisions)), schema=COLUMNS)
 
 
 def _outcomes(
-    recipe: str, found: list[Place], networks: pl.DataFrame, said: Mapping[str, str], over: Spread | None
+    of: tuple[str, pl.DataFrame, Mapping[str, str]], found: list[Place], detectors: list[Place], over: Spread | None
 ) -> dict[str, Outcome]:
+    recipe, networks, said = of
     none = Outcome(lacks=_uncontrolled(networks))
     return {
-        "task": accuracy.task(found) if found else none,
+        "task": accuracy.task([*found, *detectors]) if found or detectors else none,
         "architecture": accuracy.architecture(found, said) if found else none,
         "robustness": accuracy.robustness(found) if found else none,
         "training": efficiency.training(recipe, networks, over),
@@ -82,12 +94,14 @@ def _outcomes(
     }
 
 
-def _grounds(networks: pl.DataFrame) -> dict[str, set[tuple[str, str]]]:
-    """Recipe → the tasks and models that it was evaluated on."""
-    found: dict[str, set[tuple[str, str]]] = {}
-    for recipe, task, model in networks.select("recipe", "task", "model").iter_rows():
-        found.setdefault(recipe, set()).add((task, model))
-    return found
+def _grounds(recipes: list[str], networks: pl.DataFrame, precisions: pl.DataFrame | None) -> dict[tuple[str, str], set[Any]]:
+    """Recipe and track → the tasks and models that it was evaluated on, and for the learning tasks the detectors."""
+    found = {recipe: set(networks.filter(recipe=recipe).select("task", "model").iter_rows()) for recipe in recipes}
+    grounds = {(recipe, track): found[recipe] for recipe in recipes for track in FORMULAS}
+    if precisions is not None:
+        for recipe in recipes:
+            grounds[recipe, "task"] = found[recipe] | set(precisions.filter(recipe=recipe).select("task", "model").iter_rows())
+    return grounds
 
 
 def _uncontrolled(networks: pl.DataFrame) -> str:

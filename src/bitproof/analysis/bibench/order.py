@@ -52,16 +52,16 @@ def order(values: Sequence[float], readings: Sequence[float]) -> Order:
     )
 
 
-def ordered(lines: Sequence[Mapping[str, Any]], places: Mapping[str, Collection[Any]]) -> list[dict[str, Any]]:
+def ordered(lines: Sequence[Mapping[str, Any]], places: Mapping[tuple[str, str], Collection[Any]]) -> list[dict[str, Any]]:
     """Return ``lines`` with ``rank``, ``radar_rank``, ``ranked``, ``tau_b``, ``pairs_apart``, ``pairs_agree`` and ``order``.
 
-    A line takes part if it has a value and a published reading, and is compared with those of its track whose recipes stand at
-    equal ``places`` (tasks and models): ratios over other data are no order. One that is alone has no rank.
+    A line takes part if it has a value and a published reading, and is compared with those of its track whose recipes stand there
+    at equal ``places`` (recipe and track → tasks and models): ratios over other data are no order. One that is alone has no rank.
     """
     groups: dict[tuple[str, frozenset[Any]], list[int]] = {}
     for i, line in enumerate(lines):
         if line["value"] is not None and line["radar"] is not None:
-            groups.setdefault((line["track"], frozenset(places[line["recipe"]])), []).append(i)
+            groups.setdefault((line["track"], frozenset(places[line["recipe"], line["track"]])), []).append(i)
     told: dict[int, dict[str, Any]] = {}
     for members in groups.values():
         told |= zip(members, _told([lines[i] for i in members]), strict=True) if len(members) > 1 else {}

@@ -37,7 +37,8 @@ class Gaps:
 class Place:
     """Where a recipe meets its control, on the ``n`` samples that both saw clean. Arrays hold the figure, then its resamples.
 
-    ``accuracy``: A_bi/A_fp on them, NaN where the control has no right prediction; A is what ``measure`` names.
+    ``accuracy``: A_bi/A_fp on them, NaN where the control has no right prediction; A is what ``measure`` names. ``sampled``:
+    whether its resamples are some; where not, they repeat the figure.
     """
 
     task: str
@@ -47,6 +48,7 @@ class Place:
     accuracy: Array
     gaps: Gaps
     measure: str = "accuracy"
+    sampled: bool = True
 
 
 def places(blocks: Iterable[Block], recipes: Iterable[str]) -> dict[str, list[Place]]:

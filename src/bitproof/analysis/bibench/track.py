@@ -12,7 +12,7 @@ SOURCE = "BiBench, arXiv 2301.11233; formulas from memory of the paper, not conf
 
 #: Track → its overall metric. E: mean over what stands in the bracket, bi: binarized, fp: its float control.
 FORMULAS = {
-    "task": "sqrt(mean_sets E²(A_bi/A_fp)), A: accuracy, of GLUE its measures, E over the models and tasks of a data set",
+    "task": "sqrt(mean_sets E²(A_bi/A_fp)), A: accuracy, of GLUE its measures, of detection AP, E over models and tasks of a set",
     "architecture": "sqrt(mean_families E²(A_bi/A_fp)), families: CNN, transformer, MLP, E over their models and tasks",
     "robustness": "sqrt(mean_c E²(G_fp/G_bi)), G: clean minus corrupted accuracy, mean over severities, E over models and tasks",
     "training": "sqrt(½[E²(T_fp/T_bi) + E²(std(A_fp)/std(A_bi))]), T: training time, std over training settings",
