@@ -7,6 +7,7 @@ from torch import nn
 
 import bitproof as bp
 from bitproof.bench import Plan, parse_grids
+from bitproof.bench.gallery import composite
 from bitproof.bench.worn import Through, Worn
 from bitproof.core import Attacked, BitproofError
 from bitproof.defenses import Patches, canonical
@@ -122,6 +123,15 @@ def test_rows_say_which_class_was_shown(finished):
     assert rows.filter(defense="random-resize")["shown"].null_count() == 48
     alone = rows.filter(pl.col("defense") == f"{PATCH},control=alone", recipe="fp32")
     assert alone.group_by("label").agg(pl.col("prediction").n_unique())["prediction"].max() == 1
+
+
+def test_a_preview_is_made_of_each_fitted_patch(finished, text):
+    titles = {entry["noise"] for entry in bp.results.Store.open(finished[1]).gallery() if " behind " in entry["noise"]}
+    (name,) = bp.results.Store.open(finished[1]).defenses()
+    fitted_as = f"clean behind {PATCH}, fitted on python fp32 ({name})"
+    assert titles == {fitted_as, "clean behind random-resize"}, "before and after the corruption it is one patch"
+    own = plan(behind(text, PATCH.replace("on=fp32", "on=own")))
+    assert len({composite(c, own.fit(c)) for c in own.cells if c.noise == "clean" and c.defense == own.grid.defenses[0]}) == 2
 
 
 def test_what_a_random_pattern_gains_under_attack_stands_beside_the_patch(finished):

@@ -7,12 +7,14 @@ from defenses_toy import SIZE, batches, right, victim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from torch import nn
 
-from bitproof.core import BitproofError, DataError, SpecError
+from bitproof.core import Batches, BitproofError, DataError, SpecError
 from bitproof.defenses import Patches, Sheet, canonical, controlled, defense, read_picture, sheet, write_picture
-from bitproof.defenses.defensive_patch import correlation_distance
-from bitproof.defenses.geometry import mask_of
+from bitproof.defenses.defensive_patch import Data, correlated, correlation_distance, specialist
+from bitproof.defenses.geometry import mask_of, paste
 from bitproof.defenses.moves import Moves, matrices, photographed
+from bitproof.models import TorchVictim
 
 SMALL = "defensive-patch:steps=40,prior_lr=0.05,n=24,batch=12"
 
@@ -39,6 +41,54 @@ def test_a_mask_lies_inside_and_leaves_something_to_see(size, margin, width, sha
     assert not mask.all()
     height = int(rows.max() - rows.min()) + 1
     assert int(mask.sum()) == (width**2 if shape == "corner" else height**2 - (height - 2 * width) ** 2)
+
+
+@settings(deadline=None)
+@given(st.integers(8, 64), st.integers(0, 70), st.integers(0, 70), st.integers(1, 70))
+def test_a_square_lies_where_it_is_put_or_is_refused(size, x, y, width):
+    spec = defense(f"defensive-patch:shape=square,x={x},y={y},width={width}")
+    if width == size or max(x, y) + width > size:
+        with pytest.raises(SpecError, match=f"picture of {size}×{size} px"):
+            spec.mask(size)
+        return
+    rows, columns = spec.mask(size).nonzero().T
+    assert (int(columns.min()), int(rows.min()), len(rows)) == (x, y, width**2)
+    assert int(columns.max()) - int(columns.min()) == int(rows.max()) - int(rows.min()) == width - 1
+
+
+def test_a_square_without_a_place_is_in_the_middle_and_other_shapes_have_no_place():
+    mask = defense("unadversarial:shape=square").mask(32)
+    assert (int(mask.sum()), bool(mask[11:21, 11:21].all())) == (100, True)
+    assert canonical("defensive-patch:shape=square,y=0,x=3") == "defensive-patch:shape=square,x=3,y=0"
+    for wrong in ("defensive-patch:x=3", "unadversarial:y=0", "defensive-patch:shape=square,margin=2"):
+        with pytest.raises(SpecError, match="says nothing of shape="):
+            defense(wrong)
+    with pytest.raises(SpecError, match="x=-1"):
+        defense("defensive-patch:shape=square,x=-1")
+
+
+@pytest.mark.slow
+def test_both_stages_run_at_the_size_of_imagenet_and_each_does_what_it_is_for():
+    draw = torch.Generator().manual_seed(0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layers = nn.Conv2d(3, 8, 7, stride=8), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, 3)
+    net, x, y = TorchVictim(nn.Sequential(*layers)), torch.rand(4, 3, 224, 224, generator=draw), torch.tensor([0, 1, 2, 0])
+    found = defense("defensive-patch:steps=20,prior_lr=0.05,n=4,batch=2,epochs=1").fit(
+        [net], Batches(((x[:2], y[:2]), (x[2:], y[2:])), (0, 1, 2), 224, 0)
+    )
+    assert found.pattern.shape == (3, 3, 224, 224) and 0 <= float(found.pattern.min()) <= float(found.pattern.max()) <= 1
+    rows = found.mask.nonzero()[:, 0]
+    assert (int(rows.min()), int(rows.max()), float(found.mask.float().mean())) == (7, 216, pytest.approx(224 / 1024))
+    grey, own = torch.full((3, 3, 224, 224), 0.5), torch.arange(3)
+    assert net.loss(paste(grey, found.pattern, found.mask), own).mean() < net.loss(grey, own).mean() - 0.05
+    data = Data([(x[:2], y[:2], y[:2]), (x[2:], y[2:], y[2:])], found.mask)
+    alone = specialist(net, grey, data, 0.1, Moves(), draw)
+    assert net.loss(paste(x, alone[y], found.mask), y).mean() < net.loss(paste(x, grey[y], found.mask), y).mean()
+    shared = correlated(grey, [alone], data, 0.05)
+    target = paste(x, alone[y], found.mask)
+    before, after = (correlation_distance(paste(x, each[y], found.mask), target, found.mask).mean() for each in (grey, shared))
+    assert after < before / 2
 
 
 @settings(deadline=None, max_examples=20)

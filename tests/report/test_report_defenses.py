@@ -59,6 +59,9 @@ def test_a_page_shows_gains_beside_their_controls_or_says_which_are_missing(stor
     assert (patched[5].text == "–") != complete
     assert texts["jpeg", "fp32", "clean"][0].note == "label free"
     assert len(part.transfer.rows) == complete
+    for row in part.transfer.rows:
+        assert row[0].note == "on net:weights=w fp32"
+        assert all("over random " in cell.note and "label-free " in cell.note for cell in row[1:])
     assert [cell.text for cell in part.fits.rows[0]][:2] == [PATCH, "fp32 of net:weights=w"]
     html = write(store.path).read_text()
     assert "What defenses gain" in html

@@ -12,6 +12,7 @@ from PIL import Image
 
 from bitproof.analysis import parted
 from bitproof.bench.cache import SampleCache
+from bitproof.bench.fits import Fit
 from bitproof.bench.ids import Cell
 from bitproof.bench.inputs import batch, inputs_of, pipeline_of
 from bitproof.bench.pictures import Picture, draw
@@ -31,7 +32,7 @@ COMPOSITES = 10
 
 
 def write_gallery(plan: Plan, store: Store, victims: Victims, shields: Shields, cache: SampleCache) -> None:
-    """Store one thumbnail a task and noise, of a sequence that of its last frame; of a defense one a class on clean pictures.
+    """Store one thumbnail a task and noise, of a sequence that of its last frame; of each patch one a class on clean pictures.
 
     Noises whose cells failed, and those that change no picture, have none.
     """
@@ -61,18 +62,26 @@ def _unless_it_fails() -> Iterator[None]:
 
 
 def _write_defended(plan: Plan, store: Store, shields: Shields, cache: SampleCache) -> None:
-    """What a defense makes of the first pictures of each class."""
+    """What a defense makes of the first pictures of each class; each fit of it, where it is fitted."""
     have = {(entry["task"], entry["noise"]) for entry in store.gallery()}
     clean = [cell for cell in plan.cells if cell.noise == "clean" and cell.defense != "none" and parted(cell.defense)[1] is None]
-    for cell in {(cell.variant.task, cell.defense): cell for cell in reversed(clean)}.values():
-        if (cell.variant.task, cell.what) in have or not shields.made(cell):
+    for (task, title), cell in {(cell.variant.task, composite(cell, plan.fit(cell))): cell for cell in reversed(clean)}.items():
+        if (task, title) in have or not shields.made(cell):
             continue
         with _unless_it_fails():
             if (worn := shields.worn(cell)) is None:
                 continue
             pipeline = pipeline_of(cell, plan, cache)
             for sample in by_label(plan.samples(cell), COMPOSITES):
-                store.write_picture(cell.variant.task, cell.what, sample.id, _png(worn.on_picture(pipeline.made(sample), sample)))
+                store.write_picture(task, title, sample.id, _png(worn.on_picture(pipeline.made(sample), sample)))
+
+
+def composite(cell: Cell, fit: Fit | None) -> str:
+    """What a picture behind the defense of ``cell`` is called: of a patch, with the networks that it was fitted on and its id."""
+    if fit is None or not fit.labels:
+        return cell.what
+    networks = " + ".join(f"{each.names[0].partition(':')[0]} {each.names[1]}" for each in fit.variants)
+    return f"{cell.noise} behind {fit.spec}, fitted on {networks} ({fit.id})"
 
 
 def by_label(samples: Sequence[Sample], most: int) -> list[Sample]:

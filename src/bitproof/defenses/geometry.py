@@ -7,7 +7,7 @@ from torch import Tensor
 
 from bitproof.core import SpecError
 
-SHAPES = ("ring", "corner")
+SHAPES = ("ring", "corner", "square")
 
 
 def ring(size: int, margin: int, width: int) -> Tensor:
@@ -21,19 +21,28 @@ def ring(size: int, margin: int, width: int) -> Tensor:
 
 def corner(size: int, margin: int, width: int) -> Tensor:
     """Return S×S bool: a square of side ``width`` px at the lower right, ``margin`` px away from the border."""
+    return square(size, size - margin - width, size - margin - width, width)
+
+
+def square(size: int, x: int, y: int, width: int) -> Tensor:
+    """Return S×S bool: a square of side ``width`` px whose upper left pixel is ``x`` px from the left and ``y`` px from the top."""
     mask = torch.zeros(size, size, dtype=torch.bool)
-    end = size - margin
-    mask[end - width : end, end - width : end] = True
+    mask[y : y + width, x : x + width] = True
     return mask
 
 
-def mask_of(shape: str, size: int, margin: int | None, width: int | None) -> Tensor:
-    """Return the mask of a patch; None stands for the published geometry at 32 px, in proportion.
+def mask_of(
+    shape: str, size: int, margin: int | None = None, width: int | None = None, x: int | None = None, y: int | None = None
+) -> Tensor:
+    """Return the mask of a patch; None stands for the published geometry at 32 px, in proportion, and for a square's middle.
 
-    A ring: margin 1 and width 2 of 32 px; a corner: margin 1 and width 10. Raises SpecError where it does not fit or covers all.
+    A ring: margin 1 and width 2 of 32 px; a corner: margin 1 and width 10; a square: width 10. Raises SpecError where it does not
+    fit or covers all.
     """
     margin = max(1, round(size / 32)) if margin is None else margin
     width = max(1, round(size * (2 if shape == "ring" else 10) / 32)) if width is None else width
+    if shape == "square":
+        return _placed(size, x, y, width)
     most = (size - 1) // 2 - margin if shape == "ring" else size - max(1, margin)
     if margin < 0 or not 0 < width <= most:
         raise SpecError(
@@ -41,6 +50,16 @@ def mask_of(shape: str, size: int, margin: int | None, width: int | None) -> Ten
             f"width is 1 to {max(1, most)} here."
         )
     return ring(size, margin, width) if shape == "ring" else corner(size, margin, width)
+
+
+def _placed(size: int, x: int | None, y: int | None, width: int) -> Tensor:
+    x, y = ((size - width) // 2 if place is None else place for place in (x, y))
+    if not (0 < width < size and min(x, y) >= 0 and max(x, y) + width <= size):
+        raise SpecError(
+            f"A square of width={width} px at x={x}, y={y} does not fit into a picture of {size}×{size} px: width is 1 to "
+            f"{size - 1}, x and y are 0 to {max(0, size - width)} here."
+        )
+    return square(size, x, y, width)
 
 
 def paste(x: Tensor, pattern: Tensor, mask: Tensor) -> Tensor:

@@ -69,12 +69,13 @@ class PatchSettings:
             cell's. Several recipes or models are an ensemble.
         at: ``before`` the corruption, so that an attack may change the patch too, or ``after``, so that an attack goes through
             the patch and cannot change it.
-        shape: ``ring`` or ``corner`` (a square at the lower right).
-        margin: px from the border; None is 1 at 32 px, in proportion.
+        shape: ``ring``, ``corner`` (a square at the lower right) or ``square`` (anywhere).
+        margin: of ring and corner, px from the border; None is 1 at 32 px, in proportion.
         width: px of the ring or the square's side; None is the published one at 32 px, in proportion.
         n: training pictures, where pictures are needed.
         batch: pictures of a step.
         rotate, shear: degrees; scale, shift, brightness: shares, of the random photographs that it is fitted under.
+        x, y: of a square, px from the left and from the top of the network's input to it; None is the middle.
     """
 
     on: str = "own"
@@ -90,6 +91,8 @@ class PatchSettings:
     shear: float = 5.0
     shift: float = 0.0
     brightness: float = 0.1
+    x: int | None = None
+    y: int | None = None
 
     site: ClassVar[str] = "image"
     fitted: ClassVar[bool] = True
@@ -98,9 +101,15 @@ class PatchSettings:
     def __post_init__(self) -> None:
         check_at(self.at)
         if self.shape not in SHAPES:
-            raise SpecError(f"shape={self.shape!r} is unknown: {' or '.join(SHAPES)}.")
+            raise SpecError(f"shape={self.shape!r} is unknown: {', '.join(SHAPES)}.")
+        apart = ("margin",) if self.shape == "square" else ("x", "y")
+        if wrong := [name for name in apart if getattr(self, name) is not None]:
+            raise SpecError(
+                f"{wrong[0]}={getattr(self, wrong[0])} says nothing of shape={self.shape}: a square lies at x= and y= px, "
+                "ring and corner margin= px from the border."
+            )
         check_least(self, "n", "batch")
-        for name, least in (("margin", 0), ("width", 1)):
+        for name, least in (("margin", 0), ("width", 1), ("x", 0), ("y", 0)):
             if getattr(self, name) is not None:
                 check_least(self, name, least=least)
         Moves(self.rotate, self.scale, self.shear, self.shift, self.brightness)  # refuses what is out of range
@@ -112,7 +121,7 @@ class PatchSettings:
 
     def mask(self, size: int) -> Tensor:
         """Where the patch lies, S×S bool."""
-        return mask_of(self.shape, size, self.margin, self.width)
+        return mask_of(self.shape, size, self.margin, self.width, self.x, self.y)
 
 
 def check_at(at: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bitproof.report.source import FAMILIES, Row, Run
 from bitproof.report.tables import Cell, Column, Table, text
@@ -94,7 +94,7 @@ def _gain(row: Row, name: str) -> Cell:
 
 
 def _transfer(rows: list[Row]) -> Table:
-    """Fitted on × applied to: the mean gain over natural noises, or on clean pictures where there are none."""
+    """Fitted on × applied to: the mean gain over natural noises, or on clean pictures where there are none; its controls below."""
     fitted = [row for row in rows if row["label"] == "known" and not row["note"]]
     natural = [row for row in fitted if (row["noise"], row["family"]) == ("mean", "natural")]
     shown = natural or [row for row in fitted if row["noise"] == "clean"]
@@ -110,10 +110,28 @@ def _transfer(rows: list[Row]) -> Table:
         ),
     )
     lines = [
-        (text(name), *(_gain(row, "gain") if (row := found.get((name, *place))) else Cell("–") for place in places))
+        (
+            text(name, _fitted_on([row for row in shown if row["defense"] == name])),
+            *(_beside(row) if (row := found.get((name, *place))) else Cell("–") for place in places),
+        )
         for name in dict.fromkeys(row["defense"] for row in shown)
     ]
     return Table(columns, tuple(lines) if len(places) > 1 or len(lines) > 1 else ())
+
+
+def _beside(row: Row) -> Cell:
+    """A gain with its two controls in small print."""
+    cell = _gain(row, "gain")
+    controls = (
+        f"{title} {number(row[name], signed=True)}" for name, title in (("over_random", "over random"), ("gain_free", "label-free"))
+    )
+    return replace(cell, note="; ".join((cell.note, *controls)))
+
+
+def _fitted_on(rows: list[Row]) -> str:
+    """The networks of a patch, or that it has one for each network that it is applied to."""
+    networks = {row["fitted_on"] for row in rows}
+    return f"on {networks.pop()}" if len(networks) == 1 else "each on its own network"
 
 
 def _fits(found: list[Row]) -> Table:
