@@ -204,6 +204,61 @@ def test_products_out_of_reach_are_named():
             quantize(net, "minmax:w8a8,products=4", [x])
 
 
+def test_every_product_that_stays_float_stands_in_the_text():
+    """Those that are low-bit are shortened, since a network's blocks are alike; what stayed float is named, one a line."""
+    net = nn.Sequential(*(nn.Sequential(nn.Linear(8, 8), Attention(), Multiply()) for _ in range(4)))
+    text = quantize(net, "minmax:w8a8,products=8", [torch.randn(2, 8, 8)]).report.table()
+    assert "products, attention: operands at 8 bits: 0.1 … 3.1, 4 modules" in text
+    assert "4 modules\n  0.2\n  1.2\n  2.2\n  3.2" in text
+    kept = quantize(net, "minmax:w8a8", [torch.randn(2, 8, 8)]).report.table()
+    assert all(f"\n  {i}.{j}\n" in kept + "\n" for i in range(4) for j in (1, 2))
+    assert "(model) (2 products)" in quantize(Bare(), "minmax:w8a8", [torch.randn(2, 5, 8)]).report.table()
+
+
+class Called(nn.Module):
+    """One product, or what looks like one, of what a layer gives."""
+
+    def __init__(self, product):
+        super().__init__()
+        self.layer, self.weight, self.product = nn.Linear(8, 8), nn.Parameter(torch.ones(8, 8)), product
+
+    def forward(self, x):
+        y = self.layer(x)
+        return self.product(y, self.weight).flatten(1).sum(1, keepdim=True) + y.flatten(1)
+
+
+PRODUCTS = {
+    "linalg.matmul": lambda x, w: torch.linalg.matmul(x, x.mT),
+    "keywords": lambda x, w: torch.matmul(input=x, other=x.mT),
+    "multi_dot": lambda x, w: torch.linalg.multi_dot([x[0], x[0].T])[None].expand(2, -1, -1),
+    "mm": lambda x, w: torch.mm(x[0], x[0].T)[None].expand(2, -1, -1),
+    "Tensor.mm": lambda x, w: x[0].mm(x[0].T)[None].expand(2, -1, -1),
+    "bmm": lambda x, w: x.bmm(x.mT),
+    "inner": lambda x, w: torch.inner(x, x[0])[:, :, 0],
+    "Tensor.inner": lambda x, w: x.inner(x[0])[:, :, 0],
+    "tensordot": lambda x, w: torch.tensordot(x, x, dims=([2], [2]))[:, :, 0, 0],
+    "einsum of a list": lambda x, w: torch.einsum("nik,njk->nij", [x, x]),
+    "baddbmm": lambda x, w: torch.baddbmm(x.new_zeros(()), x, x.mT),
+    "Tensor.baddbmm": lambda x, w: x.new_zeros(2, 4, 4).baddbmm(x, x.mT),
+    "addmm": lambda x, w: torch.addmm(x.new_zeros(()), x[0], x[0].T)[None].expand(2, -1, -1),
+    "addbmm": lambda x, w: torch.addbmm(x.new_zeros(()), x, x.mT)[None].expand(2, -1, -1),
+}
+NO_PRODUCTS = {
+    "of a weight": torch.matmul,
+    "of a weight, transposed": lambda x, w: x @ w.T,
+    "of a weight, added to an activation": lambda x, w: torch.addmm(x[0], x[1], w)[None].expand(2, -1, -1),
+    "of a weight, added to one named": lambda x, w: torch.addmm(input=x[0], mat1=x[1], mat2=w)[None].expand(2, -1, -1),
+    "elementwise": lambda x, w: x * x,
+}
+
+
+@pytest.mark.parametrize("name", [*PRODUCTS, *NO_PRODUCTS])
+def test_products_are_seen_however_they_are_called(name):
+    net = Called((PRODUCTS | NO_PRODUCTS)[name])
+    found = quantize(net, "minmax:w8a8", [torch.randn(2, 4, 8, generator=torch.Generator().manual_seed(0))]).report.products
+    assert [(p.name, p.kind, p.count, p.bits) for p in found] == [("", "matmul", 1, None)] * (name in PRODUCTS)
+
+
 @pytest.mark.parametrize(
     ("recipe", "says"),
     [

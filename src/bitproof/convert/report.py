@@ -101,11 +101,14 @@ class Report:
         return [f"calibrated in {self.time_s:.1f} s{memory}"]
 
     def _products(self) -> list[str]:
-        """A line for each kind of decision, since a network's blocks are alike."""
-        groups: dict[tuple[str, int | None, str], list[str]] = {}
+        """A line for each kind of decision, since a network's blocks are alike; under it each module that stays float."""
+        groups: dict[tuple[str, int | None, str], list[ProductReport]] = {}
         for product in self.products:
-            groups.setdefault((product.kind, product.bits, product.reason), []).append(product.name or "(model)")
-        return [f"products, {kind}: {_width(bits, why)}: {_listed(names)}" for (kind, bits, why), names in groups.items()]
+            groups.setdefault((product.kind, product.bits, product.reason), []).append(product)
+        return [
+            f"products, {kind}: {_width(bits, why)}: {_every(found) if bits is None else _listed(found)}"
+            for (kind, bits, why), found in groups.items()
+        ]
 
     def __str__(self) -> str:
         return self.table()
@@ -116,8 +119,15 @@ def _width(bits: int | None, why: str) -> str:
     return f"{width} ({why})" if why else width
 
 
-def _listed(names: list[str]) -> str:
+def _listed(products: list[ProductReport]) -> str:
+    names = [product.name or "(model)" for product in products]
     return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}, {len(names)} modules"
+
+
+def _every(products: list[ProductReport]) -> str:
+    """One name, or so many below each other."""
+    names = [f"{product.name or '(model)'}{f' ({product.count} products)' * (product.count > 1)}" for product in products]
+    return names[0] if len(names) == 1 else "\n  ".join([f"{len(names)} modules", *names])
 
 
 def _advice(recipe: Recipe) -> list[str]:
