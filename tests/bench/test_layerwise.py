@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from bitproof.bench import sensitivity
+from bitproof.bench import layerwise, sensitivity
+from bitproof.bench.inputs import INPUTS
 from bitproof.core import DataError, ModelError, SpecError
+from bitproof.noises import expand, noise
 
 # The classes of the pictures differ by which colour is dark. In `fragile` a large weight reads a channel that is always 0: the
 # float network does not notice, but with four bits of min-max every other weight becomes 0.
@@ -72,6 +74,42 @@ def test_its_figures_are_those_of_the_recipe_that_it_names(planted, pictures):
     (only,) = again.of("layer")
     assert only.layer == sturdy.layer
     assert again.of("kept")[0].scores[0].accuracy == fragile.scores[0].accuracy
+
+
+def test_what_is_suggested_is_measured_on_pictures_that_nothing_was_chosen_on(planted, pictures):
+    found = measured(planted, pictures, max_mb=0.0002, limit=16)
+    assert [network.kind for network in found.networks if network.fresh] == ["float", "kept", "low", "suggested"]
+    ((old,), (new,)) = (found.of("suggested", fresh) for fresh in (False, True))
+    assert (old.recipe, old.size_bytes, old.bits) == (new.recipe, new.size_bytes, new.bits) and new.scores[0].n == 16
+    assert new.scores[0].accuracy > 90 > 50 > found.of("low", True)[0].scores[0].accuracy
+    assert all(score.drop == 0 and score.loss_rise == 0 for score in found.of("kept", True)[0].scores)
+    assert found.of("kept", True)[0].scores[0].loss_rise == 0 and found.frame().filter("fresh").height == 4 * 2
+
+
+def test_other_pictures_are_others_and_the_first_stay_what_they_were(planted, pictures, monkeypatch):
+    asked = []
+    under = layerwise._Bench._under
+    monkeypatch.setattr(
+        layerwise._Bench,
+        "_under",
+        lambda self, spec, keys, net, samples: asked.append(samples) or under(self, spec, keys, net, samples),
+    )
+    measured(planted, pictures, noises=(), max_mb=0.0002, limit=16)
+    first, again, fresh = ([sample.id for sample in samples] for samples in asked)
+    assert first == again and len(fresh) == 16 and not set(first) & set(fresh)
+
+
+def test_without_a_noise_the_usual_one_is_taken(planted, pictures):
+    found = measured(planted, pictures, noises=None)
+    assert [score.noise for score in found.networks[0].scores] == ["clean", "gaussian_noise:3"]
+    alone = measured(planted, pictures, noises=("clean",))
+    assert [score.noise for score in alone.networks[0].scores] == ["clean"]
+
+
+@pytest.mark.parametrize("kind", INPUTS)
+def test_every_kind_of_input_has_a_usual_noise(kind):
+    spec = INPUTS.load(kind).usual
+    assert noise(spec).site not in ("tensor", "model") and expand(spec) and spec.endswith(":3")
 
 
 def test_a_size_that_allows_nothing_more_gives_the_recipe_itself(planted, pictures):

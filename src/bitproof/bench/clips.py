@@ -115,6 +115,8 @@ class FrontedNet(nn.Module):
 class ClipInputs(Inputs):
     """Clips of one channel: a network takes their features; an attack moves the wave, its gradient goes through the front end."""
 
+    usual = "white_noise:3"
+
     augments = ("none", "wave")
 
     def misfit(self, part: str, task: Task, network: Network) -> str | None:

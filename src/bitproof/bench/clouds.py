@@ -75,6 +75,8 @@ class CloudPipeline(Way):
 class CloudInputs(Inputs):
     """Clouds, float N×3×P; an attack moves points inside the cube [−1, 1]."""
 
+    usual = "point_jitter:3"
+
     augments = ("none", "points")
 
     def misfit(self, part: str, task: Task, network: Network) -> str | None:

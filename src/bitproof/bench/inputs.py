@@ -64,6 +64,9 @@ class Pipeline(Protocol):
 class Inputs(ABC):
     """What bench asks about one kind of input. A method with a body is what most kinds need."""
 
+    #: A noise that such inputs meet, of the middle severity: what layers are measured under where no other is named.
+    usual: ClassVar[str]
+
     #: Values of ``training.augment`` that mean something.
     augments: ClassVar[tuple[str, ...]] = ("none",)
 

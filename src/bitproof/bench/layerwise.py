@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,7 @@ class Measured:
     """A network and the recipe that makes it; ``kind``: float, kept, low, layer, suggested.
 
     ``bits`` are those of the ``layer`` that alone is low-bit, or else of the layers of which the recipe says nothing special.
+    ``fresh``: measured on pictures that nothing was chosen on.
     """
 
     kind: str
@@ -79,19 +80,23 @@ class Measured:
     size_bytes: int
     saved_bytes: int
     scores: tuple[Score, ...]
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """All networks that were measured: float, kept, low, then layer by layer, and last the suggested one, if a size was given."""
+    """All networks that were measured: float, kept, low, then layer by layer, and last the suggested one, if a size was given.
+
+    Where the data has as many pictures more, float, kept, low and suggested follow once again, on those.
+    """
 
     model: str
     task: str
     networks: tuple[Measured, ...]
 
-    def of(self, kind: str) -> list[Measured]:
-        """Return the networks of one kind."""
-        return [network for network in self.networks if network.kind == kind]
+    def of(self, kind: str, fresh: bool = False) -> list[Measured]:
+        """Return the networks of one kind, on the pictures that layers were measured on or on ``fresh`` ones."""
+        return [network for network in self.networks if (network.kind, network.fresh) == (kind, fresh)]
 
     def frame(self) -> pl.DataFrame:
         """Return one row a network and noise."""
@@ -104,7 +109,7 @@ def sensitivity(
     model: str,
     recipe: str,
     task: str,
-    noises: Sequence[str] = (),
+    noises: Sequence[str] | None = None,
     *,
     limit: int = 500,
     n: int = 256,
@@ -114,16 +119,20 @@ def sensitivity(
 ) -> Sensitivity:
     """Measure each layer that ``recipe`` makes low-bit alone, all others at 8 bits, on ``limit`` pictures of ``task``.
 
+    Clean, and under ``noises``; where none is given under the ``usual`` one of the kind of input, ``gaussian_noise:3`` of pictures.
     ``n`` pictures of ``calibration`` set the ranges, of the task's own held-out end where it is not given. With ``max_mb`` (10⁶
     bytes) the layers worth keeping at 8 bits are chosen by the rise of the loss a byte, its mean over clean and noisy pictures,
-    since accuracy moves in steps of a picture; that network is made from its recipe and measured on the same pictures.
+    since accuracy moves in steps of a picture; that network is made from its recipe and measured on the same pictures, then, with
+    those that it is compared with, on as many others, if the data has them.
     Raises SpecError for a recipe that is trained or has nothing to keep, a noise that is not on pictures and a size that is too
     small, DataError for too few pictures, ModelError for a session and where no layer can be switched.
     """
     asked = Recipe.parse(recipe)
     kept = kept_recipe(asked)
-    specs = _noises(noises)
+    specs = None if noises is None else _noises(noises)
     network = load_model(model)
+    if specs is None:
+        specs = _noises([inputs_of(network.form).usual])
     bench = _Bench(network, load_task(task, network.form.kind), specs, limit, n, calibration, tell or Silent())
     return Sensitivity(model, task, tuple(_measure(bench, asked, kept, max_mb)))
 
@@ -157,7 +166,8 @@ def _measure(bench: _Bench, asked: Recipe, kept: Recipe, max_mb: float | None) -
         yield bench.scored(outcomes["layer " + each.name], "layer", alone, size - each.saved_bytes, size, each)
     if budget is not None:
         gains = {each.name: bench.rise(outcomes["layer " + each.name]) for each in found}
-        yield bench.suggested(keeping(asked, chosen(found, gains, budget - low.report.size_bytes), known), size)
+        recipe = keeping(asked, chosen(found, gains, budget - low.report.size_bytes), known)
+        yield from bench.suggested(recipe, found, [high.report.float_bytes, size, low.report.size_bytes], [kept, asked])
 
 
 class _Bench:
@@ -172,40 +182,57 @@ class _Bench:
         task.data.check_classes(network.classes)
         held_out = n if source.data.digest == task.data.digest else 0
         self.samples = task.data.evaluation(limit, 0, held_out)
+        enough = len(task.data) - held_out >= 2 * limit
+        self.fresh = task.data.evaluation(2 * limit, 0, held_out)[limit:] if enough else []
         self.network, self.task, self.noises, self.tell = network, task, noises, tell
         self._calibration = calibration_batches(network, source, n)
         self._cache = SampleCache()
         self._control: Outcomes
+        self._layers: Switched
 
     def quantized(self, recipe: Recipe) -> Converted:
         return quantize(self.network.module, recipe, self._calibration)
 
     def switched(self, low: Converted, high: Converted, found: Sequence[Switch]) -> dict[str, Outcomes]:
         """Return the outcomes of every network: each batch of pictures is made once, and shown to all."""
-        layers = Switched(self._evaluated(high.model), self._evaluated(low.model))
-        names: dict[str, list[str]] = {
-            "kept": [],
-            "low": [each.name for each in found],
-            **{"layer " + each.name: [each.name] for each in found},
-        }
-        float_module = self._evaluated(self.network.module)
+        self._layers = Switched(self._evaluated(high.model), self._evaluated(low.model))
+        names = {**self._all(found), **{"layer " + each.name: [each.name] for each in found}}
+        return self._of(names, self.samples)
+
+    def _all(self, found: Sequence[Switch]) -> dict[str, list[str]]:
+        return {"kept": [], "low": [each.name for each in found]}
+
+    def _of(self, names: Mapping[str, list[str]], samples: list[Sample], **others: nn.Module) -> dict[str, Outcomes]:
+        """The outcomes of the float network, of those with the layers ``names`` low-bit, and of ``others``; kept is the control."""
+        others = {"float": self._evaluated(self.network.module), **others}
 
         def network(key: str) -> nn.Module:
-            if key == "float":
-                return float_module
-            layers.set_(names[key])
-            return layers.model
+            if key in others:
+                return others[key]
+            self._layers.set_(names[key])
+            return self._layers.model
 
-        outcomes = self._outcomes(["float", *names], network)
+        outcomes = self._outcomes([*others, *names], network, samples)
         self._control = outcomes["kept"]
         return outcomes
 
-    def suggested(self, recipe: Recipe, size: int) -> Measured:
-        """Make and measure what ``recipe`` says, as anyone would who types it."""
+    def suggested(
+        self, recipe: Recipe, found: Sequence[Switch], sizes: Sequence[int], recipes: Sequence[Recipe]
+    ) -> Iterator[Measured]:
+        """Make and measure what ``recipe`` says, as anyone would who types it; then beside float, kept and low on fresh pictures.
+
+        ``sizes`` in bytes: of float, kept and low; ``recipes``: of kept and low.
+        """
         converted = self.quantized(recipe)
         module = self._evaluated(converted.model)
-        outcomes = self._outcomes([str(recipe)], lambda key: module)
-        return self.scored(outcomes[str(recipe)], "suggested", recipe, converted.report.size_bytes, size)
+        outcomes = self._outcomes(["suggested"], lambda key: module, self.samples)
+        yield self.scored(outcomes["suggested"], "suggested", recipe, converted.report.size_bytes, sizes[1])
+        if not self.fresh:
+            return
+        outcomes = self._of(self._all(found), self.fresh, suggested=module)
+        made = zip(("float", "kept", "low", "suggested"), (Recipe("fp32"), *recipes, recipe), strict=True)
+        for (kind, each), size in zip(made, (*sizes, converted.report.size_bytes), strict=True):
+            yield replace(self.scored(outcomes[kind], kind, each, size, sizes[1]), fresh=True)
 
     def rise(self, outcomes: Outcomes) -> float:
         """Mean rise of the loss over all noises."""
@@ -226,18 +253,20 @@ class _Bench:
     def _evaluated(self, module: nn.Module) -> nn.Module:
         return as_evaluated(self.network, module).module
 
-    def _outcomes(self, keys: Sequence[str], network: Callable[[str], nn.Module]) -> dict[str, Outcomes]:
-        self.tell.begin(len(keys) * len(self.noises) * len(self.samples))
-        columns = [self._under(spec, keys, network) for spec in self.noises]
+    def _outcomes(self, keys: Sequence[str], network: Callable[[str], nn.Module], samples: list[Sample]) -> dict[str, Outcomes]:
+        self.tell.begin(len(keys) * len(self.noises) * len(samples))
+        columns = [self._under(spec, keys, network, samples) for spec in self.noises]
         return {
             key: (np.stack([c[key][0] for c in columns], axis=1), np.stack([c[key][1] for c in columns], axis=1)) for key in keys
         }
 
-    def _under(self, spec: str, keys: Sequence[str], network: Callable[[str], nn.Module]) -> Mapping[str, Outcomes]:
+    def _under(
+        self, spec: str, keys: Sequence[str], network: Callable[[str], nn.Module], samples: list[Sample]
+    ) -> Mapping[str, Outcomes]:
         form = self.network.form
         pipeline = inputs_of(form).pipeline(self.task, form, on_samples(spec), 0, self._cache)
         parts: dict[str, list[Outcomes]] = {key: [] for key in keys}
-        for chunk, x in batches(pipeline, self.samples, _BATCH, torch.get_num_threads()):
+        for chunk, x in batches(pipeline, samples, _BATCH, torch.get_num_threads()):
             for key in keys:
                 self.tell.say(f"{spec}: {key}")
                 parts[key].append(self._batch(network(key), chunk, x))

@@ -150,6 +150,8 @@ def probe(size: int) -> torch.Tensor:
 class PictureInputs(Inputs):
     """RGB pictures, float N×3×S×S in [0, 1] with normalisation inside the network; an attack moves what the network takes."""
 
+    usual = "gaussian_noise:3"
+
     augments = ("none", "flip", "crop-flip", "resized-crop-flip")
     adversarial = True
 

@@ -81,6 +81,8 @@ class TextPipeline(Way):
 class TextInputs(Inputs):
     """Sentences, and pairs of them."""
 
+    usual = "typos:3"
+
     def pipeline(
         self, task: Task, form: Words, noises: Sequence[str], run_seed: int, cache: SampleCache, attacked: bool = False
     ) -> TextPipeline:

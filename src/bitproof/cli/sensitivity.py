@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +23,12 @@ def command(
         str, typer.Option("--recipe", help="METHOD:wNaM that is only calibrated; what its layers have is compared with 8 bits.")
     ] = "mse:w4a4",
     noises: Annotated[
-        list[str] | None, typer.Option("--noise", help="Measure under this too, e.g. fog:3; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--noise",
+            help="Measure under this, beside clean: e.g. fog:3; may be repeated. Else gaussian_noise:3 of pictures, or what is as "
+            "usual for other inputs; clean: under none.",
+        ),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many pictures.")] = 500,
     max_mb: Annotated[
@@ -48,7 +53,7 @@ def command(
         with _explained("made", out):  # before anything long is done
             out.mkdir(parents=True, exist_ok=True)
     with Bar() as bar:
-        found = sensitivity(model, recipe, task, noises or (), limit=limit, n=n, calibration=calibration, max_mb=max_mb, tell=bar)
+        found = sensitivity(model, recipe, task, noises or None, limit=limit, n=n, calibration=calibration, max_mb=max_mb, tell=bar)
     _print(found)
     if out is not None:
         with _explained("written", out):
@@ -67,17 +72,9 @@ def _explained(action: str, out: Path) -> Iterator[None]:
 
 
 def _print(found: Sensitivity) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    from bitproof.cli.console import wide
-
+    fresh = [network for network in found.networks if network.fresh]
     first = found.networks[0].scores
-    columns = [f"{score.noise}: {what}" for score in first for what in ("%", "drop", "loss")]
-    table = Table("network", "bits", "KB", "saves", *columns, box=None, header_style="bold")
-    for one in found.networks:
-        table.add_row(*map(escape, (*_about(one), *(text for score in one.scores for text in _texts(score, one.kind)))))
-    wide().print(table)
+    _table([network for network in found.networks if not network.fresh])
     typer.echo(
         f"A layer's line: it alone is low-bit, all others at 8 bits. n = {first[0].n}. drop: points below all at 8 bits, paired, "
         "with a 95 % interval for each line alone; loss: mean cross-entropy above it, nats. KB and saves: 10³ bytes of weights."
@@ -86,7 +83,27 @@ def _print(found: Sensitivity) -> None:
         typer.echo(f"Suggested, {one.size_bytes / 1e6:.4g} MB: {one.recipe}")
         if one.recipe == found.of("low")[0].recipe:
             typer.echo("That is the recipe as given: no layer is worth its bytes, or none fits.")
-        typer.echo("It was chosen on the pictures that it is measured on, which flatters it; a run on others tells.")
+        if not fresh:
+            typer.echo(
+                "It was chosen on the pictures that it is measured on, which flatters it, and the data has not as many others: "
+                "a smaller --limit leaves some."
+            )
+    if fresh:
+        typer.echo(f"On {fresh[0].scores[0].n} other pictures, that nothing was chosen on:")
+        _table(fresh)
+
+
+def _table(networks: Sequence[Measured]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from bitproof.cli.console import wide
+
+    columns = [f"{score.noise}: {what}" for score in networks[0].scores for what in ("%", "drop", "loss")]
+    table = Table("network", "bits", "KB", "saves", *columns, box=None, header_style="bold")
+    for one in networks:
+        table.add_row(*map(escape, (*_about(one), *(text for score in one.scores for text in _texts(score, one.kind)))))
+    wide().print(table)
 
 
 def _about(one: Measured) -> tuple[str, ...]:
