@@ -117,7 +117,7 @@ def test_it_is_part_of_the_variant_and_only_of_what_is_trained(grid, monkeypatch
     assert {recipe for recipe in before if before[recipe] != after[recipe]} == {"float", "lsq:w4a4"}
     assert ids(against.replace("eps=8/255,steps=7", "steps=7,eps=8/255,start=true")) == after
     [one], [other] = parse_grids(text), parse_grids(against)
-    monkeypatch.setattr(costs, "_forward_s", lambda network, batch_size: 1e-3)
+    monkeypatch.setattr(costs, "_forward_s", lambda network, batch_size, device: 1e-3)
     assert predict(Plan(other)).variants_s > 2 * predict(Plan(one)).variants_s
     monkeypatch.setattr(PgdLinf, "version", 99)
     assert ids(against)["lsq:w4a4"] != after["lsq:w4a4"] and ids(text) == before

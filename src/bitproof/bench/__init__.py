@@ -8,11 +8,12 @@ from bitproof.bench.detecting import Detected, quantize_detector
 from bitproof.bench.environment import doctor
 from bitproof.bench.executors import EXECUTORS
 from bitproof.bench.exporting import Comparison, Export, Speed, export
+from bitproof.bench.gpu import A100, Gpu
 from bitproof.bench.grid import Grid, load_grids, parse_grids, schema
 from bitproof.bench.helping import helps
 from bitproof.bench.ids import PIPELINE, Cell, Variant
 from bitproof.bench.judging import Agreement, Judgement, judge
-from bitproof.bench.kind import Prediction, Price, Search, predict
+from bitproof.bench.kind import OnDevice, Prediction, Price, Search, predict
 from bitproof.bench.layerwise import Measured, Score, Sensitivity, sensitivity
 from bitproof.bench.listening import Heard, Listening
 from bitproof.bench.lowbit import quantize
@@ -29,6 +30,7 @@ from bitproof.bench.suites import audited
 from bitproof.bench.trackers import TRACKERS
 
 __all__ = [
+    "A100",
     "EXECUTORS",
     "PIPELINE",
     "TRACKERS",
@@ -39,11 +41,13 @@ __all__ = [
     "Detected",
     "Export",
     "ExportedQonnx",
+    "Gpu",
     "Grid",
     "Heard",
     "Judgement",
     "Listening",
     "Measured",
+    "OnDevice",
     "Outcome",
     "Packed",
     "Plan",

@@ -1,15 +1,16 @@
-"""What a run will cost, measured before it starts: one batch through each model, one picture under each noise, a short attack.
+"""What the parts of a run cost, measured before it starts: a batch through each model, a picture under each noise, a short attack.
 
-Processor time is measured: what else the machine does just then is not the run's.
+Processor time is measured, since what else the machine does just then is not the run's; on a GPU the time until it is done.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -18,8 +19,6 @@ from bitproof.bench.cache import SampleCache
 from bitproof.bench.fits import Fit
 from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.inputs import batch, clean_batch, inputs_of, probe_of
-from bitproof.bench.kind import Prediction, Price, Search
-from bitproof.bench.memory import keep_freed_memory
 from bitproof.bench.plan import Plan
 from bitproof.bench.specs import on_samples, parts, standing
 from bitproof.convert import AT_ONCE, Recipe, brief, quantize, rescaled, searched
@@ -28,34 +27,47 @@ from bitproof.defenses import defense
 from bitproof.models import Network, TorchVictim
 from bitproof.noises import noise
 
-#: In float forwards, rough and on the safe side: a fake-quantized forward, a gradient, a step of training.
-LOW_BIT, GRADIENT, TRAINING = 1.6, 3.0, 4.0
+#: What a gradient costs, in float forwards.
+GRADIENT = 3.0
 
 #: A short attack on a few pictures shows how many may stand under a long one, which those that fall leave after about ``EARLY``
 #: forwards. It is worth its own cost before attacks that ask for ``WORTH`` times as much.
 PROBED, PROBE, EARLY, WORTH = 16, "pgd-{norm}:eps={eps},steps=10,step={step!r}", 30.0, 20
 
+CPU = torch.device("cpu")
+
 #: Candidates of two short searches by the loss: what the second one takes longer is what its choices take.
 BRIEF = 1, 9
 
-#: Bytes of one row in a cell's Parquet file, and of the file itself.
-ROW_BYTES, FILE_BYTES = 60, 9_000
-
 
 class NetworkCosts:
-    """The predicted seconds of a plan's parts on this machine, where networks run."""
+    """The predicted seconds of a plan's parts on this machine, where networks run on ``device`` and are made on the CPU.
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    In float forwards, rough and on the safe side: ``low_bit``, a fake-quantized forward; ``training``, a step of it, a sample.
+    """
+
+    low_bit: ClassVar[float] = 1.6
+    training: ClassVar[float] = 4.0
+
+    def __init__(self, plan: Plan, device: torch.device = CPU) -> None:
+        self.plan, self.device = plan, device
         self._picture_s = cache(lambda task, model, specs, defense: picture_s(plan, task, model, specs))
         self._choice_s = cache(lambda task, model, recipe: choice_s(plan, task, model, recipe))
         self._standing = cache(lambda task, model, ball: standing_share(plan, task, model, ball))
 
     @cached_property
     def forward_s(self) -> dict[str, float]:
-        """Seconds of one sample in a batch, a model."""
-        size, threads = self.plan.grid.batch_size, self.plan.threads
-        return {model: _forward_s(network, size) / threads for model, network in self.plan.networks.items()}
+        """Seconds of one sample in a batch, a model, where networks run."""
+        return self._forwards_s(self.device)
+
+    @cached_property
+    def made_s(self) -> dict[str, float]:
+        """The same where networks are made low-bit: on the CPU."""
+        return self.forward_s if self.device == CPU else self._forwards_s(CPU)
+
+    def _forwards_s(self, device: torch.device) -> dict[str, float]:
+        size, threads = self.plan.grid.batch_size, self.plan.threads if device == CPU else 1
+        return {model: _forward_s(network, size, device) / threads for model, network in self.plan.networks.items()}
 
     def cell_s(self, cell: Cell) -> float:
         """Seconds of a cell, its pictures apart, with those samples that may be expected to stand under an attack."""
@@ -74,7 +86,7 @@ class NetworkCosts:
         return sum(_work(part, self.plan.networks[cell.variant.model].classes) for part in parts(cell.noise))
 
     def _seconds(self, cell: Cell, work: float) -> float:
-        low_bit = LOW_BIT if cell.variant.recipe.bits is not None else 1.0
+        low_bit = self.low_bit if cell.variant.recipe.bits is not None else 1.0
         return len(self.plan.samples(cell)) * self._tries(cell) * (1.0 + work) * low_bit * self.forward_s[cell.variant.model]
 
     def _tries(self, cell: Cell) -> int:
@@ -88,7 +100,7 @@ class NetworkCosts:
         """Seconds to fit a defense; the networks that it is fitted on come before."""
         built = defense(fit.spec)
         each = sum(self.forward_s[variant.model] for variant in fit.variants) / len(fit.variants)
-        return float(built.bill(len(fit.variants)) if built.fitted else fit.n) * GRADIENT * LOW_BIT * each
+        return float(built.bill(len(fit.variants)) if built.fitted else fit.n) * GRADIENT * self.low_bit * each
 
     def pictures_s(self, cells: Collection[Cell]) -> float:
         """Seconds of the pictures of ``cells``; the variants of a task share those of a noise."""
@@ -103,13 +115,13 @@ class NetworkCosts:
             against = grid.training.adversarial
             settings = self.plan.training_of(variant.recipe)
             depths = [depth for depth, _ in settings.at_depths()] or [1]
-            each = TRAINING * (2 if settings.trades else 1) * sum(depths) / max(depths) + settings.taught
+            each = self.training * (2 if settings.trades else 1) * sum(depths) / max(depths) + settings.taught
             each += _work(against, self.plan.networks[variant.model].classes) if against else 0.0
             return len(source.data.samples) * grid.training.epochs * each * self.forward_s[variant.model]
         if variant.recipe.bits is None:
             return 0.0
         n, module = grid.calibration.n, self.plan.networks[variant.model].module
-        return (n * GRADIENT + rescaled(variant.recipe, module, n)) * self.forward_s[variant.model] + self.search_s(variant)
+        return (n * GRADIENT + rescaled(variant.recipe, module, n)) * self.made_s[variant.model] + self.search_s(variant)
 
     def search_s(self, variant: Variant) -> float:
         """Seconds to choose ranges by the loss, if every round is needed; 0 where the recipe does not."""
@@ -180,12 +192,12 @@ def _work(spec: str, classes: int) -> float:
         return 2.0 + _work(inner, classes)
     if built.family == "evidence":
         return 3 * GRADIENT
-    forwards, gradients = _bill(built, classes)
+    forwards, gradients = bill_of(built, classes)
     return forwards + (GRADIENT - 1) * gradients
 
 
-def _bill(built: Any, classes: int) -> tuple[int, int]:
-    """Forwards and gradients of a sample that stands to the end; another package's attack is taken for one of ``steps``."""
+def bill_of(built: Any, classes: int) -> tuple[int, int]:
+    """Return the forwards and gradients of a sample that stands to the end; another package's attack has ``steps``."""
     if hasattr(built, "bill"):
         forwards, gradients = built.bill(classes)
         return forwards, gradients
@@ -197,64 +209,16 @@ def pictures_of(cell: Cell) -> tuple[str, str, tuple[str, ...], str]:
     return cell.variant.task, cell.variant.model, on_samples(cell.noise), cell.defense
 
 
-def predict_networks(plan: Plan, before: Collection[str] = ()) -> Prediction:
-    """Predict time and disk of a plan of networks on this machine, where nothing else runs, without what was made ``before``."""
-    keep_freed_memory()  # as the run does
-    costs = NetworkCosts(plan)
-    made = [variant for variant in plan.made if variant.id not in before]
-    cells = [cell for cell in plan.cells if cell.id not in before]
-    fits = {fit.id: fit for cell in cells if (fit := plan.fit(cell)) and fit.id not in before}.values()
-    rows = sum(len(plan.samples(cell)) for cell in cells)
-    weights = sum(_bytes(plan.networks[variant.model]) for variant in made if str(variant.recipe) != "fp32")
-    return Prediction(
-        variants=len(made),
-        trainings=sum(variant.recipe.trains for variant in made),
-        cells=len(cells),
-        rows=rows,
-        variants_s=sum(map(costs.variant_s, made)) + sum(map(costs.fit_s, fits)),
-        fits=len(fits),
-        cells_s=sum(map(costs.cell_s, cells)) + costs.pictures_s(cells),
-        disk_bytes=rows * ROW_BYTES + len(cells) * FILE_BYTES + weights,
-        attacks=tuple(_prices(plan, costs)),
-        searches=tuple(_searches(made, costs)),
-    )
-
-
-def _searches(made: Collection[Variant], costs: NetworkCosts) -> Iterator[Search]:
-    """One price a model and recipe that chooses its ranges by the loss."""
-    found: dict[tuple[str, str], list[Variant]] = {}
-    for variant in made:
-        found.setdefault((variant.model, str(variant.recipe)), []).append(variant)
-    for (model, recipe), meant in found.items():
-        if asked := searched(meant[0].recipe):
-            yield Search(model, recipe, *asked, time_s=sum(map(costs.search_s, meant)))
-
-
-def _prices(plan: Plan, costs: NetworkCosts) -> Iterator[Price]:
-    """One price a model and attack, over all its variants and tasks."""
-    cells: dict[tuple[str, str], list[Cell]] = {}
-    for cell in plan.cells:
-        attack = standing(cell.noise).get("tensor")
-        if attack is not None and noise(attack).family == "adversarial":
-            cells.setdefault((cell.variant.model, attack), []).append(cell)
-    for (model, attack), meant in cells.items():
-        built = noise(attack)
-        bill = _bill(noise(getattr(built, "inner", None) or attack), plan.networks[model].classes)
-        yield Price(model, attack, *bill, time_s=sum(map(costs.cell_s, meant)), most_s=sum(map(costs.most_s, meant)))
-
-
-def _bytes(network: Network) -> int:
-    return sum(value.numel() * value.element_size() for value in network.module.state_dict().values())
-
-
-def _forward_s(network: Network, batch_size: int) -> float:
-    """Processor seconds of one sample in a batch, the better of two."""
+def _forward_s(network: Network, batch_size: int, device: torch.device) -> float:
+    """Seconds of one sample in a batch, the better of two: of the processor, or until the device is done."""
     like = probe_of(network)
-    x = torch.zeros(batch_size, *like.shape[1:], dtype=like.dtype)
     try:
+        module = network.module if device == CPU or network.finished else copy.deepcopy(network.module).to(device)
+        x = torch.zeros(batch_size, *like.shape[1:], dtype=like.dtype, device=next(module.parameters(), like).device)
         with torch.inference_mode():
-            network.module(x[:1])
-            return min(_seconds(lambda: network.module(x)) for _ in range(2)) / batch_size
+            module(x[:1])
+            seconds = _seconds if x.device == CPU else _seconds_until_done
+            return min(seconds(lambda: module(x)) for _ in range(2)) / batch_size
     except Exception:  # its cells will fail, and tell why
         return 0.0
 
@@ -263,3 +227,11 @@ def _seconds(do: Callable[[], Any]) -> float:
     start = time.process_time()
     do()
     return time.process_time() - start
+
+
+def _seconds_until_done(do: Callable[[], Any]) -> float:
+    torch.accelerator.synchronize()
+    start = time.perf_counter()
+    do()
+    torch.accelerator.synchronize()
+    return time.perf_counter() - start

@@ -75,8 +75,8 @@ class EndpointKind:
         """Requests at a guess, pictures measured."""
         return EndpointCosts(plan)
 
-    def predict(self, plan: Plan, before: Collection[str]) -> Prediction:
-        """Count requests and tokens."""
+    def predict(self, plan: Plan, before: Collection[str], device: torch.device) -> Prediction:
+        """Count requests and tokens; nothing is computed on ``device``."""
         costs, cells = EndpointCosts(plan), [cell for cell in plan.cells if cell.id not in before]
         asked = {cell: costs.requests(cell) for cell in cells}
         tokens = {cell: costs.tokens(cell) for cell in cells}

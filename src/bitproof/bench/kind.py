@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from bitproof.bench.device import device_named
 from bitproof.core import Registry, SampleRow, SpecError
 from bitproof.tasks import Task
 
@@ -65,10 +66,29 @@ class Search:
 
 
 @dataclass(frozen=True)
+class OnDevice:
+    """What is computed where networks run, in seconds or operations: for trainings, and for cells with the fits of defenses."""
+
+    trainings: float
+    cells: float
+
+    @property
+    def total(self) -> float:
+        """Both."""
+        return self.trainings + self.cells
+
+    def along(self, processes: int) -> float:
+        """What passes while ``processes`` share the trainings, and the first one has the cells alone."""
+        return self.trainings / processes + self.cells
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What a plan asks for: numbers of variants, trainings, cells, rows and fits; seconds; bytes on disk; attacks, and searches.
 
-    ``requests`` to servers, ``tokens`` of them roughly, and ``money`` by the prices that were given.
+    ``requests`` to servers, ``tokens`` of them roughly, and ``money`` by the prices that were given. ``work_s``: of the seconds
+    those on ``device``, a kind of torch's, if one process trains, where the grid says ``processes``; ``work_flop``: the
+    operations of the same, where it takes long on a CPU.
     """
 
     variants: int
@@ -84,6 +104,10 @@ class Prediction:
     requests: int = 0
     tokens: int = 0
     money: float = 0.0
+    device: str = "cpu"
+    processes: int = 1
+    work_s: OnDevice | None = None
+    work_flop: OnDevice | None = None
 
 
 class Costs(Protocol):
@@ -141,8 +165,8 @@ class Kind(Protocol):
     def costs(self, plan: Plan) -> Costs:
         """What the parts of ``plan`` cost."""
 
-    def predict(self, plan: Plan, before: Collection[str]) -> Prediction:
-        """What all of ``plan`` costs but variants and cells whose ids are in ``before``."""
+    def predict(self, plan: Plan, before: Collection[str], device: torch.device) -> Prediction:
+        """What all of ``plan`` costs, networks run on ``device``, but variants and cells whose ids are in ``before``."""
 
     def evaluator(self, plan: Plan, store: Store, tell: Tell, device: torch.device) -> Evaluator:
         """What runs the cells of ``plan``; networks run on ``device``."""
@@ -158,9 +182,9 @@ def kind_of(tasks: Mapping[str, Task]) -> Kind:
     return kind
 
 
-def predict(plan: Plan, before: Collection[str] = ()) -> Prediction:
-    """Predict time, disk and requests of ``plan`` on this machine, where nothing else runs.
+def predict(plan: Plan, before: Collection[str] = (), device: str = "cpu") -> Prediction:
+    """Predict time, disk and requests of ``plan`` on this machine, where nothing else runs and networks run on ``device``.
 
     ``before``: ids of variants and cells that other plans of the same run make.
     """
-    return plan.kind.predict(plan, before)
+    return plan.kind.predict(plan, before, device_named(device))

@@ -14,7 +14,7 @@ from bitproof.analysis import parted
 from bitproof.bench.ahead import Ahead, Job, Times
 from bitproof.bench.cache import SampleCache
 from bitproof.bench.cell import pictures_job, run_cell
-from bitproof.bench.costs import NetworkCosts, predict_networks
+from bitproof.bench.costs import NetworkCosts
 from bitproof.bench.fit import check_attackable, check_rewritable, misfit
 from bitproof.bench.gallery import write_gallery
 from bitproof.bench.ids import Cell, Variant
@@ -23,6 +23,7 @@ from bitproof.bench.keeping import Keeper
 from bitproof.bench.kind import Prediction, Tell
 from bitproof.bench.labelfree import Answered, Batched, answers
 from bitproof.bench.plan import Plan
+from bitproof.bench.predicting import predict_networks
 from bitproof.bench.shields import Shields
 from bitproof.bench.variants import Variants
 from bitproof.bench.victims import Victims
@@ -66,9 +67,9 @@ class NetworkKind:
         """Measured forwards and pictures."""
         return NetworkCosts(plan)
 
-    def predict(self, plan: Plan, before: Collection[str]) -> Prediction:
+    def predict(self, plan: Plan, before: Collection[str], device: torch.device) -> Prediction:
         """Sum them up."""
-        return predict_networks(plan, before)
+        return predict_networks(plan, before, device)
 
     def evaluator(self, plan: Plan, store: Store, tell: Tell, device: torch.device) -> NetworkEvaluator:
         """Makes variants where they are missing, and shows them pictures."""

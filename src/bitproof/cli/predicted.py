@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import typer
 
-from bitproof.bench import Cell, Plan, Prediction, Price, Search, load_grids, predict
+from bitproof.bench import A100, Cell, Plan, Prediction, Price, Search, load_grids, predict
 
 
-def print_prediction(grid: Path) -> None:
+def print_prediction(grid: Path, device: str = "auto") -> None:
     """Print variants, trainings and cells of every grid in the file, and what they will cost on this machine."""
     before: set[str] = set()
-    totals = []
+    told: list[tuple[Prediction, int]] = []
     for part in load_grids(grid):
         plan = Plan(part)
-        prediction = predict(plan, before)
+        prediction = predict(plan, before, device)
         _print(plan, prediction)
         before |= {variant.id for variant in plan.made} | {cell.id for cell in plan.cells}
         before |= {fit.id for cell in plan.cells if (fit := plan.fit(cell))}
-        totals.append((prediction.variants_s + prediction.cells_s, plan.threads))
-    if len(totals) > 1:
-        hours = sum(seconds * threads for seconds, threads in totals) / 3600
-        typer.echo(f"All {len(totals)} grids: {duration(sum(seconds for seconds, _ in totals))} ({hours:.2f} CPU-hours).")
+        told.append((prediction, plan.threads))
+    if len(told) > 1:
+        typer.echo(_sum(told))
+
+
+def _sum(told: Sequence[tuple[Prediction, int]]) -> str:
+    """The time of all grids in a file."""
+    hours = _hours(told)
+    flop = sum(one.work_flop.total for one, _ in told if one.work_flop)
+    gpu = f"; about {_figure(A100.hours(flop))} GPU-hours on an {A100.name}, as estimated above" * bool(flop)
+    return f"All {len(told)} grids: {duration(sum(map(_total_s, (one for one, _ in told))))} ({hours}){gpu}."
+
+
+def _total_s(prediction: Prediction) -> float:
+    return prediction.variants_s + prediction.cells_s
+
+
+def _hours(told: Sequence[tuple[Prediction, int]]) -> str:
+    """CPU-hours, or the hours of the GPU that was measured."""
+    if all(one.device == "cpu" for one, _ in told):
+        return f"{sum(_total_s(one) * threads for one, threads in told) / 3600:.2f} CPU-hours"
+    return f"{sum(one.work_s.total for one, _ in told if one.work_s) / 3600:.2f} GPU-hours"
 
 
 def _print(plan: Plan, prediction: Prediction) -> None:
@@ -56,16 +75,47 @@ def _print(plan: Plan, prediction: Prediction) -> None:
         )
     for price in prediction.attacks:
         typer.echo(_cost(price))
-    total = prediction.variants_s + prediction.cells_s
     typer.echo(
         f"{prediction.variants} variants ({prediction.trainings} trained), {_fits(prediction)}{prediction.cells} cells, "
         f"{prediction.rows} rows.\n"
-        f"Predicted on this machine with {plan.threads} threads: making variants {duration(prediction.variants_s)}, "
-        f"cells {duration(prediction.cells_s)}, in all {duration(total)} ({total * plan.threads / 3600:.2f} CPU-hours); "
+        f"Predicted on this machine with {plan.threads} threads{'' if prediction.device == 'cpu' else ' and its GPU'}: "
+        f"making variants {duration(prediction.variants_s)}, cells {duration(prediction.cells_s)}, "
+        f"in all {duration(_total_s(prediction))} ({_hours([(prediction, plan.threads)])}); "
         f"disk {prediction.disk_bytes / 1e6:.0f} MB."
     )
+    for line in _on_gpus(prediction):
+        typer.echo(line)
     if prediction.requests:
         typer.echo(_requests(prediction))
+
+
+def _on_gpus(prediction: Prediction) -> Iterator[str]:
+    """What is estimated of a GPU that is not here, and how long those of one launch are held."""
+    counted = prediction.work_flop
+    if counted:
+        hours = [_figure(A100.hours(flop)) for flop in (counted.total, counted.trainings, counted.cells)]
+        yield (
+            f"Estimated, not measured: about {hours[0]} GPU-hours on an {A100.name} at {100 * A100.used:.0f} % of its "
+            f"{A100.peak / 1e12:.1f} TFLOP/s fp32 (trainings {hours[1]}, cells {hours[2]}), by the multiply-adds of the float "
+            f"networks, 2 operations each; a training step counts as three forwards. Pictures, made on the CPU, are not in it."
+        )
+    if prediction.processes > 1 and prediction.device != "cpu" and prediction.work_s:
+        yield _held(prediction.processes, prediction.work_s.along(prediction.processes) / 3600)
+    elif prediction.processes > 1 and counted:
+        yield _held(prediction.processes, A100.hours(counted.along(prediction.processes)))
+
+
+def _held(processes: int, hours: float) -> str:
+    """How long the GPUs of one launch are taken."""
+    return (
+        f"{processes} processes share the trainings, and all but the first wait during the cells: {_figure(hours)} hours of "
+        f"{processes} GPUs, {_figure(processes * hours)} GPU-hours held."
+    )
+
+
+def _figure(hours: float) -> str:
+    """Three digits: 1,230 or 4.56."""
+    return f"{hours:,.0f}" if hours >= 100 else f"{hours:.3g}"
 
 
 def _fits(prediction: Prediction) -> str:

