@@ -50,6 +50,7 @@ EXAMPLES = {
     "factor": 2,
     "kbps": 16,
     "depth": 4,
+    "n": 6,
     "noise": "fog:3",
 }
 
