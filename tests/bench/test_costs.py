@@ -142,7 +142,7 @@ def test_what_cannot_be_counted_counts_nothing(grid):
     assert flop_of(replace(network, module=nn.Conv2d(99, 1, 1))) == 0
 
 
-def test_the_dry_run_estimates_gpus_of_what_is_long(grid, monkeypatch, capsys):
+def test_the_dry_run_estimates_gpus_of_what_is_long(grid, tmp_path, monkeypatch, capsys):
     print_prediction(grid, "cpu")
     said = capsys.readouterr().out
     assert "CPU-hours" in said and "GPU" not in said
@@ -150,8 +150,9 @@ def test_the_dry_run_estimates_gpus_of_what_is_long(grid, monkeypatch, capsys):
     print_prediction(grid, "cpu")
     said = capsys.readouterr().out
     assert "GPU-hours on an A100 at 30 % of its 19.5 TFLOP/s fp32" in said and "not measured" in said and "held" not in said
-    grid.write_text(f"{grid.read_text().replace('lr: 0.05', 'lr: 0.05, processes: 8')}---\n{grid.read_text()}")
-    print_prediction(grid, "cpu")
+    both = tmp_path / "both.yaml"
+    both.write_text(f"{grid.read_text().replace('lr: 0.05', 'lr: 0.05, processes: 8')}---\n{grid.read_text()}")
+    print_prediction(both, "cpu")
     said = capsys.readouterr().out
     assert said.count("8 processes share the trainings") == 1 and "GPU-hours held" in said
     assert "GPU-hours on an A100, as estimated above" in said.splitlines()[-1]

@@ -19,7 +19,7 @@ def command(
         str | None, typer.Option("-o", "--out", help="Results directory, or its URL (s3://…); an earlier run in it is finished.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List trainings and cells, predict time and disk, run nothing.")
+        bool, typer.Option("--dry-run", help="List trainings and cells, predict time, GPU-hours and disk, run nothing.")
     ] = False,
     device: Annotated[str, typer.Option(help="Where networks are run: auto (a GPU if there is one), cpu, cuda:1, …")] = "auto",
     executor: Annotated[
