@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from bitproof.bench import Measured, Score, Sensitivity
 
 NAME = "sensitivity"
+
+#: Of its clean accuracy: where less is left to the kept network, noise tells layers apart by chance.
+_LEFT = 1 / 3
+
 _NAMES = {"float": "float network", "kept": "all at 8 bits", "low": "all low-bit", "suggested": "suggested"}
 
 
@@ -79,6 +83,8 @@ def _print(found: Sensitivity) -> None:
         f"A layer's line: it alone is low-bit, all others at 8 bits. n = {first[0].n}. drop: points below all at 8 bits, paired, "
         "with a 95 % interval for each line alone; loss: mean cross-entropy above it, nats. KB and saves: 10³ bytes of weights."
     )
+    for line in _drowned(found.of("kept")[0].scores):
+        typer.echo(line)
     for one in found.of("suggested"):
         typer.echo(f"Suggested, {one.size_bytes / 1e6:.4g} MB: {one.recipe}")
         if one.recipe == found.of("low")[0].recipe:
@@ -91,6 +97,16 @@ def _print(found: Sensitivity) -> None:
     if fresh:
         typer.echo(f"On {fresh[0].scores[0].n} other pictures, that nothing was chosen on:")
         _table(fresh)
+
+
+def _drowned(scores: Sequence[Score]) -> Iterator[str]:
+    """A warning for each noise that leaves next to nothing to compare."""
+    for score in scores:
+        if score.accuracy < _LEFT * scores[0].accuracy:
+            yield (
+                f"Under {score.noise} all at 8 bits has {score.accuracy:.1f} % (clean {scores[0].accuracy:.1f} %): so little tells "
+                "layers apart by chance. A milder noise says more: --noise NAME:1."
+            )
 
 
 def _table(networks: Sequence[Measured]) -> None:
