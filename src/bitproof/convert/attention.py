@@ -104,7 +104,7 @@ class OpenAttention(nn.Module):
         if is_causal and attn_mask is None:
             raise ModelError("An attention was called with is_causal=True and no attn_mask. Hand in the causal mask too.")
         batched, (query, key, value) = query.ndim == 3, map(self._batch_first, (query, key, value))
-        n, length, keys = len(query), query.shape[1], key.shape[1]
+        n, length, keys = query.shape[0], query.shape[1], key.shape[1]  # len would make it a constant of an exported program
         causal = is_causal and key_padding_mask is None and not need_weights  # then torch takes the hint for the mask
         q = self._heads(self.q_proj(query), None)
         k, v = self._keys(self.k_proj(key), self.bias_k), self._keys(self.v_proj(value), self.bias_v)
@@ -133,8 +133,8 @@ class OpenAttention(nn.Module):
 
     def _heads(self, x: Tensor, bias: Tensor | None) -> Tensor:
         """N×S×E → N×heads×S×d; ``bias``, 1×1×E, is one position more."""
-        x = x if bias is None else torch.cat([x, bias.expand(len(x), 1, -1)], 1)
-        return x.reshape(len(x), -1, self.num_heads, self.head_dim).transpose(1, 2)
+        x = x if bias is None else torch.cat([x, bias.expand(x.shape[0], 1, -1)], 1)
+        return x.reshape(x.shape[0], x.shape[1], self.num_heads, self.head_dim).transpose(1, 2)
 
     def _mask(self, attn_mask: Tensor | None, padding: Tensor | None, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor | None:
         """Both masks as one that is added to N×heads×L×S."""
