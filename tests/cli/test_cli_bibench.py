@@ -92,7 +92,12 @@ def test_detectors_are_one_data_set_of_the_task_track(run, tmp_path):
     found = track(run, one, two, *other)
     assert found["value"] == pytest.approx(math.sqrt((alone["value"] ** 2 + (0.25 / 2 + 0.4 / 2) ** 2) / 2))
     assert "detection 0.325" in found["computed_from"] and "AP of boxes" in found["computed_from"] and found["n"] == 7
-    assert found["low"] is found["high"] is None and "no interval" in found["lacks"] and found["status"] == "part"
+    assert (
+        found["low"] is found["high"] is None
+        and "no interval" in found["lacks"]
+        and "calibrated" in found["lacks"]
+        and found["status"] == "part"
+    )
     assert "2 of BiBench's 9 data sets" in found["lacks"]
     lines = json.loads(call(run, *other, "--json").output)
     assert [line["value"] for line in lines if (line["recipe"], line["track"]) == ("bnn:w1a1", "task")] == [pytest.approx(0.25)]

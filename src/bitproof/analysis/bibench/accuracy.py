@@ -17,6 +17,8 @@ from bitproof.analysis.intervals import Array
 #: The data sets of BiBench's learning tasks.
 DATA_SETS = 9
 
+_UNSAMPLED = "no interval: average precision is no mean over pictures; detectors are calibrated, where BiBench trains them"
+
 
 def task(found: Sequence[Place]) -> Outcome:
     """Formula: √((1/N) Σ_sets E²(A_bi/A_fp)), E over the models of a data set and, of GLUE, over its tasks.
@@ -36,7 +38,7 @@ def task(found: Sequence[Place]) -> Outcome:
     measures = ", ".join(sorted({place.measure for place in found}))
     tasks = len({place.task for place in found})
     whole = all(place.sampled for place in found)
-    lacks = sentence(lacks, silent, "" if whole else "no interval: average precision is no mean over pictures")
+    lacks = sentence(lacks, silent, "" if whole else _UNSAMPLED)
     outcome = _sampled(means, found, f"{measures}, tasks: {tasks}, against {controls}", lacks)
     return outcome if whole else replace(outcome, low=None, high=None)
 
