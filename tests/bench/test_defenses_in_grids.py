@@ -15,6 +15,7 @@ from bitproof.models import TorchVictim
 from bitproof.noises import noise
 
 PATCH = canonical("defensive-patch:on=fp32,steps=2,epochs=1,n=12,batch=6")
+FREE = canonical(f"{PATCH},label=free")
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def finished(grid, tmp_path_factory):
     start = grid.read_text().replace('[fp32, float, "mse:w4a4", "lsq:w4a4"]', '[fp32, "mse:w4a4,fold=false"]')
     start = start.replace('"gaussian_noise:3", "pixelate:2", cv-nearest, "decode-ffmpeg+cv-area", ', '"pixelate:2", ')
     text = behind(
-        start, PATCH, PATCH.replace("on=fp32", "on=fp32,at=after"), "random-resize", "bn-reestimate:noise=pixelate:2,n=16"
+        start, PATCH, FREE, PATCH.replace("on=fp32", "on=fp32,at=after"), "random-resize", "bn-reestimate:noise=pixelate:2,n=16"
     )
     out = tmp_path_factory.mktemp("defended") / "run"
     assert bp.run(text, out).failed == 0
@@ -115,14 +116,29 @@ def finished(grid, tmp_path_factory):
 
 def test_rows_say_which_class_was_shown(finished):
     rows = bp.results.load(finished[1]).filter(noise="clean")
-    patched = rows.filter(pl.col("defense").str.starts_with("defensive-patch"), ~pl.col("defense").str.contains("control"))
+    patched = rows.filter(pl.col("defense").str.starts_with("defensive-patch"), ~pl.col("defense").str.contains("control|label"))
     assert patched.height
     assert (patched["shown"] == patched["label"]).all()
+    assert rows.filter(defense=FREE)["shown"].null_count() == rows.filter(defense=FREE).height > 0
     wrong = rows.filter(pl.col("defense").str.contains("control=wrong"))
     assert (wrong["shown"] != wrong["label"]).all()
     assert rows.filter(defense="random-resize")["shown"].null_count() == 48
     alone = rows.filter(pl.col("defense") == f"{PATCH},control=alone", recipe="fp32")
     assert alone.group_by("label").agg(pl.col("prediction").n_unique())["prediction"].max() == 1
+
+
+def test_whoever_does_not_know_the_class_has_the_same_patch_and_figures_like_any_other(finished):
+    rows = bp.results.load(finished[1])
+    mine, control = (
+        rows.filter(noise="clean", defense=each).sort("recipe", "sample") for each in (FREE, f"{PATCH},control=argmax")
+    )
+    both = mine.join(control, on=["recipe", "sample"])
+    assert both.height and (both["prediction"] == both["prediction_right"]).all(), "on clean pictures it is the control"
+    assert not any("control" in each and "label" in each for each in rows["defense"].unique())
+    assert FREE in set(bp.analysis.summary(rows)["defense"])
+    attacked = bp.analysis.defended(rows).filter(pl.col("noise").str.starts_with("pgd"), defense=FREE)
+    assert set(attacked["label"]) == {"free"} and attacked["gain"].null_count() == 0
+    assert attacked["fitted_on"].str.ends_with(" fp32").all()
 
 
 def test_a_preview_is_made_of_each_fitted_patch(finished, text):

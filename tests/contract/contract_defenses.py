@@ -48,7 +48,7 @@ def fitted(entry, given=None):
 def check_says_what_it_is(entry):
     assert entry.site in ("image", "model")
     assert isinstance(entry.fitted, bool)
-    assert isinstance(entry.knows_label, bool)
+    assert isinstance(built(entry).knows_label, bool)
     assert entry.source
     assert entry.version >= 1
     assert (entry.__doc__ or "").strip()
@@ -95,8 +95,8 @@ def check_tells_whether_it_draws_and_what_it_shows(entry):
     x, shield = batches().pictures[0][0], fitted(entry)
     seen = [shield(x, 1, seed) for seed in range(8)]
     assert all(torch.equal(seen[0], other) for other in seen) != shield.draws
-    assert (shield.shown(1, 0) is not None) == entry.knows_label
-    if not entry.knows_label:
+    assert (shield.shown(1, 0) is not None) == built(entry).knows_label
+    if not built(entry).knows_label:
         assert torch.equal(shield(x, 0, 3), shield(x, 2, 3))
 
 

@@ -58,7 +58,7 @@ def defended(rows: pl.DataFrame) -> pl.DataFrame:
                 continue
             head = {"task": block.task, "model": block.model, "recipe": recipe, "defense": defense}
             head["label"] = KNOWN if defense in known else FREE
-            if head["label"] == KNOWN:
+            if head["label"] == KNOWN or Spec.parse(defense).options.get("label") == "free":
                 names = [model for task, model in models if task == block.task]
                 head["fitted_on"] = fitted_on(defense, block.model, recipe, names)
             lacking = _lacking(missing, (block.task, block.model, recipe, defense))

@@ -16,7 +16,7 @@ import torch
 
 from bitproof.analysis import Budget, budget, parted
 from bitproof.bench.cache import SampleCache
-from bitproof.bench.fits import Fit
+from bitproof.bench.fits import Fit, tried
 from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.inputs import batch, clean_batch, inputs_of, probe_of
 from bitproof.bench.plan import Plan
@@ -87,14 +87,20 @@ class NetworkCosts:
 
     def _seconds(self, cell: Cell, work: float) -> float:
         low_bit = self.low_bit if cell.variant.recipe.bits is not None else 1.0
-        return len(self.plan.samples(cell)) * self._tries(cell) * (1.0 + work) * low_bit * self.forward_s[cell.variant.model]
+        passes = self._all(cell) + 1 if tried(cell.defense) else self._tries(cell)
+        return len(self.plan.samples(cell)) * passes * (1.0 + work) * low_bit * self.forward_s[cell.variant.model]
 
     def _tries(self, cell: Cell) -> int:
         """How often a sample is shown: without its label each class's patch is tried, and none where a class has none."""
-        fit = self.plan.fit(cell)
-        if fit is None or parted(cell.defense)[1] != "argmax":
+        labels = self._all(cell)
+        if parted(cell.defense)[1] != "argmax":
             return 1
-        return len(fit.labels) + (len(fit.labels) < self.plan.networks[cell.variant.model].classes)
+        return labels + (labels < self.plan.networks[cell.variant.model].classes)
+
+    def _all(self, cell: Cell) -> int:
+        """How many classes have a patch."""
+        fit = self.plan.fit(cell)
+        return len(fit.labels) if fit else 0
 
     def fit_s(self, fit: Fit) -> float:
         """Seconds to fit a defense; the networks that it is fitted on come before."""

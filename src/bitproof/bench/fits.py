@@ -43,9 +43,9 @@ class Fit:
 
 
 def fitted_as(text: str) -> str:
-    """The defense of a cell as it is fitted: without its control, and without where it stands."""
+    """The defense of a cell as it is fitted: without its control, where it stands, and whether it is told the class."""
     spec = Spec.parse(text)
-    return str(Spec(spec.name, tuple(item for item in spec.items if item[0] not in ("control", "at"))))
+    return str(Spec(spec.name, tuple(item for item in spec.items if item[0] not in ("control", "at", "label"))))
 
 
 def with_control(text: str, control: str) -> str:
@@ -62,6 +62,11 @@ def at_model(text: str) -> bool:
 def knows_label(text: str) -> bool:
     """Whether the defense of a cell is told the class."""
     return text != "none" and bool(defense(parted(text)[0]).knows_label)
+
+
+def tried(text: str) -> bool:
+    """Whether the defense of a cell shows its network the patch of each class in turn."""
+    return text != "none" and bool(defense(parted(text)[0]).fitted) and not knows_label(text)
 
 
 def recipes_of(texts: tuple[str, ...]) -> list[Recipe]:

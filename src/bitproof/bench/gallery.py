@@ -12,7 +12,7 @@ from PIL import Image
 
 from bitproof.analysis import parted
 from bitproof.bench.cache import SampleCache
-from bitproof.bench.fits import Fit
+from bitproof.bench.fits import Fit, tried
 from bitproof.bench.ids import Cell
 from bitproof.bench.inputs import batch, inputs_of, pipeline_of
 from bitproof.bench.pictures import Picture, draw
@@ -64,7 +64,8 @@ def _unless_it_fails() -> Iterator[None]:
 def _write_defended(plan: Plan, store: Store, shields: Shields, cache: SampleCache) -> None:
     """What a defense makes of the first pictures of each class; each fit of it, where it is fitted."""
     have = {(entry["task"], entry["noise"]) for entry in store.gallery()}
-    clean = [cell for cell in plan.cells if cell.noise == "clean" and cell.defense != "none" and parted(cell.defense)[1] is None]
+    clean = [cell for cell in plan.cells if cell.noise == "clean" and not tried(cell.defense)]
+    clean = [cell for cell in clean if cell.defense != "none" and parted(cell.defense)[1] is None]
     for (task, title), cell in {(cell.variant.task, composite(cell, plan.fit(cell))): cell for cell in reversed(clean)}.items():
         if (task, title) in have or not shields.made(cell):
             continue

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from bitproof.defenses import Patches
 from bitproof.models import TorchVictim
 from bitproof.tasks import Sample
 
@@ -49,3 +50,23 @@ def answers(
     for label, column in columns.items():
         z[:, label] = column
     yield from zip(chunks, torch.split(z, [len(chunk) for chunk in chunks]), strict=True)
+
+
+class Tried(nn.Module):
+    """The same rule as one network, which an attack can go through: N×3×S×S → N×classes, a pass a patch and one more."""
+
+    def __init__(self, network: nn.Module, patches: Patches) -> None:
+        super().__init__()
+        self.network, self.patches = network, patches
+        self.train(network.training)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """z_c = log p_c(x ⊕ P_c), log p_c(x) for a class without a patch; all passes are kept for the gradient."""
+        columns = list(self._log_p(x).unbind(1))
+        for label in self.patches.labels:
+            columns[label] = self._log_p(self.patches(x, label, 0))[:, label]
+        return torch.stack(columns, dim=1)
+
+    def _log_p(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.network(x)
+        return logits.float().log_softmax(dim=1)

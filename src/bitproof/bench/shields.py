@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bitproof.analysis import parted
 from bitproof.bench.cache import SampleCache
-from bitproof.bench.fits import Fit, fitting_samples
+from bitproof.bench.fits import Fit, fitting_samples, tried
 from bitproof.bench.ids import Cell
 from bitproof.bench.inputs import Pipeline, batch, inputs_of
 from bitproof.bench.specs import parts
@@ -45,8 +45,8 @@ class Shields:
             return None
         spec, control = parted(cell.defense)
         built, fit, run_seed = defense(spec), self.plan.fit(cell), cell.variant.seed
-        if built.site == "model":
-            return None
+        if built.site == "model" or tried(cell.defense):
+            return None  # it is the network that is another one
         shield: Shield = built.fit([], Batches((), (), 0, 0)) if fit is None else self.patches(fit)
         if control and isinstance(shield, Patches):
             shield = controlled(shield, control, run_seed)

@@ -7,9 +7,10 @@ from functools import lru_cache
 
 import torch
 
-from bitproof.bench.fits import Fit, at_model
+from bitproof.bench.fits import Fit, at_model, tried
 from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.inputs import inputs_of, probe_of
+from bitproof.bench.labelfree import Tried
 from bitproof.bench.shields import Shields
 from bitproof.bench.specs import on_samples, standing
 from bitproof.bench.variants import Variants
@@ -42,7 +43,16 @@ class Victims:
         at = standing(cell.noise)
         long = "tensor" in at and getattr(noise(at["tensor"]), "long", False)
         fit = self.variants.plan.fit(cell) if at_model(cell.defense) else None
-        return self._before(self._placed(cell.variant, fit, at.get("model"), long), cell)
+        return self._before(self._trying(self._placed(cell.variant, fit, at.get("model"), long), cell), cell)
+
+    def _trying(self, victim: TorchVictim, cell: Cell) -> TorchVictim:
+        """The network as one that tries all patches, where its defense does that."""
+        fit = self.variants.plan.fit(cell)
+        return (
+            TorchVictim(Tried(victim.module, self.shields.patches(fit)), victim.differentiable)
+            if fit and tried(cell.defense)
+            else victim
+        )
 
     def _before(self, victim: TorchVictim, cell: Cell) -> TorchVictim:
         """What the cell's attack moves the input of; without an attack the network itself."""

@@ -267,9 +267,12 @@ class Defense(Protocol):
 
     site: ClassVar[str]
     fitted: ClassVar[bool]  # whether ``fit`` asks victims; such a one has the settings ``on``, ``models`` and ``n``
-    knows_label: ClassVar[bool]  # whether whoever applies it knows the right class
     source: ClassVar[str]
     version: ClassVar[int]
+
+    @property
+    def knows_label(self) -> bool:
+        """Whether whoever applies it knows the right class; what is fitted and does not is tried class by class."""
 
     def fit(self, victims: Sequence[Victim], batches: Batches) -> Any:
         """Return a ``Shield``; at the site ``model`` a function from a ``Rewrite`` to the changed network."""

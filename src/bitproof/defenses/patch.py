@@ -17,6 +17,9 @@ from bitproof.defenses.moves import Moves
 
 SITES = ("before", "after")
 
+#: Whether the class is told, or each class is tried with its own patch.
+LABELS = ("known", "free")
+
 
 @dataclass(frozen=True, eq=False)
 class Patches:
@@ -76,6 +79,8 @@ class PatchSettings:
         batch: pictures of a step.
         rotate, shear: degrees; scale, shift, brightness: shares, of the random photographs that it is fitted under.
         x, y: of a square, px from the left and from the top of the network's input to it; None is the middle.
+        label: ``known`` to whoever puts the patch on, or ``free``: each class's patch is tried on what the network sees, and the
+            class that is likeliest with its own is the answer. To an attack that is one network, and it goes through all patches.
     """
 
     on: str = "own"
@@ -93,13 +98,14 @@ class PatchSettings:
     brightness: float = 0.1
     x: int | None = None
     y: int | None = None
+    label: str = "known"
 
     site: ClassVar[str] = "image"
     fitted: ClassVar[bool] = True
-    knows_label: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_at(self.at)
+        self._check_label()
         if self.shape not in SHAPES:
             raise SpecError(f"shape={self.shape!r} is unknown: {', '.join(SHAPES)}.")
         apart = ("margin",) if self.shape == "square" else ("x", "y")
@@ -113,6 +119,17 @@ class PatchSettings:
             if getattr(self, name) is not None:
                 check_least(self, name, least=least)
         Moves(self.rotate, self.scale, self.shear, self.shift, self.brightness)  # refuses what is out of range
+
+    def _check_label(self) -> None:
+        if self.label not in LABELS:
+            raise SpecError(f"label={self.label!r} is unknown: {' or '.join(LABELS)}.")
+        if not self.knows_label and self.at == "after":
+            raise SpecError("label=free tries all patches on what the network is shown, so at=after says nothing. Leave it out.")
+
+    @property
+    def knows_label(self) -> bool:
+        """Whether it is told the class."""
+        return self.label == "known"
 
     @property
     def moves(self) -> Moves:

@@ -129,9 +129,10 @@ def _beside(row: Row) -> Cell:
 
 
 def _fitted_on(rows: list[Row]) -> str:
-    """The networks of a patch, or that it has one for each network that it is applied to."""
+    """The networks of a patch, or that there is one for each model, or each network, that it is applied to."""
     networks = {row["fitted_on"] for row in rows}
-    return f"on {networks.pop()}" if len(networks) == 1 else "each on its own network"
+    each = "model" if len(networks) <= len({row["model"] for row in rows}) else "network"
+    return f"on {networks.pop()}" if len(networks) == 1 else f"one for each {each}"
 
 
 def _fits(found: list[Row]) -> Table:
