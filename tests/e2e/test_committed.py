@@ -16,6 +16,7 @@ def test_there_are_runs():
         "kws",
         "noise-imagenet-sample",
         "patch-cifar10",
+        "patch-imagenet-sample",
         "ptq-imagenet-sample",
         "qat-cifar10",
         "text-glue",
