@@ -71,7 +71,8 @@ def ordered(lines: Sequence[Mapping[str, Any]], places: Mapping[tuple[str, str],
 
 def _told(group: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     found = order([line["value"] for line in group], [line["radar"] for line in group])
-    key = "method" if len({line["method"] for line in group}) == len(group) else "recipe"
+    plain = all(line["recipe"] == f"{line['method']}:w1a1" for line in group)
+    key = "method" if plain else "recipe"  # so that the sentences of two groups, which share no recipe, always differ
     names = _sentence([line[key] for line in group], found.ranks)
     agreement = {"tau_b": found.tau_b, "pairs_apart": found.apart, "pairs_agree": found.agree, "order": names}
     pairs = zip(found.ranks, found.published, strict=True)
