@@ -131,6 +131,13 @@ def test_multiply_adds_are_counted_by_hand(grid, tmp_path):
     assert work_of(measured, plan.made, [], plan.cells).total > 0
 
 
+def test_an_encoder_that_torch_runs_in_one_piece_is_counted(grid):
+    [network] = planned(grid, "fp32").networks.values()
+    layer = nn.Sequential(nn.Flatten(2), nn.Linear(32 * 32, 12), nn.TransformerEncoderLayer(12, 3, 24, batch_first=True)).eval()
+    linear = 3 * (32 * 32 * 12 + 4 * 12 * 12 + 2 * 12 * 24)
+    assert flop_of(replace(network, module=layer)) == 2 * (linear + 2 * 3 * 3 * 12)
+
+
 def test_an_a100_hour_and_processes():
     assert A100.hours(0.3 * 19.5e12 * 3600) == pytest.approx(1)
     work = OnDevice(trainings=80.0, cells=5.0)

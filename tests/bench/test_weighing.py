@@ -63,3 +63,12 @@ def test_a_packed_network_is_measured_beside_the_float_one(kernels, monkeypatch)
 
 def test_latencies_are_one_a_model():
     assert len(latencies([nn.Identity(), nn.Identity(), nn.Identity()], X)) == 3
+
+
+def test_an_attention_counts_alike_in_float_and_in_low_bits():
+    """Torch's own module multiplies behind the back of its layers; a recipe opens it."""
+    layer = nn.TransformerEncoderLayer(12, 3, 24, batch_first=True).eval()
+    x = torch.randn(2, 5, 12, generator=torch.Generator().manual_seed(0))
+    low = quantize(nn.Sequential(layer), "minmax:w8a8,fold=false", [x]).model
+    by_hand = 5 * (4 * 12 * 12 + 2 * 12 * 24)
+    assert work_of(layer, x).macs == work_of(low, x).macs == by_hand

@@ -351,3 +351,11 @@ def test_keep_names_a_projection():
     ]
     with pytest.raises(SpecError, match="found in no layer's name"):
         quantize(net, "minmax:w8a8,keep=in_proj", [x])
+
+
+@pytest.mark.parametrize("name", ["bias_k", "bias_v"])
+def test_a_bias_that_is_computed_keeps_the_module_whole(name):
+    made = attention(add_bias_kv=True)
+    nn.utils.parametrize.register_parametrization(made, name, nn.Identity())
+    with pytest.raises(ModelError, match="its bias is computed"):
+        insert(nn.Sequential(made), "minmax:w8a8,fold=false")

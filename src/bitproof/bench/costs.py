@@ -66,8 +66,11 @@ class NetworkCosts:
         return self.forward_s if self.device == CPU else self._forwards_s(CPU)
 
     def _forwards_s(self, device: torch.device) -> dict[str, float]:
-        size, threads = self.plan.grid.batch_size, self.plan.threads if device == CPU else 1
-        return {model: _forward_s(network, size, device) / threads for model, network in self.plan.networks.items()}
+        size, found = self.plan.grid.batch_size, {}
+        for model, network in self.plan.networks.items():
+            threads = self.plan.threads if device == CPU or network.finished else 1  # a session stays on the CPU
+            found[model] = _forward_s(network, size, device) / threads
+        return found
 
     def cell_s(self, cell: Cell) -> float:
         """Seconds of a cell, its pictures apart, with those samples that may be expected to stand under an attack."""
@@ -87,20 +90,18 @@ class NetworkCosts:
 
     def _seconds(self, cell: Cell, work: float) -> float:
         low_bit = self.low_bit if cell.variant.recipe.bits is not None else 1.0
-        passes = self._all(cell) + 1 if tried(cell.defense) else self._tries(cell)
+        passes = self._passes(cell) if tried(cell.defense) else self._tries(cell)
         return len(self.plan.samples(cell)) * passes * (1.0 + work) * low_bit * self.forward_s[cell.variant.model]
 
     def _tries(self, cell: Cell) -> int:
-        """How often a sample is shown: without its label each class's patch is tried, and none where a class has none."""
-        labels = self._all(cell)
-        if parted(cell.defense)[1] != "argmax":
-            return 1
-        return labels + (labels < self.plan.networks[cell.variant.model].classes)
+        """How often a sample is shown."""
+        return self._passes(cell) if parted(cell.defense)[1] == "argmax" else 1
 
-    def _all(self, cell: Cell) -> int:
-        """How many classes have a patch."""
+    def _passes(self, cell: Cell) -> int:
+        """How often a network answers where nobody knows the label: with each class's patch, with none where a class has none."""
         fit = self.plan.fit(cell)
-        return len(fit.labels) if fit else 0
+        labels = len(fit.labels) if fit else 0
+        return labels + (labels < self.plan.networks[cell.variant.model].classes)
 
     def fit_s(self, fit: Fit) -> float:
         """Seconds to fit a defense; the networks that it is fitted on come before."""

@@ -15,6 +15,7 @@ from bitproof.bench.fits import Fit
 from bitproof.bench.ids import Cell, Variant
 from bitproof.bench.inputs import probe_of
 from bitproof.bench.kind import OnDevice
+from bitproof.convert import as_opened
 from bitproof.models import Network
 
 #: Seconds on one core of a CPU from which a grid is one for GPUs.
@@ -61,7 +62,7 @@ def flop_of(network: Network) -> float:
     """Return the operations of a forward of one sample, two a multiply-add; 0 where they cannot be counted."""
     try:
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            network.module(probe_of(network)[:1])
+            as_opened(network.module)(probe_of(network)[:1])
     except Exception:  # its cells will fail, and tell why
         return 0.0
     return float(counter.get_total_flops())

@@ -53,7 +53,7 @@ def answers(
 
 
 class Tried(nn.Module):
-    """The same rule as one network, which an attack can go through: N×3×S×S → N×classes, a pass a patch and one more."""
+    """The same rule as one network, which an attack can go through: N×3×S×S → N×classes, a pass a patch."""
 
     def __init__(self, network: nn.Module, patches: Patches) -> None:
         super().__init__()
@@ -61,11 +61,11 @@ class Tried(nn.Module):
         self.train(network.training)
 
     def forward(self, x: Tensor) -> Tensor:
-        """z_c = log p_c(x ⊕ P_c), log p_c(x) for a class without a patch; all passes are kept for the gradient."""
-        columns = list(self._log_p(x).unbind(1))
-        for label in self.patches.labels:
-            columns[label] = self._log_p(self.patches(x, label, 0))[:, label]
-        return torch.stack(columns, dim=1)
+        """z_c = log p_c(x ⊕ P_c), log p_c(x) in one more pass for classes without a patch; all passes are kept for the gradient."""
+        own = {label: self._log_p(self.patches(x, label, 0)) for label in self.patches.labels}
+        classes = next(iter(own.values())).shape[1]
+        bare = self._log_p(x) if len(own) < classes else x
+        return torch.stack([own[c][:, c] if c in own else bare[:, c] for c in range(classes)], dim=1)
 
     def _log_p(self, x: Tensor) -> Tensor:
         logits: Tensor = self.network(x)

@@ -21,7 +21,7 @@ from bitproof.bench.ids import Variant
 from bitproof.bench.inputs import clean_batch, inputs_of, probe_of
 from bitproof.bench.kind import Tell
 from bitproof.bench.plan import Plan
-from bitproof.bench.weighing import latencies, packed_of, work_of
+from bitproof.bench.weighing import OnKernels, latencies, packed_of, work_of
 from bitproof.bench.weights import read_weights, write_weights
 from bitproof.convert import Converted, insert, quantize
 from bitproof.core import BitproofError, SpecError, StoreError, VariantRow, digest
@@ -194,8 +194,7 @@ class Variants:
         work = work_of(model, like)
         found: dict[str, Any] = {**vars(work), "weights": sum(p.numel() for p in network.module.parameters())}
         packed = packed_of(model, as_evaluated(network, network.module).module, like) if work.macs_binary else None
-        if packed is None:
-            return found
+        packed = packed or OnKernels()
         return {**found, "packed_bytes": packed.size_bytes, "packed_ms": packed.packed_ms, "float_ms": packed.float_ms}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitproof.convert import WEIGHTED, QuantLayer
+from bitproof.convert import WEIGHTED, QuantLayer, as_opened
 from bitproof.core import ModelError
 from bitproof.export import PackedTexts, Program, deploy, save_packed
 from bitproof.kernels import REFERENCE, chosen
@@ -37,6 +37,7 @@ def work_of(model: nn.Module, like: Tensor) -> Work:
 
     A layer's multiply-adds: its weight's size × its output's positions, of a transposed convolution its input's.
     """
+    model = as_opened(model)
     counts: dict[nn.Module, int] = {}
 
     def count(layer: nn.Module, given: tuple[Any, ...], y: Tensor) -> None:
@@ -79,7 +80,7 @@ def _macs(layer: Any, x: Tensor, y: Tensor) -> int:
 class OnKernels:
     """Bytes on disk, and milliseconds at batch 1 of the packed network and of the float one; None where no kernels are built."""
 
-    size_bytes: int
+    size_bytes: int | None = None
     packed_ms: float | None = None
     float_ms: float | None = None
 

@@ -1,6 +1,6 @@
 """A float model → a low-bit model: which layer gets what, folding, calibration, and a report of every decision."""
 
-from bitproof.convert.attention import OpenAttention, versions
+from bitproof.convert.attention import OpenAttention, as_opened, versions
 from bitproof.convert.blocks import AT_ONCE
 from bitproof.convert.conversion import Converted, calibrate, insert, quantize
 from bitproof.convert.depths import at_depth, thin_, thinnable
@@ -28,6 +28,7 @@ __all__ = [
     "Rewriter",
     "Switch",
     "Switched",
+    "as_opened",
     "at_depth",
     "brief",
     "calibrate",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -196,6 +197,11 @@ def open_(model: nn.Module) -> nn.Module:
     return model
 
 
+def as_opened(model: nn.Module) -> nn.Module:
+    """Return ``model``, or an opened copy where there is something to open: what counts operations sees every product there."""
+    return open_(copy.deepcopy(model).eval()) if _openable(model) else model
+
+
 def versions(model: nn.Module) -> tuple[str, ...]:
     """Return the versions of what is rewritten in this network before a recipe is applied, for its ids; none for most networks."""
     return (f"open attention {VERSION}",) if _openable(model) else ()
@@ -218,6 +224,9 @@ def _closed_by(module: nn.MultiheadAttention, holders: Mapping[int, int]) -> str
         return "it has a forward of its own"
     if not module._parameters.keys() >= set(_PACKED) or "weight" not in module.out_proj._parameters:
         return "its weight is computed (a parametrization)"
+    apart = ((module, "bias_k"), (module, "bias_v"), (module.out_proj, "bias"))
+    if any(getattr(of, name) is not of._parameters.get(name) for of, name in apart):
+        return "its bias is computed (a parametrization)"
     if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks:
         return "hooks are attached to it"
     packed = (module._parameters["in_proj_weight"], module._parameters["in_proj_bias"])

@@ -22,15 +22,16 @@ _ATTENTIONS = {
     torch._native_multi_head_attention: False,
 }
 
-_PRODUCTS = {
-    *(torch.matmul, Tensor.matmul, Tensor.__matmul__, Tensor.__rmatmul__, torch.linalg.matmul, torch.linalg.multi_dot),
-    *(torch.mm, Tensor.mm, torch.bmm, Tensor.bmm, torch.inner, Tensor.inner, torch.einsum, torch.tensordot),
-}
-
 #: Products to which their first argument, ``input``, is added.
 _SUMS = {
     *(torch.addmm, Tensor.addmm, Tensor.addmm_, torch.addbmm, Tensor.addbmm, Tensor.addbmm_),
     *(torch.baddbmm, Tensor.baddbmm, Tensor.baddbmm_),
+}
+
+_PRODUCTS = {
+    *(torch.matmul, Tensor.matmul, Tensor.__matmul__, Tensor.__rmatmul__, torch.linalg.matmul, torch.linalg.multi_dot),
+    *(torch.mm, Tensor.mm, torch.bmm, Tensor.bmm, torch.inner, Tensor.inner, torch.einsum, torch.tensordot),
+    *_SUMS,
 }
 
 
@@ -79,7 +80,7 @@ class ProductWatch(TorchFunctionMode):
         where = self._stack[-1] if self._stack else ""
         if func in _ATTENTIONS:
             self._seen[where, "attention" if _ATTENTIONS[func] else "closed"] += 1
-        elif func in _PRODUCTS | _SUMS and sum(map(_activation, _factors(func, args, kwargs or {}))) > 1:
+        elif func in _PRODUCTS and sum(map(_activation, _factors(func, args, kwargs or {}))) > 1:
             self._seen[where, "matmul"] += 1
         return func(*args, **(kwargs or {}))
 
@@ -90,7 +91,7 @@ class ProductWatch(TorchFunctionMode):
 
 def _factors(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Any]:
     """What is multiplied, lists of operands opened."""
-    named = {key: value for key, value in kwargs.items() if func not in _SUMS or key != "input"}
+    named = {key: value for key, value in kwargs.items() if key != "out" and (func not in _SUMS or key != "input")}
     for value in (*(args[1:] if func in _SUMS else args), *named.values()):
         yield from value if isinstance(value, (list, tuple)) else (value,)
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bitproof.convert import Report
+from bitproof.convert import Report, as_opened
 
 #: Bits from which a side counts as float.
 _FLOAT = 32
@@ -38,6 +38,7 @@ def account(model: nn.Module, report: Report, batch: Any) -> Account:
     Source: arXiv 2203.06390, section 5 (FLOPs after 1808.00278: a product of m by n bits is m·n/64 of one of floats).
     Differs from the paper: nothing; it rounds 56.3 out of 22.5 and 0.4 G, the count itself gives 64 where all is binary.
     """
+    model = as_opened(model)
     bits = {layer.name: (layer.w_bits or _FLOAT, layer.a_bits or _FLOAT) for layer in report.layers}
     bits |= {product.name: (product.bits or _FLOAT,) * 2 for product in report.products}
     with FlopCounterMode(display=False, depth=99) as counter, torch.no_grad():
