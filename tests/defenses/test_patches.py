@@ -46,7 +46,7 @@ def test_a_mask_lies_inside_and_leaves_something_to_see(size, margin, width, sha
 @settings(deadline=None)
 @given(st.integers(8, 64), st.integers(0, 70), st.integers(0, 70), st.integers(1, 70))
 def test_a_square_lies_where_it_is_put_or_is_refused(size, x, y, width):
-    spec = defense(f"defensive-patch:shape=square,x={x},y={y},width={width}")
+    spec = defense(f"defensive-patch:shape=square,left={x},top={y},width={width}")
     if width == size or max(x, y) + width > size:
         with pytest.raises(SpecError, match=f"picture of {size}×{size} px"):
             spec.mask(size)
@@ -59,12 +59,12 @@ def test_a_square_lies_where_it_is_put_or_is_refused(size, x, y, width):
 def test_a_square_without_a_place_is_in_the_middle_and_other_shapes_have_no_place():
     mask = defense("unadversarial:shape=square").mask(32)
     assert (int(mask.sum()), bool(mask[11:21, 11:21].all())) == (100, True)
-    assert canonical("defensive-patch:shape=square,y=0,x=3") == "defensive-patch:shape=square,x=3,y=0"
-    for wrong in ("defensive-patch:x=3", "unadversarial:y=0", "defensive-patch:shape=square,margin=2"):
+    assert canonical("defensive-patch:shape=square,top=0,left=3") == "defensive-patch:shape=square,left=3,top=0"
+    for wrong in ("defensive-patch:left=3", "unadversarial:top=0", "defensive-patch:shape=square,margin=2"):
         with pytest.raises(SpecError, match="says nothing of shape="):
             defense(wrong)
-    with pytest.raises(SpecError, match="x=-1"):
-        defense("defensive-patch:shape=square,x=-1")
+    with pytest.raises(SpecError, match="left=-1"):
+        defense("defensive-patch:shape=square,left=-1")
 
 
 @pytest.mark.slow

@@ -24,15 +24,15 @@ def corner(size: int, margin: int, width: int) -> Tensor:
     return square(size, size - margin - width, size - margin - width, width)
 
 
-def square(size: int, x: int, y: int, width: int) -> Tensor:
-    """Return S×S bool: a square of side ``width`` px whose upper left pixel is ``x`` px from the left and ``y`` px from the top."""
+def square(size: int, left: int, top: int, width: int) -> Tensor:
+    """Return S×S bool: a square of side ``width`` px, ``left`` and ``top`` px away from those borders."""
     mask = torch.zeros(size, size, dtype=torch.bool)
-    mask[y : y + width, x : x + width] = True
+    mask[top : top + width, left : left + width] = True
     return mask
 
 
 def mask_of(
-    shape: str, size: int, margin: int | None = None, width: int | None = None, x: int | None = None, y: int | None = None
+    shape: str, size: int, margin: int | None = None, width: int | None = None, left: int | None = None, top: int | None = None
 ) -> Tensor:
     """Return the mask of a patch; None stands for the published geometry at 32 px, in proportion, and for a square's middle.
 
@@ -42,7 +42,7 @@ def mask_of(
     margin = max(1, round(size / 32)) if margin is None else margin
     width = max(1, round(size * (2 if shape == "ring" else 10) / 32)) if width is None else width
     if shape == "square":
-        return _placed(size, x, y, width)
+        return _placed(size, left, top, width)
     most = (size - 1) // 2 - margin if shape == "ring" else size - max(1, margin)
     if margin < 0 or not 0 < width <= most:
         raise SpecError(
@@ -52,14 +52,14 @@ def mask_of(
     return ring(size, margin, width) if shape == "ring" else corner(size, margin, width)
 
 
-def _placed(size: int, x: int | None, y: int | None, width: int) -> Tensor:
-    x, y = ((size - width) // 2 if place is None else place for place in (x, y))
-    if not (0 < width < size and min(x, y) >= 0 and max(x, y) + width <= size):
+def _placed(size: int, left: int | None, top: int | None, width: int) -> Tensor:
+    left, top = ((size - width) // 2 if place is None else place for place in (left, top))
+    if not (0 < width < size and min(left, top) >= 0 and max(left, top) + width <= size):
         raise SpecError(
-            f"A square of width={width} px at x={x}, y={y} does not fit into a picture of {size}×{size} px: width is 1 to "
-            f"{size - 1}, x and y are 0 to {max(0, size - width)} here."
+            f"A square of width={width} px at left={left}, top={top} does not fit into a picture of {size}×{size} px: "
+            f"width is 1 to {size - 1}, left and top are 0 to {max(0, size - width)} here."
         )
-    return square(size, x, y, width)
+    return square(size, left, top, width)
 
 
 def paste(x: Tensor, pattern: Tensor, mask: Tensor) -> Tensor:

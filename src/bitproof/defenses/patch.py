@@ -78,7 +78,7 @@ class PatchSettings:
         n: training pictures, where pictures are needed.
         batch: pictures of a step.
         rotate, shear: degrees; scale, shift, brightness: shares, of the random photographs that it is fitted under.
-        x, y: of a square, px from the left and from the top of the network's input to it; None is the middle.
+        left, top: of a square, px from those borders of the network's input to it; None is the middle.
         label: ``known`` to whoever puts the patch on, or ``free``: each class's patch is tried on what the network sees, and the
             class that is likeliest with its own is the answer. To an attack that is one network, and it goes through all patches.
     """
@@ -96,8 +96,8 @@ class PatchSettings:
     shear: float = 5.0
     shift: float = 0.0
     brightness: float = 0.1
-    x: int | None = None
-    y: int | None = None
+    left: int | None = None
+    top: int | None = None
     label: str = "known"
 
     site: ClassVar[str] = "image"
@@ -108,14 +108,14 @@ class PatchSettings:
         self._check_label()
         if self.shape not in SHAPES:
             raise SpecError(f"shape={self.shape!r} is unknown: {', '.join(SHAPES)}.")
-        apart = ("margin",) if self.shape == "square" else ("x", "y")
+        apart = ("margin",) if self.shape == "square" else ("left", "top")
         if wrong := [name for name in apart if getattr(self, name) is not None]:
             raise SpecError(
-                f"{wrong[0]}={getattr(self, wrong[0])} says nothing of shape={self.shape}: a square lies at x= and y= px, "
+                f"{wrong[0]}={getattr(self, wrong[0])} says nothing of shape={self.shape}: a square lies left= and top= px, "
                 "ring and corner margin= px from the border."
             )
         check_least(self, "n", "batch")
-        for name, least in (("margin", 0), ("width", 1), ("x", 0), ("y", 0)):
+        for name, least in (("margin", 0), ("width", 1), ("left", 0), ("top", 0)):
             if getattr(self, name) is not None:
                 check_least(self, name, least=least)
         Moves(self.rotate, self.scale, self.shear, self.shift, self.brightness)  # refuses what is out of range
@@ -138,7 +138,7 @@ class PatchSettings:
 
     def mask(self, size: int) -> Tensor:
         """Where the patch lies, S×S bool."""
-        return mask_of(self.shape, size, self.margin, self.width, self.x, self.y)
+        return mask_of(self.shape, size, self.margin, self.width, self.left, self.top)
 
 
 def check_at(at: str) -> None:
